@@ -1,0 +1,99 @@
+"""What the registry knows, as people and programs read it."""
+
+import json
+import math
+
+from workbench.events import EventWriter
+
+
+def test_ls_json_has_the_documented_shape(shell, finished_run):
+    older, newer = finished_run("older"), finished_run("newer")
+    rows = json.loads(shell("ls", "--json").stdout)
+    assert {row["id"] for row in rows} == {older.id, newer.id}
+    row = next(row for row in rows if row["id"] == older.id)
+    assert list(row) == [
+        "id", "name", "state", "task", "model", "created", "finished", "reason", "tags", "metrics",
+    ]  # fmt: skip
+    assert (row["state"], row["task"], row["model"]) == ("completed", "text-classification", "builtin:minilm")
+    assert row["tags"] == ["made"]
+    accuracy = row["metrics"]["eval/accuracy"]
+    assert (accuracy["last"], accuracy["min"], accuracy["max"]) == (0.65, 0.65, 0.75)
+    assert (accuracy["best"], accuracy["step"]) == (0.75, 2)
+    assert row["metrics"]["eval/loss"]["best"] == 0.5
+
+
+def test_ls_takes_the_filter_language(shell, finished_run):
+    finished_run("low", rate="1e-5")
+    finished_run("high", rate="1e-3", accuracy=0.95)
+
+    def names(query: str) -> list[str]:
+        return [row["name"] for row in json.loads(shell("ls", query, "--json").stdout)]
+
+    assert names("train.learning_rate<=3e-5") == ["low"]
+    assert names("max(eval/accuracy)>.9") == ["high"]
+    assert names("sort:-max(eval/accuracy)") == ["high", "low"]
+    assert names("state:completed not low") == ["high"]
+
+
+def test_a_filter_that_makes_no_sense_points_at_the_column(shell, finished_run):
+    finished_run()
+    told = shell("ls", "demo eval/f1>", code=2).stderr
+    assert "filter, column" in told
+
+
+def test_an_empty_home_names_the_next_step(shell):
+    assert "workbench demo" in shell("ls").stdout
+    assert json.loads(shell("ls", "--json").stdout) == []
+
+
+def test_show_tells_recipe_attempts_warnings_and_files(shell, finished_run):
+    run = finished_run()
+    shown = json.loads(shell("show", run.id[:-1], "--json").stdout)
+    assert shown["recipe"]["train"]["learning_rate"] == 5e-5
+    assert len(shown["attempts"]) == 1
+    assert shown["warnings"][0]["count"] == 3
+    assert {"recipe.toml", "events.jsonl"} <= {file["path"] for file in shown["files"]}
+    text = shell("show", "last").stdout
+    assert "3 rows are cut at 128 tokens" in text
+    assert "eval/accuracy" in text
+
+
+def test_diff_names_what_differs_and_nothing_else(shell, finished_run):
+    left, right = finished_run("a"), finished_run("b", rate="1e-4", accuracy=0.8)
+    told = json.loads(shell("diff", left.id, right.id, "--json").stdout)
+    assert told["recipe"] == {"name": ["a", "b"], "train.learning_rate": [5e-5, 1e-4]}
+    assert told["metrics"] == {"eval/accuracy": [0.75, 0.8]}
+    assert "train.learning_rate" in shell("diff", left.id, right.id).stdout
+
+
+def test_points_are_every_logged_point_with_nan_named(shell, finished_run):
+    run = finished_run()
+    log = EventWriter(run.events)
+    log.write("step", step=4, scalars={"train/loss": math.nan})
+    log.close()
+    points = json.loads(shell("points", run.id, "train/loss", "--json").stdout)
+    assert [point[0] for point in points] == [1, 2, 3, 4]
+    assert points[1][1] == 0.5
+    assert points[3][1] == "NaN"
+    assert "train/loss" in shell("points", run.id, "train/los", code=2).stderr
+
+
+def test_tail_shows_the_newest_events_last(shell, finished_run):
+    run = finished_run()
+    events = json.loads(shell("tail", run.id, "-n", "2", "--json").stdout)
+    assert [event["type"] for event in events] == ["started", "finished"]
+    assert shell("tail", "last", "-f").returncode == 0
+
+
+def test_home_may_stand_anywhere_on_the_line(shell, finished_run, tmp_path):
+    finished_run("here")
+    assert "here" in shell("ls", "--home", str(shell.home), WORKBENCH_HOME=str(tmp_path / "other")).stdout
+    assert "here" not in shell("ls", WORKBENCH_HOME=str(tmp_path / "other")).stdout
+
+
+def test_hostile_names_do_not_reach_the_terminal(shell, finished_run):
+    run = finished_run("plain")
+    shell("note", run.id, "\x1b]52;c;aGk=\x07")
+    assert "printable" in shell("tag", run.id, "\x1b[31mred", code=2).stderr
+    assert "\x1b" not in shell("show", run.id).stdout
+    assert "\x1b" not in shell("ls").stdout

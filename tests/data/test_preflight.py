@@ -1,0 +1,165 @@
+"""Whether a recipe would run is told before anything is created, every problem at once."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from workbench.config import Home, recipes_dir
+from workbench.tasks.metrics_table import BEST, METRICS, direction
+from workbench.train import preflight
+
+
+@pytest.fixture
+def ask(write, tmp_path):
+    """The answer to a recipe with these data and other tables, in TOML."""
+
+    def run(data: str, more: str = "", *overrides: str, task: str = "text-classification"):
+        model = "" if "[model]" in more else '[model]\nname = "builtin:minilm"\n'
+        recipe = write("r.toml", f'name = "tried"\ntask = "{task}"\n{model}\n[data]\n{data}\n{more}')
+        return preflight.check(recipe, [tmp_path], overrides, Home(tmp_path / "home"))
+
+    return run
+
+
+@pytest.fixture
+def reviews(write):
+    write("a.csv", "text,label\n" + "".join(f"text {i},{'good' if i % 2 else 'bad'}\n" for i in range(103)))
+    return 'source = "a.csv"'
+
+
+def test_a_sound_recipe_is_answered_with_all_that_would_be_run(ask, reviews):
+    more = "[train]\nbatch_size = 8\nepochs = 2\ngradient_accumulation = 2"
+    answer = ask(reviews, more)
+    assert answer["ok"]
+    assert answer["recipe"]["train"]["batch_size"] == 8
+    assert (answer["model"]["where"], answer["model"]["type"]) == ("builtin", "bert")
+    splits = answer["data"]["splits"]
+    assert (splits["train"]["rows"], splits["train"]["labels"]) == (93, {"bad": 47, "good": 46})
+    assert splits["validation"]["rows"] == 10
+    assert answer["data"]["columns"] == {"text": "text", "label": "label"}
+    assert answer["data"]["notes"] == ["validation: 10 of 103 rows held out of train, stratified by label"]
+    assert answer["steps"] == {"per_epoch": 6, "total": 12, "estimated": False}
+
+
+@pytest.mark.parametrize(
+    ("batch", "accumulation", "epochs", "per_epoch", "total"),
+    [(8, 1, 1.5, 12, 18), (10, 4, 3.0, 3, 9), (64, 2, 1.0, 1, 1), (8, 5, 0.5, 3, 2)],
+)
+def test_steps_of_93_rows_are_counted_as_trainer_counts_them(
+    ask, reviews, batch, accumulation, epochs, per_epoch, total
+):
+    more = f"[train]\nbatch_size = {batch}\ngradient_accumulation = {accumulation}\nepochs = {epochs}"
+    assert ask(reviews, more)["steps"] == {"per_epoch": per_epoch, "total": total, "estimated": False}
+
+
+def test_max_steps_is_the_total(ask, reviews):
+    assert ask(reviews, "", "train.max_steps=7")["steps"]["total"] == 7
+
+
+def test_every_problem_is_told_at_once(ask, reviews):
+    more = '[model]\nname = "./nowhere"\n[evaluate]\nbest = "acuracy"\nmetrics = ["f1", "bleu"]'
+    answer = ask(f'{reviews}\nlabel = "lable"', more)
+    problems = "\n".join(answer["problems"])
+    assert len(answer["problems"]) == 4
+    assert "./nowhere: no such directory" in problems
+    assert "evaluate.best: text-classification has no metric 'acuracy' (did you mean 'accuracy'?)" in problems
+    assert "did you mean 'accuracy'?" in "".join(ask(reviews, '[evaluate]\nbest = "acc"')["problems"])
+    assert "evaluate.metrics: text-classification has no metric 'bleu'" in problems
+    assert "no column 'lable' (did you mean 'label'?)" in problems
+
+
+def test_recipe_problems_carry_their_file_and_line(ask, reviews, tmp_path):
+    answer = ask(reviews, "[train]\nbatch_size = 0\nlearning_rate = -1e-5\nepoch = 3")
+    assert len(answer["problems"]) == 3
+    assert all(problem.startswith(f"{tmp_path}/r.toml:") for problem in answer["problems"])
+
+
+def test_labels_are_looked_at_before_training(ask, write):
+    write("a.csv", "text,label\na,x\nb,x\nc,x\n")
+    assert "only one class 'x' in train" in ask('train = "a.csv"\nvalidation = "a.csv"')["problems"][0]
+
+
+def test_texts_longer_than_the_models_positions_are_told(ask, reviews, write):
+    answer = ask(f"{reviews}\nmax_length = 1024")
+    assert answer["problems"] == ["data.max_length = 1024 is more than the 512 positions of the model: use at most 512"]
+    write("a.txt", "some words\n" * 100)
+    more = '[model]\narchitecture = "gpt2"\ntokenizer = "bpe"\nconfig = { n_positions = 128 }'
+    answer = ask('train = "a.txt"\nblock_size = 256', more, task="causal-lm")
+    assert "data.block_size = 256 is more than the 128 positions" in answer["problems"][0]
+
+
+def test_a_disk_that_is_too_small_is_told(ask, reviews, monkeypatch):
+    usage = preflight.shutil.disk_usage("/")
+    monkeypatch.setattr(preflight.shutil, "disk_usage", lambda _: type(usage)(10**9, 10**9, 5 * 10**8))
+    assert "the checkpoints need about 1.2 GB and 0.5 GB are free" in ask(reviews)["problems"][0]
+    assert ask(reviews, '[train]\nsave_every = "never"')["ok"]
+
+
+def test_what_leaks_from_train_is_noted(ask, reviews):
+    answer = ask(f'{reviews}\ntest = "a.csv"')
+    assert "test: the text is in train too in 93 of 103 rows" in answer["data"]["notes"]
+
+
+@pytest.mark.parametrize("path", sorted(recipes_dir().glob("demo-*.toml")), ids=lambda path: path.stem)
+def test_the_demo_recipes_would_run(path, tmp_path):
+    answer = preflight.check(path, [path.parent], [], Home(tmp_path))
+    assert answer["ok"], answer
+    assert answer["steps"]["total"] > 10
+
+
+def command(*argv: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, *argv], capture_output=True, text=True, check=False)
+
+
+def test_the_command_prints_one_object_and_exits_0_or_2(write, reviews, tmp_path):
+    recipe = write(
+        "r.toml", f'name = "t"\ntask = "text-classification"\n[model]\nname = "builtin:minilm"\n[data]\n{reviews}'
+    )
+    good = command(
+        "-m", "workbench.train.preflight", str(recipe), "--base-dir", str(tmp_path), "--set", "train.epochs=1"
+    )
+    assert good.returncode == 0, good.stderr
+    assert json.loads(good.stdout)["recipe"]["train"]["epochs"] == 1
+    bad = command("-m", "workbench.train.preflight", str(tmp_path / "none.toml"))
+    assert bad.returncode == 2
+    assert "no such recipe" in json.loads(bad.stdout)["problems"][0]
+
+
+def test_the_check_loads_no_training_stack(write, reviews, tmp_path):
+    recipe = write(
+        "r.toml", f'name = "t"\ntask = "text-classification"\n[model]\nname = "builtin:minilm"\n[data]\n{reviews}'
+    )
+    code = (
+        "import sys; from workbench.train import preflight; "
+        f"assert preflight.main([{str(recipe)!r}, '--base-dir', {str(tmp_path)!r}]) == 0; "
+        "print(sorted({'torch', 'transformers', 'datasets', 'evaluate', 'sklearn'} & set(sys.modules)))"
+    )
+    assert command("-c", code).stdout.splitlines()[-1] == "[]"
+
+
+def test_the_table_of_metrics_is_what_the_tasks_compute():
+    import numpy as np
+
+    from workbench.confusion import Confusion
+    from workbench.train.metrics import classification
+
+    truth, shares = np.array([0, 1]), np.array([[0.9, 0.1], [0.2, 0.8]])
+    computed = {"loss"} | set(classification.ratios(Confusion(("a", "b"), ((1, 0), (0, 1)))))
+    computed |= set(classification.scores(truth, truth, shares))
+    assert set(METRICS["text-classification"]) == computed
+    assert all(best in METRICS[task] for task, best in BEST.items())
+    assert (direction("text-classification", "eval/f1"), direction("causal-lm", "f1")) == ("max", None)
+
+
+@pytest.mark.parametrize(
+    ("override", "told"),
+    [("launch.device=cuda", "launch.device: no CUDA device"), ("train.precision=fp16", "a CPU does not train in fp16")],
+)
+def test_a_device_that_is_not_there_is_told_before_a_run_is_made(ask, reviews, monkeypatch, override, told):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    (problem,) = ask(reviews, "", override)["problems"]
+    assert told in problem

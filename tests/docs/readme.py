@@ -1,0 +1,88 @@
+"""The README's generated parts, made from the program itself. `python tests/docs/readme.py` writes them anew."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from workbench import events
+from workbench.cli.app import cli
+from workbench.recipe import fields
+from workbench.tui import bindings
+
+ROOT = Path(__file__).resolve().parents[2]
+README = ROOT / "README.md"
+SCREEN = ROOT / "tests/tui/screens/live-120x40.txt"
+
+
+def commands() -> str:
+    """A row for each command and subcommand, as `--help` has it."""
+    lines = ["| command | does |", "|---|---|", "| `workbench [--home DIR] [--slow-link]` | opens the TUI |"]
+    lines += [f"| `{usage}` | {text} |" for usage, text in _usages(typer.main.get_command(cli), "workbench")]
+    return "\n".join(lines)
+
+
+def _usages(group: Any, prefix: str) -> list[tuple[str, str]]:
+    rows: list[tuple[str, str]] = []
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            rows += _usages(command, f"{prefix} {name}")
+        else:
+            words = [f"{prefix} {name}", *(_shown(parameter) for parameter in command.params)]
+            rows.append((" ".join(word for word in words if word), command.get_short_help_str(200)))
+    return rows
+
+
+def _shown(parameter: Any) -> str:
+    if parameter.param_type_name == "argument":
+        shown = (parameter.metavar or parameter.name.upper()).strip("[]")
+        return shown if parameter.required else f"[{shown}]"
+    if parameter.name == "help" or getattr(parameter, "hidden", False):
+        return ""
+    flag = next(name for name in parameter.opts if name.startswith("--"))
+    if parameter.secondary_opts:
+        return f"[{parameter.secondary_opts[0]}]"
+    if parameter.is_flag:
+        return f"[{flag}]"
+    return (
+        f"[{flag} {parameter.metavar or parameter.name.upper().replace('_', '-')}{' …' if parameter.multiple else ''}]"
+    )
+
+
+def recipe_fields() -> str:
+    """A row for each field of a recipe."""
+    rows = "\n".join(f"| `{field}` | {text} |" for field, text in fields().items())
+    return f"| field | says |\n|---|---|\n{rows}"
+
+
+def event_table() -> str:
+    """The table of `workbench.events`."""
+    return "\n".join(line for line in (events.__doc__ or "").splitlines() if line.startswith("|"))
+
+
+def screen() -> str:
+    """The Live pane as the TUI's own snapshot test holds it."""
+    return f"```\n{SCREEN.read_text('utf-8').rstrip()}\n```" if SCREEN.exists() else ""
+
+
+PARTS = {
+    "commands": commands,
+    "keys": lambda: bindings.markdown().rstrip(),
+    "fields": recipe_fields,
+    "events": event_table,
+    "screen": screen,
+}
+
+
+def with_parts(text: str) -> str:
+    """`text` with every generated part written anew."""
+    for name, make in PARTS.items():
+        begin, end = f"<!-- begin: {name} -->", f"<!-- end: {name} -->"
+        made = f"{begin}\n{make()}\n{end}"
+        text = re.sub(f"{re.escape(begin)}.*?{re.escape(end)}", lambda _, made=made: made, text, flags=re.DOTALL)
+    return text
+
+
+if __name__ == "__main__":
+    README.write_text(with_parts(README.read_text("utf-8")), "utf-8")

@@ -1,0 +1,133 @@
+"""What state a run is in, told by its logs and by who holds its locks."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+_HOLDER = (
+    "import sys, pathlib; from workbench.rundir import hold_lock; "
+    "assert hold_lock(pathlib.Path(sys.argv[1])) is not None; print('held', flush=True); sys.stdin.read()"
+)
+
+
+@contextmanager
+def holding(lock: Path) -> Iterator[None]:
+    """Another process that holds `lock` until it is killed."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", _HOLDER, str(lock)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        yield
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def state(ingestor, registry):
+    def ask() -> str:
+        ingestor.poll()
+        return registry.runs()[0].state
+
+    return ask
+
+
+def test_a_run_that_was_never_launched_is_created(write_run, state):
+    write_run().user("created", run="x")
+    assert state() == "created"
+
+
+def test_a_run_lives_as_long_as_its_supervisor_and_is_lost_when_it_is_killed(write_run, state, registry):
+    run = write_run()
+    with holding(run.dir.supervisor_lock):
+        run.supervisor("queued", reason="gpu")
+        assert state() == "queued"
+        run.started().loss(1, 1.0)
+        assert state() == "running"
+        run.supervisor("stopping", reason="asked")
+        assert state() == "stopping"
+    assert state() == "lost"
+    row = registry.runs()[0]
+    assert "gone" in row.reason
+    assert row.finished == run.clock
+
+
+def test_a_trainer_that_outlives_its_supervisor_is_running(write_run, state):
+    run = write_run().started().loss(1, 1.0)
+    with holding(run.dir.trainer_lock):
+        assert state() == "running"
+    assert state() == "lost"
+
+
+def test_the_supervisor_has_the_last_word(write_run, state, registry):
+    run = write_run().started()
+    run.trainer("finished", state="failed", reason="ValueError: no", exit_code=1)
+    assert state() == "failed"
+    assert registry.runs()[0].reason == "ValueError: no"
+    run.supervisor("finished", state="killed", reason="the kernel ended it: out of memory", signal="SIGKILL")
+    assert state() == "killed"
+    assert registry.runs()[0].reason == "the kernel ended it: out of memory"
+
+
+def test_the_trainers_word_stands_where_the_supervisor_was_killed(write_run, state, registry):
+    write_run().started().trainer("finished", state="completed", reason="", exit_code=0)
+    assert state() == "completed"
+    [attempt] = registry.attempts(registry.runs()[0].id)
+    assert (attempt.state, attempt.exit_code) == ("completed", 0)
+
+
+def test_a_run_on_another_machine_is_not_declared_lost(write_run, state):
+    run = write_run().supervisor("started", pid=1, host="elsewhere").loss(1, 1.0)
+    assert state() == "running"
+    run.dir.supervisor.write_text(json.dumps({"pid": 1, "host": "elsewhere"}))
+    assert state() == "running"
+
+
+def test_a_run_on_another_machine_that_has_long_been_silent_is_lost(write_run, state):
+    run = write_run().supervisor("started", pid=1, host="elsewhere").loss(1, 1.0)
+    for log in run.dir.logs:
+        if log.exists():
+            os.utime(log, (1_000_000_000, 1_000_000_000))
+    assert state() == "lost"
+
+
+def test_a_restart_of_the_machine_is_named(write_run, state, registry):
+    run = write_run().started().loss(1, 1.0)
+    run.dir.supervisor.write_text(json.dumps({"pid": 1, "boot_id": "another"}))
+    assert state() == "lost"
+    assert registry.runs()[0].reason == "the machine restarted while it ran"
+
+
+def test_a_resumed_run_is_what_its_newest_attempt_is(write_run, state, registry):
+    run = write_run().started().loss(1, 1.0).supervisor("finished", state="stopped", reason="asked", exit_code=0)
+    assert state() == "stopped"
+    run.attempt = 2
+    with holding(run.dir.supervisor_lock):
+        run.supervisor("started", pid=2, resume_step=1)
+        assert state() == "running"
+        assert registry.runs()[0].finished is None
+    run.completed()
+    assert state() == "completed"
+    first, second = registry.attempts(run.id)
+    assert (first.number, first.state, first.reason, first.pid) == (1, "stopped", "asked", 1)
+    assert (second.number, second.state, second.resume_step) == (2, "completed", 1)
+    assert registry.runs()[0].started == first.started
+
+
+def test_news_of_a_lost_run_are_told_without_a_line_in_its_logs(write_run, ingestor):
+    run = write_run().started()
+    with holding(run.dir.supervisor_lock):
+        assert ingestor.poll() == {run.id}
+        assert ingestor.poll() == frozenset()
+    assert ingestor.poll() == {run.id}
+    assert ingestor.poll() == frozenset()

@@ -1,0 +1,84 @@
+"""On a disk that is really full: a small file system of our own, in a mount namespace that nobody else sees."""
+
+import subprocess
+import sys
+
+import pytest
+
+STORY = """\
+import json, os, sys, time
+from pathlib import Path
+
+sys.path.insert(0, sys.argv[2])
+from runs_support import RECIPE, end_of, fake, steps, types, until
+from workbench.config import Home
+from workbench.errors import BadInput, WorkbenchError
+from workbench.runs import control
+from workbench.runs.create import create
+from workbench.runs.launch import launch
+from workbench.runs.record import Record
+
+home = Home(Path(sys.argv[1]))
+home.ensure()
+filler = home.path / "filler"
+
+
+def fill(*logs):
+    # All the room there is, the rest of the logs' own last blocks with it: blank lines are nothing to a reader.
+    for path in (filler, *logs):
+        with path.open("ab", buffering=0) as file:
+            try:
+                while file.write(b"\\n" * 4096):
+                    pass
+            except OSError:
+                pass
+
+
+def test_creation():
+    fill()
+    try:
+        create(home, RECIPE)
+    except BadInput as error:
+        assert "no space left" in str(error), error
+    else:
+        raise AssertionError("there was room")
+    assert list(home.runs.iterdir()) == []
+    filler.unlink()
+
+
+def test_acts_and_the_end():
+    run = create(home, RECIPE)
+    launch(run, trainer=fake(run, "--die", "9", "--steps", "100"))
+    until(lambda: steps(run))
+    fill(run.user_log, run.supervisor_log)
+    try:
+        control.note(run, "a note")
+    except WorkbenchError as error:
+        assert "No space left" in str(error), error
+    else:
+        raise AssertionError("there was room")
+    until(lambda: not run.training())
+    time.sleep(0.5)
+    assert run.supervised() and not types(run.supervisor_log, "finished"), "the end cannot be written yet"
+    filler.unlink()
+    assert end_of(run)["state"] in ("killed", "failed")
+    assert run.read_facts()["id"] == run.id
+    control.note(run, "another")
+    assert [event.fields["text"] for event in types(run.user_log, "note")] == ["another"]
+
+
+{test}()
+"""
+
+
+@pytest.mark.parametrize("test", ["test_creation", "test_acts_and_the_end"])
+def test_a_full_disk_is_said_and_costs_nothing_that_was_there(tmp_path, test, request):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["unshare", "-m", "sh", "-c", 'mount -t tmpfs -o size=256k none "$0" && exec "$@"', str(disk)]
+    if subprocess.run([*mount, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("may not mount a file system here")
+    code = STORY.replace("{test}", test)
+    story = [*mount, sys.executable, "-c", code, str(disk / "home"), str(request.path.parent)]
+    done = subprocess.run(story, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr

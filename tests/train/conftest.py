@@ -1,0 +1,184 @@
+"""Runs made by hand: a tiny random BERT with a vocabulary of words, and rows that it can learn."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+
+import pytest
+
+from workbench import events, recipe
+from workbench.rundir import RunDir
+from workbench.train.journal import LogJournal
+from workbench.train.stopping import StopRequest
+
+WORDS = tuple(
+    "good great fine bad poor awful the a film book was is not very it and but plot food phone".split(" ")  # noqa: SIM905
+)
+
+RECIPE = """
+name = "tiny"
+task = "text-classification"
+[model]
+name = "{model}"
+[data]
+train = "{data}/train.jsonl"
+validation = "{data}/validation.jsonl"
+test = "{data}/test.jsonl"
+[train]
+epochs = 2
+batch_size = 4
+gradient_accumulation = 2
+learning_rate = 5e-3
+[evaluate]
+best = "loss"
+[launch]
+device = "cpu"
+"""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    import torch
+
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """22,000 random parameters, dropout on, 64 positions."""
+    import torch
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+    path = tmp_path_factory.mktemp("tiny-bert")
+    vocabulary = {word: place for place, word in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", *WORDS])}
+    inner = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
+    inner.pre_tokenizer = pre_tokenizers.Whitespace()
+    inner.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    PreTrainedTokenizerFast(
+        tokenizer_object=inner, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]"
+    ).save_pretrained(path)
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+        max_position_embeddings=64,
+    )
+    BertModel(config).save_pretrained(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def reviews(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """train (75 rows, so that the last step of an epoch is short), validation and test (20 each), as jsonl."""
+    path, chance = tmp_path_factory.mktemp("reviews"), random.Random(0)
+    for name, rows in (("train", 75), ("validation", 20), ("test", 20)):
+        lines = [json.dumps(_review(chance, place % 2)) for place in range(rows)]
+        (path / f"{name}.jsonl").write_text("\n".join(lines))
+    return path
+
+
+def _review(chance: random.Random, good: int) -> dict[str, Any]:
+    words = [chance.choice(WORDS[6:]) for _ in range(chance.randint(2, 20))]
+    words.insert(chance.randrange(len(words)), chance.choice(WORDS[:3] if good else WORDS[3:6]))
+    return {"text": " ".join(words), "label": "positive" if good else "negative"}
+
+
+@dataclass
+class Runs:
+    """Makes run directories and trains them, in this process or in one of its own."""
+
+    home: Path
+    text: str
+
+    def make(self, name: str, *overrides: str, text: str | None = None) -> RunDir:
+        parsed = recipe.parse(text or self.text, overrides=list(overrides))
+        run = RunDir(self.home / name)
+        run.path.mkdir()
+        run.recipe.write_text(text or self.text)
+        facts = {"v": 1, "id": name, "recipe": parsed.resolved(), "search": [str(self.home)], "digest": parsed.digest()}
+        run.facts.write_text(json.dumps(facts))
+        return run
+
+    def change(self, run: RunDir, *overrides: str) -> None:
+        """Rewrite the resolved recipe, as nobody should."""
+        facts = run.read_facts()
+        facts["recipe"] = recipe.parse(self.text, overrides=list(overrides)).resolved()
+        run.facts.write_text(json.dumps(facts))
+
+    def train(self, run: RunDir, *, stop_at: int | None = None, journal: Any = None) -> Any:
+        """One attempt in this process; asked to stop while step `stop_at` is under way."""
+        from workbench.train.session import Session
+
+        attempt = max((event.attempt for event in events.read_all(run.events)), default=0) + 1
+        log = journal or LogJournal(run.events, attempt=attempt)
+        stop = StopAt(run, stop_at) if stop_at else StopRequest(run.stop_request)
+        try:
+            return Session(run, log, stop, attempt=attempt).run()
+        finally:
+            log.close()
+
+    def start(self, run: RunDir, **environment: str) -> subprocess.Popen[bytes]:
+        """`python -m workbench.train` as the supervisor would start it."""
+        env = os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"} | environment
+        return subprocess.Popen([sys.executable, "-m", "workbench.train", str(run.path)], env=env)
+
+
+class StopAt(StopRequest):
+    """Asks for a stop while a step is under way, told by what the log says; not in the evaluation before it."""
+
+    def __init__(self, run: RunDir, step: int) -> None:
+        super().__init__(run.stop_request)
+        self._run, self._before = run, step - 1
+        self._every = run.read_facts()["recipe"]["evaluate"]["every"]
+
+    @property
+    def reason(self) -> str | None:
+        last = last_step(self._run)
+        due = last == self._before and isinstance(self._every, int) and last and last % self._every == 0
+        waits = due and last not in {event.fields["step"] for event in of_type(self._run, "eval")}
+        return "asked to" if last >= self._before and not waits else None
+
+
+def last_step(run: RunDir) -> int:
+    """The step the newest attempt has logged last."""
+    found = list(events.read_all(run.events))
+    newest = max((event.attempt for event in found), default=1)
+    return max((event.fields["step"] for event in found if event.type == "step" and event.attempt == newest), default=0)
+
+
+def of_type(run: RunDir, kind: str) -> list[events.Event]:
+    return [event for event in events.read_all(run.events) if event.type == kind]
+
+
+@pytest.fixture
+def runs(tmp_path: Path, tiny_bert: Path, reviews: Path) -> Runs:
+    return Runs(tmp_path, RECIPE.format(model=tiny_bert, data=reviews))
+
+
+@pytest.fixture
+def logged() -> Callable[[RunDir, str], list[events.Event]]:
+    """`logged(run, type)`: the events of a type, in order."""
+    return of_type
+
+
+@pytest.fixture(autouse=True)
+def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WORKBENCH_ACCEPT", raising=False)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")

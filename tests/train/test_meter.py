@@ -1,0 +1,92 @@
+"""Every step is written as it was, NaN included; a run whose loss has gone says so and ends."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from workbench.train.meter import Diverged, Meter, Step
+from workbench.train.ranks import Ranks
+
+
+class Notes:
+    def __init__(self) -> None:
+        self.events: list[tuple[str, dict]] = []
+
+    def write(self, type, /, *, t=None, **fields):
+        self.events.append((type, fields | {"t": t}))
+
+    def warn(self, code, text, *, count=1):
+        self.events.append(("warning", {"code": code, "text": text}))
+
+    def close(self):
+        pass
+
+
+def step(number: int, loss: float, *, norm: float | None = 1.0) -> Step:
+    tensor = None if norm is None else torch.tensor(norm)
+    return Step(number, number / 10, float(number), 1e-3, torch.tensor(loss), tensor, torch.tensor(7))
+
+
+def test_each_step_is_written_with_its_own_time_and_the_tokens_so_far():
+    notes = Notes()
+    meter = Meter(notes, Ranks(0, 1), on_gpu=False, tokens=100)
+    for number in (1, 2):
+        meter.add(step(number, 0.5))
+        meter.flush()
+    assert notes.events[1] == (
+        "step",
+        {"step": 2, "epoch": 0.2, "tokens": 114, "t": 2.0}
+        | {"scalars": {"train/loss": 0.5, "train/learning_rate": 1e-3, "train/grad_norm": 1.0}},
+    )
+
+
+def test_on_a_gpu_many_steps_are_fetched_at_once_and_none_is_lost():
+    notes = Notes()
+    meter = Meter(notes, Ranks(0, 1), on_gpu=True)
+    for number in range(1, 50):
+        meter.add(step(number, number / 2, norm=None if number == 3 else float(number)))
+    meter.flush()
+    losses = [fields["scalars"]["train/loss"] for _, fields in notes.events]
+    assert losses == [number / 2 for number in range(1, 50)]
+    assert "train/grad_norm" not in notes.events[2][1]["scalars"]
+    assert notes.events[-1][1]["tokens"] == 49 * 7
+    meter.flush()
+    assert len(notes.events) == 49
+
+
+def test_losses_that_are_no_numbers_are_written_as_what_they_are_and_end_the_run():
+    notes = Notes()
+    meter = Meter(notes, Ranks(0, 1), on_gpu=False)
+    meter.add(step(1, 0.5))
+    meter.flush()
+    for number in range(2, 6):
+        meter.add(step(number, math.nan if number % 2 else math.inf))
+        meter.flush()
+        assert not meter.healthy
+    meter.add(step(6, math.inf))
+    with pytest.raises(Diverged, match="since step 2") as end:
+        meter.flush()
+    assert end.value.exit_code == 3
+    written = [fields["scalars"]["train/loss"] for kind, fields in notes.events if kind == "step"]
+    assert written[1] == math.inf
+    assert math.isnan(written[2])
+    assert len(written) == 6
+    assert [fields["code"] for kind, fields in notes.events if kind == "warning"] == ["non-finite-loss"]
+
+
+def test_a_loss_that_recovers_does_not_end_the_run():
+    meter = Meter(Notes(), Ranks(0, 1), on_gpu=False)
+    for number in range(1, 40):
+        meter.add(step(number, math.nan if number % 5 else 0.1))
+        meter.flush()
+    assert not meter.healthy
+
+
+def test_a_gradient_that_is_no_number_is_not_worth_saving():
+    meter = Meter(Notes(), Ranks(0, 1), on_gpu=False)
+    meter.add(step(1, 0.5, norm=math.inf))
+    meter.flush()
+    assert not meter.healthy

@@ -1,0 +1,342 @@
+"""The Metrics pane over real runs: their logs ingested, their predictions read by the real lab."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from workbench.config import Home
+from workbench.confusion import Confusion
+from workbench.events import EventWriter
+from workbench.rundir import RunDir
+from workbench.runs.create import create
+from workbench.tui.app import WorkbenchApp
+from workbench.tui.widgets.confusion import ConfusionMatrix
+from workbench.tui.widgets.metric_table import MetricTable
+from workbench.tui.widgets.prediction_rows import PredictionRows
+
+HOSTILE = "evil\x1b]52;c;aGk=\x07\u202e"
+
+
+def recipe(name: str, task: str) -> str:
+    return f'name = "{name}"\ntask = "{task}"\n[model]\nname = "builtin:minilm"\n[data]\nsource = "builtin:reviews"\n'
+
+
+def eval_fields(step: int, labels: list[str], counts: list[list[int]], loss: float, split: str = "validation") -> dict:
+    matrix = Confusion.parse(labels, counts)
+    prefix = "test" if split == "test" else "eval"
+    return {
+        "step": step,
+        "epoch": step / 50,
+        "split": split,
+        "scalars": {f"{prefix}/accuracy": matrix.accuracy, f"{prefix}/loss": loss, f"{prefix}/runtime": 1.5},
+        "labels": labels,
+        "confusion": counts,
+        "predictions": f"predictions/{split}.parquet",
+    }
+
+
+def write_predictions(run: RunDir, split: str, labels: list[str], counts: list[list[int]]) -> None:
+    rows = [
+        {
+            "label": labels[i],
+            "prediction": labels[j],
+            "loss": 0.2 + n / 7 + (i != j),
+            "text": f"{labels[i]} 第{n}条 {HOSTILE}",
+        }
+        for i, line in enumerate(counts)
+        for j, count in enumerate(line)
+        for n in range(count)
+    ]
+    run.predictions.mkdir(exist_ok=True)
+    table = pa.Table.from_pylist([{"row": n, "probabilities": [0.1, 0.9], **row} for n, row in enumerate(rows)])
+    pq.write_table(table, run.predictions / f"{split}.parquet")
+
+
+MakeRun = Callable[..., RunDir]
+
+
+@pytest.fixture
+def make_run(home: Home) -> MakeRun:
+    """A finished classifier, evaluated twice on validation and, where wanted, once on test."""
+
+    def make(
+        name: str, counts: list[list[int]], labels: list[str], *, loss: float = 0.41, test: bool = False
+    ) -> RunDir:
+        run = create(home, recipe(name, "text-classification"))
+        writer = EventWriter(run.events)
+        writer.write("started", pid=1, host="here")
+        writer.write("eval", **eval_fields(50, labels, counts, loss + 0.1))
+        writer.write("eval", **eval_fields(100, labels, counts, loss))
+        write_predictions(run, "validation", labels, counts)
+        if test:
+            writer.write("eval", **eval_fields(100, labels, [list(r) for r in zip(*counts, strict=True)], loss, "test"))
+        writer.write("finished", state="completed", reason="", exit_code=0)
+        writer.close()
+        return run
+
+    return make
+
+
+@pytest.fixture
+def app(home: Home) -> WorkbenchApp:
+    return WorkbenchApp(home)
+
+
+@pytest.fixture
+def opened(until):
+    async def open_pane(pilot, app: WorkbenchApp, run: RunDir | None = None):
+        if run is not None:
+            app.selection.choose(run.id)
+        app.go("metrics")
+        await until(pilot, lambda: bool(app.screen.query(MetricTable)) and bool(app.screen.query_one(MetricTable).rows))
+        return app.screen
+
+    return open_pane
+
+
+def shot(app: WorkbenchApp, *ids: str) -> str:
+    text = "\n".join(
+        "".join(segment.text for segment in strip).rstrip() for strip in app.screen._compositor.render_strips()
+    )
+    return text
+
+
+SIZES = pytest.mark.parametrize("size", [(80, 24), (120, 40), (160, 45)], ids=lambda size: f"{size[0]}x{size[1]}")
+
+
+@SIZES
+async def test_a_judged_run_is_shown_with_its_matrix_and_classes(app, make_run, size, opened, agrees):
+    make_run("other-run", [[70, 10], [20, 60]], ["负面", "正面"], loss=math.nan)
+    run = make_run("minilm-reviews", [[71, 9], [12, 68]], ["负面", "正面"], test=True)
+    async with app.run_test(size=size) as pilot:
+        await opened(pilot, app, run)
+        await pilot.pause()
+        agrees(app, f"metrics-two-classes-{size[0]}x{size[1]}")
+
+
+@SIZES
+async def test_many_classes_are_scrolled_with_the_cursor(app, make_run, size, opened, agrees):
+    labels = [f"library-{i:02}" for i in range(24)]
+    counts = [[(i * 7 + j * 3) % 11 if i != j else 40 + i for j in range(24)] for i in range(24)]
+    run = make_run("docstrings", counts, labels)
+    async with app.run_test(size=size) as pilot:
+        screen = await opened(pilot, app, run)
+        screen.query_one(ConfusionMatrix).focus()
+        await pilot.press("G", *["right"] * 30)
+        matrix = screen.query_one(ConfusionMatrix)
+        assert matrix.cursor == (23, 23)
+        await pilot.pause()
+        agrees(app, f"metrics-many-classes-{size[0]}x{size[1]}")
+
+
+@SIZES
+async def test_a_cell_opens_its_rows_worst_first_and_a_row_opens_in_tokens(app, make_run, size, opened, until, agrees):
+    run = make_run("minilm-reviews", [[71, 9], [12, 68]], ["负面", "正面"])
+    async with app.run_test(size=size) as pilot:
+        screen = await opened(pilot, app, run)
+        await pilot.press("tab", "enter")
+        rows = screen.query_one(PredictionRows)
+        await until(pilot, lambda: rows.total == 12)
+        assert [row.loss for row in rows.rows] == sorted((row.loss for row in rows.rows), reverse=True)
+        await pilot.press("j")
+        await pilot.pause()
+        text = shot(app)
+        assert "\x1b" not in text
+        assert "\u202e" not in text
+        agrees(app, f"metrics-rows-{size[0]}x{size[1]}")
+        await pilot.press("enter")
+        passage = app.selection.passage
+        assert app.current_mode == "tokens"
+        assert (passage.label, passage.prediction, passage.tokenizer) == ("正面", "负面", run.id)
+        assert passage.text.endswith(HOSTILE), "what is handed over is the row itself, not its picture"
+        assert passage.source.startswith("minilm-reviews/validation row ")
+
+
+async def test_a_row_opens_in_try_and_esc_closes_the_rows(app, make_run, opened, until):
+    run = make_run("minilm-reviews", [[71, 9], [12, 68]], ["bad", "good"])
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await opened(pilot, app, run)
+        await pilot.press("p")
+        assert app.current_mode == "metrics", "without a row there is nothing to try"
+        await pilot.press("tab", "enter")
+        await until(pilot, lambda: bool(screen.query_one(PredictionRows).rows))
+        await pilot.press("escape")
+        assert not screen.has_class("-rows")
+        assert app.current_mode == "metrics"
+        await pilot.press("enter")
+        await until(pilot, lambda: bool(screen.query_one(PredictionRows).rows))
+        await pilot.press("p")
+        assert app.current_mode == "try"
+        assert app.selection.passage.label == "good"
+
+
+async def test_more_rows_are_loaded_as_the_cursor_goes_down(app, make_run, opened, until):
+    run = make_run("big", [[5, 0], [180, 5]], ["bad", "good"])
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await opened(pilot, app, run)
+        await pilot.press("tab", "enter")
+        rows = screen.query_one(PredictionRows)
+        await until(pilot, lambda: len(rows.rows) == 50)
+        for loaded in (100, 150, 180):
+            await pilot.press("G")
+            await until(pilot, lambda loaded=loaded: len(rows.rows) == loaded)
+        assert len({row.row for row in rows.rows}) == 180
+
+
+async def test_a_cell_without_rows_does_not_open(app, make_run, opened):
+    run = make_run("sure", [[5, 0], [0, 5]], ["bad", "good"])
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await opened(pilot, app, run)
+        await pilot.press("tab", "right", "enter")
+        await pilot.pause()
+        assert not screen.has_class("-rows")
+
+
+async def test_predictions_that_are_gone_are_said_and_the_matrix_stays(app, make_run, opened, until):
+    run = make_run("gone", [[5, 2], [1, 5]], ["bad", "good"])
+    (run.predictions / "validation.parquet").unlink()
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await opened(pilot, app, run)
+        await pilot.press("tab", "enter")
+        await until(pilot, lambda: bool(app._notifications))
+        assert "no predictions of the validation split" in next(iter(app._notifications)).message
+        assert not screen.has_class("-rows")
+
+
+async def test_the_next_split_shows_its_own_matrix(app, make_run, opened, until):
+    run = make_run("two-splits", [[71, 9], [12, 68]], ["bad", "good"], test=True)
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await opened(pilot, app, run)
+        assert screen.query_one(ConfusionMatrix).matrix.counts[0][1] == 9
+        await pilot.press("s")
+        await until(pilot, lambda: screen.query_one(ConfusionMatrix).matrix.counts[0][1] == 12)
+        assert screen.query_one(MetricTable).columns[0].key == "test/accuracy"
+        assert "runtime" not in shot(app)
+
+
+async def test_enter_on_a_run_makes_it_the_current_one_and_differences_follow(app, make_run, opened, until):
+    make_run("first", [[8, 2], [0, 10]], ["bad", "good"])
+    second = make_run("second", [[10, 0], [0, 10]], ["bad", "good"])
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await opened(pilot, app, second)
+        table = screen.query_one(MetricTable)
+        assert [row.name for row in table.rows] == ["second", "first"]
+        assert "-0.1000" in shot(app)
+        await pilot.press("j", "enter")
+        await until(pilot, lambda: table.rows[0].name == "first")
+        await pilot.pause()
+        assert "+0.1000" in shot(app)
+
+
+async def test_a_run_judged_while_one_reads_joins_the_table_and_not_the_matrix(app, make_run, opened, until):
+    make_run("first", [[8, 2], [0, 10]], ["bad", "good"])
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await opened(pilot, app)
+        make_run("second", [[10, 0], [0, 10]], ["bad", "good"])
+        table = screen.query_one(MetricTable)
+        await until(pilot, lambda: len(table.rows) == 2)
+        assert table.rows[0].name == "first"
+        assert screen.query_one(ConfusionMatrix).matrix.counts[0][1] == 2
+
+
+async def test_marked_runs_are_what_is_compared(app, make_run, opened, until):
+    runs = [make_run(name, [[8, 2], [0, 10]], ["bad", "good"]) for name in ("a", "b", "c")]
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.selection.toggle(runs[0].id)
+        screen = await opened(pilot, app, runs[1])
+        table = screen.query_one(MetricTable)
+        assert [(row.name, row.marked) for row in table.rows] == [("b", False), ("a", True)]
+        await pilot.press("space")
+        await until(pilot, lambda: table.rows[0].marked)
+        assert app.selection.marks == (runs[0].id, runs[1].id)
+
+
+async def test_a_language_model_shows_its_scores_and_samples(app, home, tmp_path, opened, agrees):
+    run = create(home, recipe("gpt2-docs", "text-classification").replace("text-classification", "causal-lm"))
+    writer = EventWriter(run.events)
+    for step, loss in ((100, 5.25), (200, 4.5)):
+        scalars = {"eval/loss": loss, "eval/perplexity": math.exp(loss), "eval/token_accuracy": step / 1000}
+        writer.write("eval", step=step, epoch=step / 100, split="validation", scalars=scalars)
+    writer.write("sample", step=200, prompt="The import", text=" statement 导入语句\nis " + HOSTILE)
+    writer.write("finished", state="completed", reason="", exit_code=0)
+    writer.close()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await opened(pilot, app, run)
+        await pilot.pause()
+        text = shot(app)
+        assert "\x1b" not in text
+        agrees(app, "metrics-language-80x24")
+    assert "90.0171" in text
+
+
+async def test_runs_of_another_task_are_not_compared_unless_marked(app, home, make_run, opened, until):
+    run = make_run("classifier", [[8, 2], [0, 10]], ["bad", "good"])
+    other = create(home, recipe("writer", "causal-lm"))
+    writer = EventWriter(other.events)
+    writer.write("eval", step=5, epoch=1.0, split="validation", scalars={"eval/loss": 5.0, "eval/perplexity": 148.4})
+    writer.close()
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await opened(pilot, app, run)
+        table = screen.query_one(MetricTable)
+        assert [row.name for row in table.rows] == ["classifier"]
+        app.selection.toggle(other.id)
+        await until(pilot, lambda: len(table.rows) == 2)
+        assert [column.key for column in table.columns] == ["eval/accuracy", "eval/loss", "eval/perplexity"]
+
+
+async def test_a_run_that_is_not_evaluated_yet_says_where_to_look(app, home, make_run, opened):
+    make_run("judged", [[8, 2], [0, 10]], ["bad", "good"])
+    run = create(home, recipe("young", "text-classification"))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await opened(pilot, app, run)
+        await pilot.pause()
+        assert "young (created) has not been evaluated yet: 2 shows it as it trains" in shot(app)
+
+
+async def test_with_no_run_at_all_the_next_key_is_named(app, until):
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.go("metrics")
+        await until(pilot, lambda: app.screen.has_class("-empty"))
+        await pilot.pause()
+        assert "No run has been evaluated yet" in shot(app)
+        assert "n  there starts one from a recipe" in shot(app)
+
+
+async def test_a_run_that_is_judged_while_one_looks_appears(app, home, opened, until):
+    run = create(home, recipe("live", "text-classification"))
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await opened(pilot, app, run)
+        assert not screen.has_class("-classes")
+        writer = EventWriter(run.events)
+        writer.write("eval", **eval_fields(10, ["bad", "good"], [[3, 1], [1, 3]], 0.5))
+        writer.close()
+        await until(pilot, lambda: screen.has_class("-classes"))
+        assert screen.query_one(ConfusionMatrix).matrix.total == 8
+
+
+@pytest.mark.parametrize("size", [(20, 6), (40, 12)])
+async def test_a_tiny_terminal_shows_what_fits(app, make_run, size, opened, until):
+    run = make_run("minilm-reviews", [[71, 9], [12, 68]], ["负面", "正面"])
+    async with app.run_test(size=size) as pilot:
+        screen = await opened(pilot, app, run)
+        await pilot.press("tab", "enter")
+        await until(pilot, lambda: bool(screen.query_one(PredictionRows).rows))
+        await pilot.press("G", "escape", "tab", "down", "G")
+        assert all(len(line) <= size[0] for line in shot(app).splitlines())
+
+
+async def test_y_copies_the_row_or_the_drawing_that_has_the_focus(app, make_run, opened, until):
+    run = make_run("minilm-reviews", [[71, 9], [12, 68]], ["bad", "good"])
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await opened(pilot, app, run)
+        await pilot.press("tab", "y")
+        await until(pilot, lambda: "true \\ called" in app.clipboard)
+        await pilot.press("enter")
+        await until(pilot, lambda: bool(screen.query_one(PredictionRows).rows))
+        await pilot.press("y")
+        await until(pilot, lambda: app.clipboard.startswith("good 第11条 evil␛"))

@@ -1,0 +1,121 @@
+"""A new run from the screen: picked, edited, every problem at once, started."""
+
+from __future__ import annotations
+
+import pytest
+from textual.widgets import OptionList, Static
+
+from workbench.errors import RecipeError
+from workbench.tui import launching
+from workbench.tui.modals import Prompt
+from workbench.tui.screens.new_run import NewRun
+
+BAD = 'name = "mine"\ntask = "text-classification"\n[model]\nname = "m"\n[train]\nepoch = 3\nlearning_rate = -1.0\n'
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch, fabricate):
+    """A working directory with a recipe that reads well, one that does not, and a TOML file that is none."""
+    folder = tmp_path / "here"
+    folder.mkdir()
+    (folder / "good.toml").write_text(fabricate.RECIPE, "utf-8")
+    (folder / "bad.toml").write_text(BAD, "utf-8")
+    (folder / "pyproject.toml").write_text("[project]\nname = 'x'\n", "utf-8")
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture
+def opened(until):
+    async def wait(pilot, name):
+        """Open New run and put the cursor on a recipe."""
+        await pilot.press("n")
+        await until(pilot, lambda: isinstance(pilot.app.screen, NewRun))
+        screen = pilot.app.screen
+        await until(pilot, lambda: screen.chosen is not None)
+        screen.query_one(OptionList).highlighted = [recipe.name for recipe in screen._recipes].index(name)
+        await pilot.pause()
+        return screen
+
+    return wait
+
+
+def said(screen):
+    return str(screen.query_one("#said", Static).content)
+
+
+def test_recipes_here_come_before_those_that_are_shipped(home, here):
+    found = launching.recipe_files(home, here)
+    assert [recipe.name for recipe in found if recipe.origin == "here"] == ["bad", "good"]
+    assert [recipe.origin for recipe in found][:2] == ["here", "here"]
+    assert "demo-sentiment" in [recipe.name for recipe in found if recipe.origin == "shipped"]
+
+
+async def test_every_problem_of_a_recipe_is_told_at_once(real_app, here, until, opened):
+    app = real_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await opened(pilot, "bad")
+        await pilot.press("enter")
+        await until(pilot, lambda: "learning_rate" in said(screen))
+        assert "did you mean train.epochs?" in said(screen)
+        assert said(screen).count("✗") >= 2
+        assert app.screen is screen
+        assert not list(app.home.runs.iterdir())
+
+
+async def test_a_recipe_that_passes_is_started_and_opened_in_live(real_app, here, until, opened, monkeypatch):
+    asked = []
+
+    def start(home, path, search, overrides, *, progress):
+        asked.append((path, search, tuple(overrides)))
+        progress("starting")
+        return "a00000001"
+
+    monkeypatch.setattr(launching, "check_and_launch", start)
+    app = real_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await opened(pilot, "good")
+        await pilot.press("s")
+        await until(pilot, lambda: isinstance(app.screen, Prompt))
+        await pilot.press(*"train.epochs=1", "enter")
+        await until(pilot, lambda: app.screen is screen and "reads well" in said(screen))
+        await pilot.press("enter")
+        await until(pilot, lambda: app.current_mode == "live")
+        assert app.selection.run == "a00000001"
+        assert asked == [(here / "good.toml", (here,), ("train.epochs=1",))]
+
+
+async def test_a_copy_is_edited_and_the_original_left_alone(real_app, home, here, until, opened, monkeypatch):
+    def edit(self, path):
+        path.write_text(BAD, "utf-8")
+        return True
+
+    monkeypatch.setattr("workbench.tui.app.WorkbenchApp.edit_file", edit)
+    app = real_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await opened(pilot, "good")
+        await pilot.press("e")
+        await until(pilot, lambda: "learning_rate" in said(screen))
+        assert screen.chosen.origin == "edited copy"
+        assert screen.chosen.search[0] == here
+        assert "learning_rate" not in (here / "good.toml").read_text("utf-8")
+
+
+async def test_a_run_is_cloned_with_a_change(real_app, home, fabricate, until, monkeypatch):
+    fabricate.make_run(home, "a00000001", name="first")
+    asked = []
+
+    def start(home, path, search, overrides):
+        asked.append((path.parent.name, [str(directory) for directory in search], overrides))
+        raise RecipeError(["train.learning_rate = -1: must be more than 0"])
+
+    monkeypatch.setattr(launching, "check_and_launch", start)
+    app = real_app()
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await until(pilot, lambda: app.pane.why_not("runs.clone") is None)
+        await pilot.press("c")
+        await until(pilot, lambda: isinstance(app.screen, Prompt))
+        await pilot.press(*"-1", "enter")
+        await until(pilot, lambda: asked)
+        assert asked == [("a00000001", [str(home.path)], ["train.learning_rate=-1"])]
+        await until(pilot, lambda: any("must be more than 0" in notice.message for notice in app._notifications))

@@ -1,0 +1,115 @@
+"""The command line. `main` is where the process begins.
+
+Opening the TUI is the common case and must be quick, so it is decided here, before Typer is imported.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from workbench.errors import WorkbenchError
+
+_HOME = "--home"
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run `workbench`. Exits 0 when done, 1 when the run or action failed, 2 on bad input."""
+    _stand_on_open_streams()
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        _refuse_undecodable(arguments)
+        arguments, home = _take_home(arguments)
+        status = _open_tui(arguments, home) if _wants_tui(arguments) else _run_command(arguments, home)
+        sys.stdout.flush()
+    except WorkbenchError as error:
+        print(f"workbench: {_safe(error.sentence)}", file=sys.stderr)
+        status = error.exit_code
+    except BrokenPipeError:
+        # The reader (head, say) has gone: that is no failure.
+        _write_no_more()
+        status = 0
+    except OSError as error:
+        _write_no_more()
+        place = f"{error.filename}: " if error.filename else ""
+        print(f"workbench: {_safe(place)}{error.strerror or error}: make room or choose another place", file=sys.stderr)
+        status = 1
+    except KeyboardInterrupt:
+        status = 130
+    sys.exit(status)
+
+
+def _stand_on_open_streams() -> None:
+    """Open what the shell closed (`workbench ls >&-`), so that no file of ours becomes standard output."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), "w" if number else "r", encoding="utf-8"))
+
+
+def _write_no_more() -> None:
+    """Python flushes standard output at exit: let that go nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _refuse_undecodable(arguments: list[str]) -> None:
+    """An argument that is not text in the terminal's encoding can be neither stored nor looked up."""
+    for word in arguments:
+        try:
+            word.encode("utf-8")
+        except UnicodeEncodeError:
+            raise _bad(f"{os.fsencode(word)[:40]!r} is not UTF-8", "write it in UTF-8") from None
+
+
+def _safe(sentence: str) -> str:
+    from workbench.text import clean
+
+    return clean(sentence, newlines=True)
+
+
+def _take_home(arguments: list[str]) -> tuple[list[str], Path | None]:
+    """Lift `--home DIR` out of the arguments, wherever it stands before a bare `--`."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    kept: list[str] = []
+    home: Path | None = None
+    words = iter(arguments[:end])
+    for word in words:
+        if word == _HOME:
+            home = Path(_value_of_home(next(words, "")))
+        elif word.startswith(f"{_HOME}="):
+            home = Path(_value_of_home(word.partition("=")[2]))
+        else:
+            kept.append(word)
+    return kept + arguments[end:], home
+
+
+def _value_of_home(value: str) -> str:
+    if not value:
+        raise _bad("--home wants a directory", "write --home DIR")
+    return value
+
+
+def _bad(what: str, mend: str) -> WorkbenchError:
+    from workbench.errors import BadInput
+
+    return BadInput(what, mend=mend)
+
+
+def _wants_tui(arguments: list[str]) -> bool:
+    return all(word == "--slow-link" for word in arguments)
+
+
+def _open_tui(arguments: list[str], home: Path | None) -> int:
+    from workbench.config import Home
+
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise _bad("there is no terminal to draw on", "use `workbench ls`, or see `workbench --help`")
+    from workbench.tui.app import run_tui
+
+    return run_tui(Home.resolve(home).ensure(), slow_link="--slow-link" in arguments)
+
+
+def _run_command(arguments: list[str], home: Path | None) -> int:
+    from workbench.cli.app import run
+
+    return run(arguments, home)

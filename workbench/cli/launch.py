@@ -1,0 +1,94 @@
+"""`run` and `check`: from a recipe to a run that goes on by itself."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from workbench.cli.follow import follow
+from workbench.cli.output import AsJson, emit, say
+from workbench.cli.session import home_of
+from workbench.config import recipes_dir
+from workbench.runs.preflight import preflight
+from workbench.runs.start import start
+
+RecipePath = Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe file, or the name of a shipped one.")]
+Overrides = Annotated[
+    list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Override a field; may be repeated.")
+]
+
+
+def register(cli: typer.Typer) -> None:
+    cli.command("run")(run)
+    cli.command("check")(check)
+
+
+def recipe_file(given: str) -> Path:
+    """The file a user means: a path, or the name of a recipe that comes with workbench."""
+    path = Path(given).expanduser()
+    shipped = recipes_dir() / f"{given.removesuffix('.toml')}.toml"
+    if not path.exists() and "/" not in given and shipped.is_file():
+        return shipped
+    return path.absolute()
+
+
+def run(
+    context: typer.Context,
+    recipe: RecipePath,
+    overrides: Overrides = None,
+    name: Annotated[str | None, typer.Option("--name", help="Another name for the run.")] = None,
+    tags: Annotated[list[str] | None, typer.Option("--tag", help="A tag; may be repeated.")] = None,
+    following: Annotated[bool, typer.Option("--follow", help="Show progress until the end.")] = False,
+    as_json: AsJson = False,
+) -> int:
+    """Validate a recipe and start it as a run that goes on without this terminal."""
+    path = recipe_file(recipe)
+    changes = [*(overrides or []), *([f"name={json.dumps(name, ensure_ascii=False)}"] if name is not None else [])]
+    started = start(
+        home_of(context),
+        path,
+        search=[path.parent, Path.cwd()],
+        overrides=changes,
+        tags=tags or [],
+        argv=sys.argv,
+    )
+    if as_json:
+        emit({"id": started.id, "dir": str(started.path)})
+    else:
+        print(started.id, flush=True)
+    return follow(home_of(context), started, out=sys.stderr if as_json else sys.stdout) if following else 0
+
+
+def check(context: typer.Context, recipe: RecipePath, overrides: Overrides = None, as_json: AsJson = False) -> int:
+    """Validate a recipe, find its model and data, and print what would be run."""
+    path = recipe_file(recipe)
+    answer = preflight(path, [path.parent, Path.cwd()], overrides or [], home=home_of(context))
+    if as_json:
+        emit(answer)
+    else:
+        _print_plan(path, answer)
+    return 0
+
+
+def _print_plan(path: Path, answer: dict[str, Any]) -> None:
+    recipe, model, data, steps = answer["recipe"], answer["model"], answer["data"], answer["steps"]
+    train = recipe["train"]
+    say(f"{path.name} is fine: {recipe['name']}, {recipe['task']}")
+    kind = f", {model['type']}" if model.get("type") else ""
+    say(f"  model  {recipe['model']['name'] or recipe['model']['architecture']} ({model['where']}{kind})")
+    for split, facts in data["splits"].items():
+        labels = ", ".join(f"{label} {count}" for label, count in list(facts.get("labels", {}).items())[:12])
+        say(f"  {split:<11}{facts['rows']:>8,} rows{'   ' + labels if labels else ''}")
+    columns = ", ".join(f"{role}: {column}" for role, column in data.get("columns", {}).items() if column)
+    if columns:
+        say(f"  columns  {columns}")
+    say(
+        f"  train  {steps['total']:,} steps ({steps['per_epoch']:,} an epoch), batch {train['batch_size']}"
+        f" × {train['gradient_accumulation']}, learning rate {train['learning_rate']:g}, {train['schedule']}"
+    )
+    for note in data.get("notes", []):
+        say(f"  note   {note}")

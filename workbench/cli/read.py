@@ -1,0 +1,232 @@
+"""`ls`, `show`, `diff`, `points` and `tail`: what the registry knows, for people and for programs."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Annotated, Any
+
+import typer
+
+from workbench.cli.follow import follow
+from workbench.cli.output import AsJson, emit, figure, print_table, say
+from workbench.cli.session import find, home_of, registry_of
+from workbench.config import Home
+from workbench.errors import BadInput
+from workbench.events import END_STATES, Event, read_all
+from workbench.recipe import flatten
+from workbench.registry import Registry, RunRow
+from workbench.rundir import RunDir
+from workbench.series import format_age, format_duration
+
+Handle = Annotated[str, typer.Argument(metavar="RUN", help="An id, a unique prefix of one, a unique name, or last.")]
+
+
+def register(cli: typer.Typer) -> None:
+    for command in (ls, show, diff, points, tail):
+        cli.command(command.__name__)(command)
+
+
+def ls(
+    context: typer.Context,
+    query: Annotated[str, typer.Argument(metavar="[FILTER]", help="As in the TUI: state:running eval/f1>.9")] = "",
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many.")] = 1000,
+    deleted: Annotated[bool, typer.Option("--deleted", help="Those removed with rm as well.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List runs, newest first."""
+    with registry_of(home_of(context)) as registry:
+        rows = registry.runs(query, limit=limit, include_deleted=deleted)
+        if as_json:
+            emit([row_json(row) for row in rows])
+        elif rows:
+            _print_runs(rows)
+        else:
+            say("No run matches." if query else "No runs yet: `workbench demo` makes the first.")
+
+
+def row_json(row: RunRow) -> dict[str, Any]:
+    """One run as `ls --json` gives it."""
+    return {
+        "id": row.id,
+        "name": row.name,
+        "state": row.state,
+        "task": row.task,
+        "model": row.model,
+        "created": row.created,
+        "finished": row.finished,
+        "reason": row.reason,
+        "tags": list(row.tags),
+        "metrics": {key: summary.as_json() for key, summary in row.metrics.items()},
+    }
+
+
+def _print_runs(rows: list[RunRow]) -> None:
+    now = time.time()
+    print_table(
+        ("ID", "STATE", "NAME", "TASK", "MODEL", "LOSS", "METRIC", "AGE", "TAGS"),
+        [
+            (
+                row.id,
+                row.state,
+                row.name,
+                row.task,
+                row.model,
+                figure(row.metrics["train/loss"].last) if "train/loss" in row.metrics else "–",
+                headline(row),
+                format_age(now - row.created),
+                " ".join(row.tags),
+            )
+            for row in rows
+        ],
+        right=("LOSS", "AGE"),
+    )
+
+
+def headline(row: RunRow) -> str:
+    """The one metric a run is known by: what chooses its checkpoint, else the first evaluation metric."""
+    wanted = row.recipe.get("evaluate", {}).get("best")
+    order = [f"eval/{wanted}", "eval/accuracy", "eval/perplexity", "eval/loss"]
+    key = next((key for key in order if key in row.metrics), None)
+    if key is None:
+        return "–"
+    summary = row.metrics[key]
+    return f"{key.partition('/')[2]} {figure(summary.last if summary.best is None else summary.best)}"
+
+
+def show(context: typer.Context, run: Handle, as_json: AsJson = False) -> None:
+    """Everything about one run."""
+    home = home_of(context)
+    with registry_of(home) as registry:
+        row = registry.find(run, include_deleted=True)
+        details = _details(home, registry, row)
+    if as_json:
+        emit(row_json(row) | details)
+    else:
+        _print_details(row, details)
+
+
+def _details(home: Home, registry: Registry, row: RunRow) -> dict[str, Any]:
+    directory = RunDir(home.runs / row.id)
+    warnings = registry.events(row.id, ["warning"])
+    ends = [event for event in registry.events(row.id, ["finished"]) if event.fields.get("traceback")]
+    return {
+        "notes": row.notes,
+        "digest": row.digest,
+        "dir": str(directory.path),
+        "recipe": row.recipe,
+        "attempts": [attempt.as_json() for attempt in registry.attempts(row.id)],
+        "warnings": [{"t": event.t, **event.fields} for event in warnings],
+        "traceback": ends[-1].fields["traceback"] if ends else None,
+        "files": _files(directory),
+    }
+
+
+def _files(run: RunDir) -> list[dict[str, Any]]:
+    found = [path for path in sorted(run.path.rglob("*")) if path.is_file() and not path.name.startswith(".")]
+    return [{"path": str(path.relative_to(run.path)), "bytes": path.stat().st_size} for path in found]
+
+
+def _print_details(row: RunRow, details: dict[str, Any]) -> None:
+    say(f"{row.name}  {row.id}  {row.state}{' (deleted)' if row.deleted else ''}")
+    if row.reason:
+        say(f"  {row.reason}")
+    took = f", took {format_duration(row.finished - row.started)}" if row.finished and row.started else ""
+    say(f"  {row.task}, {row.model}, {format_age(time.time() - row.created)} old{took}")
+    for label, value in (("tags", " ".join(row.tags)), ("notes", row.notes), ("directory", details["dir"])):
+        if value:
+            say(f"  {label:<10}{value}")
+    if row.metrics:
+        say()
+        print_table(
+            ("METRIC", "LAST", "MIN", "MAX", "BEST", "AT STEP"),
+            [
+                (key, figure(s.last), figure(s.min), figure(s.max), figure(s.best), str(s.step))
+                for key, s in sorted(row.metrics.items())
+                if not key.startswith("system/")
+            ],
+            right=("LAST", "MIN", "MAX", "BEST", "AT STEP"),
+        )
+    for warning in details["warnings"]:
+        say(f"  warning: {warning.get('text', warning.get('code', ''))}")
+    if details["traceback"]:
+        say(f"\n{details['traceback']}")
+
+
+def diff(context: typer.Context, left: Handle, right: Handle, as_json: AsJson = False) -> None:
+    """What differs between two runs: recipe fields first, then metrics."""
+    with registry_of(home_of(context)) as registry:
+        rows = [registry.find(handle, include_deleted=True) for handle in (left, right)]
+    changed = _changed(flatten(rows[0].recipe), flatten(rows[1].recipe))
+    metrics = _changed(*({key: s.best if s.best is not None else s.last for key, s in row.metrics.items()
+                          if not key.startswith("system/")} for row in rows))  # fmt: skip
+    if as_json:
+        emit({"runs": [row.id for row in rows], "recipe": changed, "metrics": metrics})
+        return
+    if not changed and not metrics:
+        say("No difference.")
+        return
+    lines = [(field, _short(old), _short(new)) for field, (old, new) in (changed | metrics).items()]
+    print_table(("FIELD", rows[0].id, rows[1].id), lines)
+
+
+def _changed(old: dict[str, Any], new: dict[str, Any]) -> dict[str, list[Any]]:
+    names = [*old, *(name for name in new if name not in old)]
+    return {name: [old.get(name), new.get(name)] for name in names if old.get(name) != new.get(name)}
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, float):
+        return figure(value)
+    return "–" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def points(
+    context: typer.Context,
+    run: Handle,
+    key: Annotated[str, typer.Argument(help="A scalar, such as train/loss.")],
+    as_json: AsJson = False,
+) -> None:
+    """Every logged point of one scalar: step, value, time."""
+    with registry_of(home_of(context)) as registry:
+        row = registry.find(run, include_deleted=True)
+        if key not in (known := registry.keys(row.id)):
+            raise BadInput(f"no scalar {key!r} in {row.id}", mend=f"it has {', '.join(known) or 'none yet'}")
+        series = registry.points(row.id, key)
+    if as_json:
+        emit([list(point) for point in series])
+        return
+    for step, value, t in series:
+        print(f"{step}\t{value:.10g}\t{t:.3f}")
+
+
+def tail(
+    context: typer.Context,
+    run: Handle,
+    following: Annotated[bool, typer.Option("--follow", "-f", help="Until the run ends.")] = False,
+    lines: Annotated[int, typer.Option("--lines", "-n", min=1, help="How many events back.")] = 10,
+    as_json: AsJson = False,
+) -> int:
+    """The last events of a run; with -f its progress until the end."""
+    home, row, directory = find(context, run, include_deleted=True)
+    events = sorted((event for log in directory.logs for event in read_all(log)), key=lambda event: event.t)[-lines:]
+    if as_json:
+        emit([{"t": event.t, "attempt": event.attempt, "type": event.type, **event.fields} for event in events])
+    else:
+        for event in events:
+            say(_event_line(event))
+    if following and row.state not in END_STATES:
+        return follow(home, directory)
+    return 0
+
+
+def _event_line(event: Event) -> str:
+    clock = time.strftime("%H:%M:%S", time.localtime(event.t))
+    if event.type == "step":
+        rest = f"{event.fields.get('step')}  " + "  ".join(f"{k} {figure(v)}" for k, v in event.scalars.items())
+    elif event.scalars:
+        rest = "  ".join(f"{k} {figure(v)}" for k, v in event.scalars.items())
+    else:
+        kept = {key: value for key, value in event.fields.items() if key != "traceback"}
+        rest = json.dumps(kept, ensure_ascii=False)[:400]
+    return f"{clock}  {event.type:<11}{rest}"

@@ -1,0 +1,74 @@
+"""`recipes ls/show/cp`: the recipes that come with workbench, as starting points."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from workbench.cli.output import AsJson, emit, print_table
+from workbench.config import recipes_dir
+from workbench.errors import BadInput
+
+cli = typer.Typer(rich_markup_mode=None)
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="As `recipes ls` lists it.")]
+
+
+def _shipped() -> list[Path]:
+    return sorted(recipes_dir().glob("*.toml"))
+
+
+def _named(name: str) -> Path:
+    found = [path for path in _shipped() if path.stem == name.removesuffix(".toml")]
+    if not found:
+        raise BadInput(f"no recipe {name!r} comes with workbench", mend=", ".join(path.stem for path in _shipped()))
+    return found[0]
+
+
+@cli.command("ls")
+def list_recipes(as_json: AsJson = False) -> None:
+    """List them."""
+    rows = []
+    for path in _shipped():
+        table = tomllib.loads(path.read_text("utf-8"))
+        model, data = table["model"], table["data"]
+        rows.append(
+            {
+                "name": path.stem,
+                "task": table["task"],
+                "model": model.get("name") or model.get("architecture"),
+                "data": data.get("source") or data.get("train"),
+                "path": str(path),
+            }
+        )
+    if as_json:
+        emit(rows)
+    else:
+        print_table(("NAME", "TASK", "MODEL", "DATA"), [(r["name"], r["task"], r["model"], r["data"]) for r in rows])
+
+
+@cli.command("show")
+def show_recipe(name: Name) -> None:
+    """Print one."""
+    print(_named(name).read_text("utf-8"), end="")
+
+
+@cli.command("cp")
+def copy_recipe(
+    name: Name,
+    target: Annotated[Path, typer.Argument(help="A new file, or a directory to put it in.")] = Path("."),
+) -> None:
+    """Copy one to a file of your own, to change it."""
+    source = _named(name)
+    path = target / source.name if target.is_dir() else target
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(source.read_text("utf-8").replace(f"recipes/{source.name}", str(path)))
+    except FileExistsError as error:
+        raise BadInput("is there already", where=str(path), mend="give another name") from error
+    except OSError as error:
+        raise BadInput(f"cannot be written ({error.strerror})", where=str(path)) from error
+    print(path)

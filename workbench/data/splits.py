@@ -1,0 +1,262 @@
+"""From a recipe to its rows: train, validation and test, shuffled, sliced, held out and cleaned as it says.
+
+Every table has a column `__row__` (int64): the row's index in the split it comes from, before anything was moved or
+dropped, so that each number can be led back to its evidence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from workbench.data import columns, slices, sources
+from workbench.data.lines import are_lines
+from workbench.errors import DataError
+from workbench.recipe import Data, Recipe
+
+DEFAULT_HOLDOUT = 0.1
+_Indices = np.ndarray[tuple[int], np.dtype[np.int64]]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The split of a source that rows come from."""
+
+    source: sources.Source
+    split: str
+
+    def place(self, row: int) -> str:
+        """File and line (or number) of row `row` of the split, as `__row__` counts."""
+        return self.source.place(self.split, row)
+
+    def __str__(self) -> str:
+        return self.source.name if len(self.source.parts) == 1 else f"{self.source.name} ({self.split})"
+
+
+@dataclass(frozen=True)
+class Splits:
+    """The rows of a recipe. `text` and `label` are the columns' names; `label` is None where the task needs none."""
+
+    train: pa.Table
+    validation: pa.Table | None
+    test: pa.Table | None
+    text: str
+    label: str | None
+    origins: dict[str, Origin]
+    dropped: dict[str, int]
+    notes: list[str] = field(default_factory=list)
+
+    def tables(self) -> dict[str, pa.Table]:
+        """Those there are, by name, train first."""
+        named = {"train": self.train, "validation": self.validation, "test": self.test}
+        return {name: table for name, table in named.items() if table is not None}
+
+    def place(self, split: str, position: int) -> str:
+        """Where the row at `position` of one of our tables stands in the user's files."""
+        row = self.tables()[split].column(columns.ROW)[position].as_py()
+        return self.origins[split].place(row)
+
+    def texts(self, split: str) -> pa.ChunkedArray:
+        """The texts of a split, as strings."""
+        return columns.strings(self.tables()[split], self.text, str(self.origins[split]))
+
+
+def load(recipe: Recipe, search: Sequence[Path]) -> Splits:
+    """Read, shuffle, slice, clean and divide, in this order; then take the subset of train.
+
+    Shuffling is `numpy.random.default_rng(seed).permutation(rows)`, the same rows as `datasets`' `shuffle(seed)`.
+    Rows without a text (or, where the task has labels, without a label) are dropped and counted. Lines of a text file
+    are kept, empty ones too, and are held out and sampled in one piece. Raises DataError.
+    """
+    data, notes = recipe.data, list[str]()
+    evaluated = recipe.evaluate.every != "never"
+    source = sources.open_source(data, search) if data.source is not None else None
+    tables: dict[str, pa.Table] = {}
+    origins: dict[str, Origin] = {}
+    for name, spec in _wanted(data, source, evaluated, notes).items():
+        tables[name], origins[name] = _read(spec, f"data.{name}", data, source, search, notes)
+    text, label = _columns(recipe, tables["train"], str(origins["train"]))
+    dropped: dict[str, int] = {}
+    for name in tables:
+        _check_columns(tables[name], text, label, str(origins[name]))
+        tables[name], dropped[name] = _cleaned(tables[name], text, label, f"data.{name}", str(origins[name]), notes)
+    if "validation" not in tables and (data.holdout is not None or evaluated):
+        share = DEFAULT_HOLDOUT if data.holdout is None else data.holdout
+        tables["train"], tables["validation"] = hold_out(tables["train"], share, data.holdout_seed, label, notes)
+        origins["validation"], dropped["validation"] = origins["train"], 0
+    tables["train"] = _subset(tables["train"], data, notes)
+    validation, test = tables.get("validation"), tables.get("test")
+    return Splits(tables["train"], validation, test, text, label, origins, dropped, notes)
+
+
+def _wanted(data: Data, source: sources.Source | None, evaluated: bool, notes: list[str]) -> dict[str, str]:
+    """What is to be read for each split. Nothing for a validation that is held out, or not wanted."""
+    wanted = {"train": data.train, "validation": data.validation, "test": data.test}
+    if data.validation is not None and data.holdout is not None:
+        notes.append("data.holdout is not used: data.validation names its rows")
+    if data.validation is None and data.holdout is None and evaluated:
+        wanted["validation"] = _validation_of(source, data.train)
+    return {name: spec for name, spec in wanted.items() if spec is not None}
+
+
+def _validation_of(source: sources.Source | None, train: str) -> str | None:
+    """The source's own validation split, unless that is what is trained on."""
+    if source is None or "validation" not in source.names:
+        return None
+    return "validation" if slices.parse(train, "data.train").name != "validation" else None
+
+
+def _read(
+    spec: str, where: str, data: Data, source: sources.Source | None, search: Sequence[Path], notes: list[str]
+) -> tuple[pa.Table, Origin]:
+    part = slices.parse(spec, where)
+    origin = _origin(part.name, where, source, search)
+    table = origin.source.table(origin.split)
+    if columns.ROW in table.column_names:
+        table = table.drop_columns([columns.ROW])
+    metadata = table.schema.metadata
+    table = table.append_column(columns.ROW, pa.array(np.arange(table.num_rows, dtype=np.int64)))
+    table = table.replace_schema_metadata(metadata)
+    if data.shuffle_seed is not None:
+        table = table.take(pa.array(np.random.default_rng(data.shuffle_seed).permutation(table.num_rows)))
+        if are_lines(table):
+            notes.append(f"{where}: data.shuffle_seed mixes the lines of a text, which are then read out of order")
+    start, stop, said = part.bounds(table.num_rows)
+    notes += said
+    if start == stop:
+        raise DataError(f"{part} has no rows", where=where, mend=f"{origin} has {table.num_rows}; slice within them")
+    return table.slice(start, stop - start), origin
+
+
+def _origin(name: str, where: str, source: sources.Source | None, search: Sequence[Path]) -> Origin:
+    if source is not None and (name in source.parts or not sources.is_pathlike(name)):
+        source.part(name)
+        return Origin(source, name)
+    places = list(search)
+    if source is not None and Path(source.name).is_dir():
+        places.append(Path(source.name))
+    path = sources.find(name, places)
+    if path is None:
+        if sources.is_pathlike(name):
+            raise sources.missing(name, places)
+        raise DataError(
+            f"'{name}' is a split, and there is no source that has it", where=where, mend="give data.source, or a file"
+        )
+    opened = sources.from_directory(path) if path.is_dir() else sources.from_file(path)
+    asked = where.removeprefix("data.")
+    return Origin(opened, asked if asked in opened.parts else opened.names[0])
+
+
+def _columns(recipe: Recipe, train: pa.Table, where: str) -> tuple[str, str | None]:
+    label = None
+    if recipe.task == "text-classification":
+        label = columns.label_column(train, recipe.data.label, where)
+    besides = [label] if label else []
+    return columns.text_column(train, recipe.data.text, where, besides=besides), label
+
+
+def _check_columns(table: pa.Table, text: str, label: str | None, where: str) -> None:
+    columns.text_column(table, text, where)
+    columns.strings(table, text, where)
+    if label is not None:
+        columns.label_column(table, label, where)
+
+
+def _cleaned(
+    table: pa.Table, text: str, label: str | None, where: str, origin: str, notes: list[str]
+) -> tuple[pa.Table, int]:
+    if are_lines(table) and label is None:
+        return table, 0
+    kept = table.filter(columns.usable(table, text, label))
+    dropped = table.num_rows - kept.num_rows
+    if not kept.num_rows:
+        raise DataError(f"every row has an empty {text}{f' or {label}' if label else ''}", where=origin)
+    if dropped:
+        what = "text or label" if label else "text"
+        notes.append(f"{where}: {dropped} of {table.num_rows} rows dropped for an empty {what}")
+    return kept, dropped
+
+
+def hold_out(
+    table: pa.Table, share: float | int, seed: int, label: str | None, notes: list[str]
+) -> tuple[pa.Table, pa.Table]:
+    """Train and validation rows out of one table: a share (0 to 1) or a number of rows for validation.
+
+    Stratified by label where every class has two rows or more; lines of a text give up their last part in one piece.
+    Both keep the order of the table. Raises DataError where too few rows are left on a side.
+    """
+    rows = table.num_rows
+    wanted = max(1, round(rows * share)) if isinstance(share, float) else share
+    if wanted >= rows:
+        raise DataError(
+            f"{wanted} rows cannot be held out of {rows}",
+            where="data.holdout",
+            mend="hold out fewer, or name data.validation",
+        )
+    if are_lines(table):
+        notes.append(f"validation: the last {wanted} of {rows} lines of train, held out in one piece")
+        return table.slice(0, rows - wanted), table.slice(rows - wanted)
+    generator = np.random.default_rng(seed)
+    chosen, how = _chosen(table, wanted, generator, label)
+    notes.append(f"validation: {len(chosen)} of {rows} rows held out of train{how}")
+    mask = np.zeros(rows, dtype=bool)
+    mask[chosen] = True
+    return table.filter(pa.array(~mask)), table.filter(pa.array(mask))
+
+
+def _chosen(table: pa.Table, wanted: int, generator: np.random.Generator, label: str | None) -> tuple[_Indices, str]:
+    if label is None or not _is_flat(table.column(label)):
+        return generator.permutation(table.num_rows)[:wanted], ""
+    codes = _codes(table.column(label))
+    sizes = np.bincount(codes)
+    if sizes.min() < 2:
+        return generator.permutation(len(codes))[:wanted], ", not stratified: a class has a single row"
+    if wanted < len(sizes):
+        return generator.permutation(len(codes))[:wanted], ", not stratified: fewer rows than classes"
+    quota = _quota(sizes, wanted)
+    picked = [generator.permutation(np.flatnonzero(codes == code))[:count] for code, count in enumerate(quota)]
+    return np.concatenate(picked), ", stratified by label"
+
+
+def _is_flat(column: pa.ChunkedArray) -> bool:
+    return not pa.types.is_nested(column.type)
+
+
+def _codes(column: pa.ChunkedArray) -> _Indices:
+    encoded = pc.dictionary_encode(column).combine_chunks()
+    indices = encoded.indices if isinstance(encoded, pa.DictionaryArray) else encoded.chunk(0).indices
+    return np.asarray(indices, dtype=np.int64)
+
+
+def _quota(sizes: _Indices, wanted: int) -> _Indices:
+    """How many rows of each class: its share, largest remainders rounded up, at least one left on either side."""
+    exact = sizes * (wanted / sizes.sum())
+    quota = np.floor(exact).astype(np.int64)
+    quota[quota == 0] = 1
+    while quota.sum() < wanted:
+        quota[np.argmax(np.where(quota < sizes - 1, exact - quota, -np.inf))] += 1
+    while quota.sum() > wanted:
+        quota[np.argmax(np.where(quota > 1, quota - exact, -np.inf))] -= 1
+    capped: _Indices = np.minimum(quota, sizes - 1)
+    return capped
+
+
+def _subset(table: pa.Table, data: Data, notes: list[str]) -> pa.Table:
+    if data.subset is None:
+        return table
+    wanted, rows = data.subset.rows, table.num_rows
+    if wanted >= rows:
+        notes.append(f"data.subset: {wanted} rows asked for, train has {rows}: all are used")
+        return table
+    generator = np.random.default_rng(data.subset.seed)
+    if are_lines(table):
+        start = int(generator.integers(rows - wanted + 1))
+        notes.append(f"data.subset: lines {start + 1} to {start + wanted} of {rows}, in one piece")
+        return table.slice(start, wanted)
+    notes.append(f"data.subset: {wanted} of {rows} rows")
+    return table.take(pa.array(generator.permutation(rows)[:wanted]))

@@ -1,0 +1,62 @@
+"""The one family of exceptions that reaches a user.
+
+Every message answers three questions in one sentence: what is wrong, where, and how to mend it.
+"""
+
+from __future__ import annotations
+
+
+class WorkbenchError(Exception):
+    """An action failed. `exit_code` is what the command line ends with."""
+
+    exit_code = 1
+
+    def __init__(self, what: str, *, where: str = "", mend: str = "") -> None:
+        self.what, self.where, self.mend = what, where, mend
+        super().__init__(self.sentence)
+
+    @property
+    def sentence(self) -> str:
+        """What, where and the mend in one line: `recipes/x.toml:12: no column 'txt': use one of text, label`."""
+        place = f"{self.where}: " if self.where else ""
+        mend = f": {self.mend}" if self.mend else ""
+        return f"{place}{self.what}{mend}"
+
+
+class BadInput(WorkbenchError):
+    """What the user gave cannot be used; nothing was changed."""
+
+    exit_code = 2
+
+
+class RecipeError(BadInput):
+    """A recipe does not validate. `problems` lists every fault found, each a full sentence."""
+
+    def __init__(self, problems: list[str], *, where: str = "") -> None:
+        self.problems = problems
+        head = problems[0] if len(problems) == 1 else f"{len(problems)} problems:\n  " + "\n  ".join(problems)
+        super().__init__(head, where=where)
+
+
+class DataError(BadInput):
+    """The data named by a recipe cannot be used as it asks."""
+
+
+class ModelError(BadInput):
+    """The model or tokenizer named cannot be found or loaded."""
+
+
+class UnknownRun(BadInput):
+    """No run has that id, prefix or name."""
+
+
+class AmbiguousRun(BadInput):
+    """Several runs begin with that prefix."""
+
+
+class QueryError(BadInput):
+    """A filter does not parse. `column` is where it stops making sense, counted from 0."""
+
+    def __init__(self, what: str, *, column: int, mend: str = "") -> None:
+        self.column = column
+        super().__init__(what, where=f"filter, column {column + 1}", mend=mend)

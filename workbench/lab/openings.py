@@ -1,0 +1,159 @@
+"""Opening what a pane names (a source, a recipe, a run) and keeping it open while it stays the same on disk."""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from workbench.config import Home
+from workbench.data import labels, sources, splits
+from workbench.errors import BadInput, DataError
+from workbench.lab import places
+from workbench.lab.paged import PagedRows
+from workbench.lab.rows import Rows, label_names, recognise
+from workbench.models import BPE
+
+_KEPT = 3
+LARGE = 64 << 20  # bytes; beyond it a split is paged through rather than read
+AnyRows = Rows | PagedRows
+_Stamp = tuple[tuple[str, int, int], ...]
+
+
+@dataclass(frozen=True)
+class Named:
+    """What the user asked for: exactly one of the three."""
+
+    source: str | None = None
+    recipe: str | None = None
+    run: str | None = None
+
+    def __post_init__(self) -> None:
+        if sum(given is not None for given in (self.source, self.recipe, self.run)) != 1:
+            raise BadInput("nothing is opened", mend="name a file, a recipe or a run")
+
+
+@dataclass(eq=False)
+class Opening:
+    """Splits, each read when it is first looked at. `max_length` and `tokenizer` are the recipe's, if any."""
+
+    name: str
+    readers: Mapping[str, Callable[[], AnyRows]]
+    files: Sequence[Path]
+    notes: list[str] = field(default_factory=list)
+    max_length: int | None = None
+    tokenizer: str | None = None
+    _rows: dict[str, AnyRows] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def rows(self, split: str) -> AnyRows:
+        """Raises DataError."""
+        if split not in self.readers:
+            raise DataError(f"no split {split!r}", where=self.name, mend=f"it has {', '.join(self.readers)}")
+        with self._lock:
+            if split not in self._rows:
+                self._rows[split] = self.readers[split]()
+            return self._rows[split]
+
+
+class Openings:
+    """The last few things opened. Safe from several threads."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[Named, tuple[_Stamp, Opening]] = OrderedDict()
+
+    def open(self, named: Named) -> Opening:
+        """Raises BadInput."""
+        with self._lock:
+            if named not in self._kept or self._kept[named][0] != _stamp(self._kept[named][1].files):
+                opening = self._open(named)
+                self._kept[named] = (_stamp(opening.files), opening)
+                if len(self._kept) > _KEPT:
+                    self._kept.popitem(last=False)
+            self._kept.move_to_end(named)
+            return self._kept[named][1]
+
+    def _open(self, named: Named) -> Opening:
+        if named.source is not None:
+            opening = of_source(sources.open_named(named.source, (Path.cwd(),)))
+            opening.name = named.source
+            return opening
+        if named.recipe is not None:
+            return of_origin(places.of_recipe(named.recipe), also=(Path(named.recipe).expanduser(),))
+        assert named.run is not None
+        return of_origin(places.of_run(self._home, named.run))
+
+
+def of_source(source: sources.Source, notes: Sequence[str] = ()) -> Opening:
+    """A source by itself: text and label are recognised, or there are none."""
+    files = [file for part in source.parts.values() for file in part.files]
+    opening = Opening(source.name, {}, files, list(notes))
+    opening.readers = {name: functools.partial(_raw, part, opening.notes) for name, part in source.parts.items()}
+    return opening
+
+
+def _raw(part: sources.Part, notes: list[str]) -> AnyRows:
+    if sum(file.stat().st_size for file in part.files if file.exists()) > LARGE:
+        return PagedRows(part)
+    try:
+        table = part.table()
+    except DataError as error:
+        rows = PagedRows(part) if part.files else None
+        if rows is None or not rows.names:
+            raise
+        # The file is there to be looked at all the same; what is wrong with it is the first thing to say.
+        notes.insert(0, error.sentence)
+        return rows
+    text, label = recognise(table, part.label)
+    return Rows(table, text, label, label_names(table, label))
+
+
+def of_origin(origin: places.Origin, also: Sequence[Path] = ()) -> Opening:
+    """The rows a recipe trains, validates and tests on, as it shuffles, slices and holds them out.
+
+    Where they cannot be made so, the bare source, with the reason among the notes: it is there that one looks.
+    """
+    data = origin.recipe.data
+    try:
+        made = splits.load(origin.recipe, origin.search)
+    except DataError as error:
+        if data.source is None:
+            raise
+        source = sources.open_named(data.source, origin.search, config=data.config, revision=data.revision)
+        opening = of_source(source, [error.sentence])
+    else:
+        readers = {name: functools.partial(_made, made, name, origin) for name in made.tables()}
+        files = [file for place in made.origins.values() for file in place.source.part(place.split).files]
+        opening = Opening(origin.recipe.name, readers, files, list(made.notes))
+    opening.name = origin.recipe.name
+    opening.files = [*opening.files, *also]
+    opening.max_length = data.max_length or data.block_size
+    model = origin.recipe.model
+    opening.tokenizer = None if model.tokenizer == BPE else model.tokenizer or model.name
+    return opening
+
+
+def _made(made: splits.Splits, name: str, origin: places.Origin) -> Rows:
+    table = made.tables()[name]
+    try:
+        named = labels.names(made, name, origin.recipe.data) if made.label else None
+    except DataError:
+        named = label_names(table, made.label)
+    return Rows(table, made.text, made.label, named, made.dropped.get(name, 0))
+
+
+def _stamp(files: Sequence[Path]) -> _Stamp:
+    found = []
+    for file in files:
+        try:
+            state = file.stat()
+        except OSError:
+            found.append((str(file), 0, 0))
+        else:
+            found.append((str(file), state.st_mtime_ns, state.st_size))
+    return tuple(found)

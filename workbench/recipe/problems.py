@@ -1,0 +1,106 @@
+"""What is wrong with a recipe, as sentences: where, which field, its value, and what would be allowed."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from workbench.nearest import closest
+from workbench.recipe.schema import fields
+
+_HEADER = re.compile(r"^\s*\[\s*([\w.\-]+)\s*\]")
+_KEY = re.compile(r"^\s*([\w\-]+(?:\s*\.\s*[\w\-]+)*)\s*=")
+
+
+def sentences(faults: Iterable[Any], table: dict[str, Any], text: str, where: str, overridden: set[str]) -> list[str]:
+    """Pydantic's faults as one sentence a field. `text` is the recipe's, for the lines; `where` names it.
+
+    A field of several types fails once for each: one sentence says all that would be allowed.
+    """
+    lines = _line_index(text)
+    found: dict[str, list[str]] = {}
+    for fault in faults:
+        start, allowed = _problem(fault, table, lines, where, overridden)
+        found.setdefault(start, []).append(allowed)
+    return [f"{start}: {', or '.join(dict.fromkeys(allowed))}" for start, allowed in found.items()]
+
+
+def did_you_mean(field: str) -> str:
+    """`did you mean train.learning_rate?`, or nothing where no field is close: the whole path first, then its end."""
+    known = list(fields())
+    last = {name.rsplit(".", 1)[-1]: name for name in known}
+    end = closest(field.rsplit(".", 1)[-1], last)
+    close = closest(field, known) or (last[end] if end else None)
+    return f"did you mean {close}?" if close else ""
+
+
+def _line_index(text: str) -> dict[str, int]:
+    """Dotted field or table → line it is written on. Lines inside multi-line strings may add names; none is lost."""
+    index: dict[str, int] = {}
+    section = ""
+    for number, line in enumerate(text.splitlines(), start=1):
+        if header := _HEADER.match(line):
+            section = header[1] + "."
+            index.setdefault(header[1], number)
+        elif key := _KEY.match(line):
+            index.setdefault(section + re.sub(r"\s", "", key[1]), number)
+    return index
+
+
+def _problem(
+    fault: Any, table: dict[str, Any], lines: dict[str, int], where: str, overridden: set[str]
+) -> tuple[str, str]:
+    """One pydantic error in two parts: where, which field and its value; and what is allowed."""
+    # Union members appear in `loc` as names such as "constrained-int": only what is really in the file is kept.
+    path: list[str] = []
+    node: Any = table
+    for part in fault["loc"]:
+        if isinstance(node, dict) and (part in node or not path or fault["type"] == "missing"):
+            path.append(str(part))
+            node = node.get(part)
+        elif isinstance(node, list) and isinstance(part, int):
+            break
+    field = ".".join(path)
+    line = lines.get(field) or lines.get(field.rsplit(".", 1)[0])
+    place = f"--set {field}" if field in overridden else (f"{where}:{line}" if line else where)
+    if fault["type"] == "extra_forbidden":
+        return f"{place}: unknown key {field}", did_you_mean(field) or "no such field"
+    if fault["type"] == "missing":
+        return f"{place}: {field} is missing", fields().get(field, "give it")
+    return f"{place}: {field or 'recipe'}{_given(node, field)}", _allowed(fault, field)
+
+
+def _given(value: Any, field: str) -> str:
+    return "" if isinstance(value, dict) or not field else f" = {json.dumps(value, ensure_ascii=False, default=str)}"
+
+
+_TYPES = {
+    "int_type": "must be a whole number",
+    "float_type": "must be a number",
+    "string_type": "must be a string in quotes",
+    "bool_type": "must be true or false",
+    "list_type": "must be a list",
+    "dict_type": "must be a table",
+    "model_type": "must be a table",
+}
+
+
+def _allowed(fault: Any, field: str) -> str:
+    context = fault.get("ctx", {})
+    kind = fault["type"]
+    if kind == "value_error":
+        return str(context["error"])
+    if kind == "literal_error":
+        return f"must be one of {context['expected'].replace(' or ', ', ')}"
+    bounds = {
+        "greater_than": ("gt", "more than"),
+        "greater_than_equal": ("ge", "at least"),
+        "less_than": ("lt", "less than"),
+        "less_than_equal": ("le", "at most"),
+    }
+    if kind in bounds:
+        key, words = bounds[kind]
+        return f"must be {words} {context[key]}"
+    return _TYPES.get(kind, str(fault["msg"]))

@@ -1,0 +1,81 @@
+"""The state of a run: what its logs say last, and where they are silent, whether anyone still holds its locks."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from workbench.rundir import SILENCE, RunDir
+
+if TYPE_CHECKING:
+    from workbench.registry.database import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A run's state, and since when and why."""
+
+    state: str
+    attempt: int = 0
+    started: float | None = None
+    finished: float | None = None
+    reason: str = ""
+    host: str = ""
+
+
+def judge(connection: Connection, pk: int, run: RunDir, *, alive: bool) -> Verdict:
+    """The newest attempt's end by the supervisor's word, else the trainer's; else what the locks tell.
+
+    `alive` is what the locks said before the logs were read: a run that ends in between has then said so in them.
+    """
+    first = connection.execute("SELECT min(coalesce(started, seen)) FROM attempt WHERE run=?", (pk,)).fetchone()[0]
+    newest = connection.execute(
+        "SELECT number, coalesce(started, seen), host, stopping, coalesce(state, trainer_state), "
+        "coalesce(finished, trainer_finished), CASE WHEN state IS NULL THEN trainer_reason ELSE reason END "
+        "FROM attempt WHERE run=? ORDER BY number DESC LIMIT 1",
+        (pk,),
+    ).fetchone()
+    if newest is None:
+        return Verdict("queued" if alive or run.alive() else "created")
+    number, started, host, stopping, state, finished, reason = newest
+    if state is not None:
+        return Verdict(state, number, first, finished, reason or "", host or "")
+    if alive or run.alive() or _elsewhere(run, host):
+        state = ("stopping" if stopping else "running") if started else "queued"
+        return Verdict(state, number, first, None, "", host or "")
+    last = connection.execute("SELECT max(t) FROM log WHERE run=? AND log < 2", (pk,)).fetchone()[0]
+    return Verdict("lost", number, first, last, _how_lost(run), host or "")
+
+
+def _record(run: RunDir) -> dict[str, object]:
+    try:
+        record = json.loads(run.supervisor.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
+def _elsewhere(run: RunDir, host: str | None) -> bool:
+    """Whether the run belongs to another machine, whose locks may not be visible here, and was lately heard of.
+
+    A container that restarts may come back under another name: a host that stays silent is not believed for ever.
+    """
+    there = _record(run).get("host") or host
+    return bool(there) and there != os.uname().nodename and time.time() - run.last_sign() < SILENCE
+
+
+def _how_lost(run: RunDir) -> str:
+    if (boot := _record(run).get("boot_id")) and boot != _boot_id():
+        return "the machine restarted while it ran"
+    return "its supervisor and its trainer are gone and neither said why"
+
+
+def _boot_id() -> str | None:
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+            return file.read().strip()
+    except OSError:
+        return None

@@ -1,0 +1,1 @@
+"""Runs: made, launched, watched, stopped, resumed, and judged when they end."""

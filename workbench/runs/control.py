@@ -1,0 +1,155 @@
+"""What a user may do to a run: stop, resume, delete, restore, tag, note. Every act is an event in `user.jsonl`."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import signal
+import time
+from collections.abc import Sequence
+from typing import Any, Final
+
+from workbench.config import Home
+from workbench.errors import BadInput, WorkbenchError
+from workbench.events import EventWriter, read_all
+from workbench.rundir import RunDir, write_atomic
+from workbench.runs.identity import Identity, tagged
+from workbench.runs.launch import launch
+from workbench.runs.record import how_it_ended, in_progress, orphan
+
+HURRY: Final = 5.0
+"""Seconds between SIGTERM and SIGKILL when a stop cannot wait."""
+
+
+def record_act(run: RunDir, type: str, /, **fields: Any) -> None:
+    """Append one event to `user.jsonl`. Any number of processes may: each takes its turn and goes on from the last seq.
+
+    Raises WorkbenchError where it cannot be written (a full disk, say); then nothing has been done.
+    """
+    try:
+        fd = os.open(run.user_log, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            log = EventWriter(run.user_log)
+            try:
+                log.write(type, **fields)
+                log.sync()
+                # Who ingests looks at ended runs only now and then, but at once when their directory's has changed.
+                os.utime(run.path.parent)
+            finally:
+                log.close()
+        finally:
+            os.close(fd)
+    except OSError as error:
+        raise WorkbenchError(f"cannot be written ({error.strerror or error})", where=str(run.user_log)) from error
+
+
+def request_stop(run: RunDir, now: bool = False) -> None:
+    """Ask a run to save and end at the end of its step; with `now`, to be ended within seconds, saved or not.
+
+    A stop is also a pause: `resume` goes on from the checkpoint it leaves, and the GPU is free meanwhile. Works
+    without a supervisor too: the trainer looks for the request itself. Raises BadInput where nothing is running.
+    """
+    if not in_progress(run):
+        raise BadInput(f"run {run.id} is not running{_ended_as(run)}")
+    now = now or _asked_now(run)
+    write_atomic(run.stop_request, json.dumps({"t": round(time.time(), 3), "now": now}) + "\n")
+    trainer = orphan(run)
+    if now and trainer is not None and not run.supervised():
+        _end(run, trainer)
+
+
+def _asked_now(run: RunDir) -> bool:
+    try:
+        return bool(json.loads(run.stop_request.read_text("utf-8"))["now"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _ended_as(run: RunDir) -> str:
+    end = how_it_ended(run)
+    return f": it is {end.fields.get('state')}" if end else ""
+
+
+def _end(run: RunDir, trainer: Identity) -> None:
+    """End a trainer that has no supervisor, then whatever it leaves behind."""
+    trainer.send(signal.SIGTERM)
+    deadline = time.monotonic() + HURRY
+    while trainer.alive() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    trainer.send(signal.SIGKILL)
+    for process in tagged(run):
+        process.send(signal.SIGKILL)
+
+
+def resume(home: Home, run: RunDir, accept: Sequence[str] = (), *, trainer: Sequence[str] = ()) -> int:
+    """Go on from the newest sealed checkpoint, as the next attempt; returns the supervisor's pid.
+
+    `accept` names differences (data, versions, …) the trainer would otherwise refuse. `trainer` as in `launch`.
+    Raises BadInput where there is nothing to go on from or nothing left to do.
+    """
+    home.ensure()
+    if in_progress(run):
+        raise BadInput(f"run {run.id} is running", mend=f"stop it first with `workbench stop {run.id}`")
+    if deleted(run):
+        raise BadInput(f"run {run.id} is deleted", mend=f"restore it first with `workbench restore {run.id}`")
+    end = how_it_ended(run)
+    if end is not None and end.fields.get("state") == "completed":
+        raise BadInput(f"run {run.id} has completed: there is nothing to resume")
+    if not run.stop_request.exists():
+        return launch(run, resume=True, accept=accept, trainer=trainer)
+    return _resume_stopped(run, accept, trainer)
+
+
+def _resume_stopped(run: RunDir, accept: Sequence[str], trainer: Sequence[str]) -> int:
+    """Take the stop back first; a resume that fails leaves it as it was."""
+    aside = run.stop_request.with_name(".stop.taken-back")
+    os.replace(run.stop_request, aside)
+    try:
+        pid = launch(run, resume=True, accept=accept, trainer=trainer)
+    except WorkbenchError:
+        os.replace(aside, run.stop_request)
+        raise
+    aside.unlink(missing_ok=True)
+    return pid
+
+
+def deleted(run: RunDir) -> bool:
+    """Whether the newest of `delete` and `restore` is a delete."""
+    acts = [event.type for event in read_all(run.user_log) if event.type in ("delete", "restore")]
+    return bool(acts) and acts[-1] == "delete"
+
+
+def soft_delete(run: RunDir) -> None:
+    """Take a run out of the listings; its files stay and `restore` brings it back. Raises BadInput while it lives."""
+    if in_progress(run):
+        raise BadInput(f"run {run.id} is running", mend=f"stop it first with `workbench stop {run.id}`")
+    record_act(run, "delete")
+
+
+def restore(run: RunDir) -> None:
+    """Undo a delete."""
+    record_act(run, "restore")
+
+
+def tag(run: RunDir, name: str) -> None:
+    """Add a tag. Raises BadInput for one that cannot be shown or searched."""
+    record_act(run, "tag", tag=_checked_tag(name))
+
+
+def untag(run: RunDir, name: str) -> None:
+    """Take a tag away."""
+    record_act(run, "untag", tag=_checked_tag(name))
+
+
+def _checked_tag(name: str) -> str:
+    name = name.strip()
+    if not name or len(name) > 120 or not name.isprintable():
+        raise BadInput(f"{name[:40]!r} is no tag", mend="give 1 to 120 printable characters")
+    return name
+
+
+def note(run: RunDir, text: str) -> None:
+    """Replace the run's note; an empty one clears it."""
+    record_act(run, "note", text=text)

@@ -1,0 +1,98 @@
+"""Which process is which: a pid alone may be another's by now.
+
+A process is named by its pid, the clock tick it started at and the boot it started in (proc(5)); the tags in its
+environment say whose run it is.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from workbench.rundir import RunDir
+
+TAG_ID: Final = "WORKBENCH_RUN_ID"
+TAG_DIRECTORY: Final = "WORKBENCH_RUN_DIR"
+TAG_ATTEMPT: Final = "WORKBENCH_ATTEMPT"
+TAGS: Final = (TAG_ID, TAG_DIRECTORY, TAG_ATTEMPT)
+
+_PROC: Final = Path("/proc")
+
+
+def boot_id() -> str:
+    """Differs after every start of the machine; empty where the kernel does not say."""
+    try:
+        return (_PROC / "sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
+
+
+def start_ticks(pid: int) -> int | None:
+    """The clock tick since boot at which the process started; None where there is none, or only its zombie."""
+    try:
+        stat = (_PROC / str(pid) / "stat").read_bytes()
+    except OSError:
+        return None
+    # The second field is the program's name in parentheses and may hold anything: count from its end.
+    fields = stat[stat.rfind(b")") + 2 :].split()
+    return None if fields[0] in (b"Z", b"X") else int(fields[19])
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """One process, for as long as it lives."""
+
+    pid: int
+    start_ticks: int
+    boot_id: str
+
+    @classmethod
+    def of(cls, pid: int) -> Identity | None:
+        """The process that has this pid now."""
+        ticks = start_ticks(pid)
+        return None if ticks is None else cls(pid, ticks, boot_id())
+
+    def alive(self) -> bool:
+        return self.boot_id == boot_id() and start_ticks(self.pid) == self.start_ticks
+
+    def send(self, number: signal.Signals) -> bool:
+        """Signal this process and no other. False where it has gone."""
+        try:
+            # The descriptor pins the process: whatever takes the pid after this check is not signalled.
+            fd = os.pidfd_open(self.pid)
+        except OSError:
+            return False
+        try:
+            if not self.alive():
+                return False
+            signal.pidfd_send_signal(fd, number)
+        except ProcessLookupError:
+            return False
+        finally:
+            os.close(fd)
+        return True
+
+
+def tags(run: RunDir, attempt: int) -> dict[str, str]:
+    """The environment by which every process of a run can be told, however it was reparented."""
+    return {TAG_ID: run.id, TAG_DIRECTORY: str(run.path.resolve()), TAG_ATTEMPT: str(attempt)}
+
+
+def carries(pid: int, run: RunDir) -> bool:
+    """Whether the process was started with the tags of this run."""
+    try:
+        environment = (_PROC / str(pid) / "environ").read_bytes().split(b"\0")
+    except OSError:
+        return False
+    wanted = tags(run, 0)
+    return all(os.fsencode(f"{name}={wanted[name]}") in environment for name in (TAG_ID, TAG_DIRECTORY))
+
+
+def tagged(run: RunDir) -> list[Identity]:
+    """Every process on this machine that carries the run's tags, this one left out."""
+    pids = [int(name) for name in os.listdir(_PROC) if name.isdigit() and int(name) != os.getpid()]
+    found = [Identity.of(pid) for pid in pids if carries(pid, run)]
+    return [identity for identity in found if identity is not None]

@@ -1,0 +1,39 @@
+"""Ask, before anything is created, whether a recipe would run: its data, its model, its metrics.
+
+The answer needs readers that the command line and the TUI may not import, so a child process gives it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from workbench.config import Home
+from workbench.errors import RecipeError, WorkbenchError
+
+
+def preflight(recipe: Path, search: Sequence[Path], overrides: Sequence[str] = (), *, home: Home) -> dict[str, Any]:
+    """What `workbench.train.preflight` says of the recipe: resolved recipe, model, data and steps.
+
+    `search` are the directories that relative paths may mean, tried in order; `home` is where the run's checkpoints
+    would have to find room. Raises RecipeError with every problem
+    found, WorkbenchError where the check itself broke.
+    """
+    argv = [sys.executable, "-m", "workbench.train.preflight", str(recipe), "--home", str(home.path)]
+    argv += [word for directory in search for word in ("--base-dir", str(directory))]
+    argv += [word for assignment in overrides for word in ("--set", assignment)]
+    environment = os.environ | {"HF_HUB_DISABLE_TELEMETRY": "1", "TOKENIZERS_PARALLELISM": "false"}
+    child = subprocess.run(argv, capture_output=True, text=True, env=environment, stdin=subprocess.DEVNULL, check=False)
+    try:
+        answer = json.loads(child.stdout.strip().splitlines()[-1])
+    except (IndexError, ValueError) as error:
+        last = (child.stderr.strip().splitlines() or [f"exit code {child.returncode}"])[-1]
+        raise WorkbenchError(f"the check of the recipe broke off ({last})", where=str(recipe)) from error
+    if not answer.get("ok"):
+        raise RecipeError([str(problem) for problem in answer["problems"]])
+    return dict(answer)

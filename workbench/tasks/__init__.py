@@ -1,0 +1,143 @@
+"""What a model can learn to do: one file a task, each a whole.
+
+A task says which rows it needs, how they become tokens, which head the model gets, how it is judged, and how what it
+has learnt is used. `task_for` finds it by the name in the recipe. torch and transformers are imported only inside
+functions here, so that a task can be asked about without waiting for them.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.errors import BadInput
+from workbench.recipe import Generate, Recipe
+from workbench.tasks.rows import Batch, Collator, TokenRows
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from workbench.data.splits import Splits
+    from workbench.models import Located
+
+_TASKS: Final[Mapping[str, str]] = {
+    "text-classification": "workbench.tasks.text_classification:TextClassification",
+    "causal-lm": "workbench.tasks.causal_lm:CausalLM",
+}
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Rows made ready: `splits` by name, train first; `labels` the classes in id order (empty without classes).
+
+    `counts` is what the `data` event says of each split, `notes` what the user should know.
+    """
+
+    splits: dict[str, TokenRows]
+    labels: list[str]
+    max_length: int
+    counts: dict[str, dict[str, Any]]
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What an evaluation found. Names in `scalars` carry no split; those in `undefined` have no value on this data.
+
+    `report` are further fields of the `eval` event, `predictions` the rows' table where the task has one.
+    """
+
+    scalars: dict[str, float]
+    undefined: list[str] = field(default_factory=list)
+    report: dict[str, Any] = field(default_factory=dict)
+    predictions: pa.Table | None = None
+
+
+class Judge(Protocol):
+    """Gathers what a model says of one split, batch by batch, and judges it once."""
+
+    def add(self, rows: NDArray[np.int64], batch: Batch, outputs: Any) -> None:
+        """Take the model's outputs for these rows of the split. Runs without gradients; must not wait for a GPU."""
+
+    def part(self) -> Any:
+        """What this process has gathered, in host memory, to be sent to the first."""
+
+    def verdict(self, parts: Sequence[Any]) -> Verdict:
+        """The judgement over what all processes gathered."""
+
+
+# (outputs, labels, num_items_in_batch) → the sum over the batch divided by the rows or tokens of the whole step.
+Loss = Callable[..., Any]
+
+
+@runtime_checkable
+class Task(Protocol):
+    """One task, for one recipe."""
+
+    name: str
+    draws: bool  # whether collator or rows draw random numbers
+
+    def tokenizer(self, splits: Splits, search: Sequence[Path]) -> Any:
+        """The tokenizer, loaded or trained. Raises ModelError."""
+
+    def prepare(self, splits: Splits, tokenizer: Any, longest: int | None) -> Prepared:
+        """Rows as tokens. `longest` is what the model can take at once. Raises DataError, BadInput."""
+
+    def model(self, located: Located, tokenizer: Any, prepared: Prepared) -> tuple[Any, list[str]]:
+        """The model with its head, in fp32, and the names of the weights that are new. Raises ModelError."""
+
+    def config(self, located: Located, tokenizer: Any) -> Any:
+        """The model's config before anything is loaded, for its limits. Raises ModelError."""
+
+    def collator(self, tokenizer: Any, prepared: Prepared) -> Collator: ...
+
+    def loss(self) -> Loss | None:
+        """What is minimised, where it is not what the model computes itself."""
+
+    def judge(self, split: str, splits: Splits, prepared: Prepared) -> Judge: ...
+
+    def samples(self, model: Any, tokenizer: Any) -> Iterator[tuple[str, str]]:
+        """Prompts and what the model makes of them; nothing for a task that generates nothing."""
+
+
+@runtime_checkable
+class Predictor(Protocol):
+    """A trained model, ready to be asked."""
+
+    task: str
+    labels: list[str]
+
+    def predict(self, texts: Sequence[str], top_k: int | None = None) -> list[dict[str, Any]]:
+        """For each text `{"label": name, "probabilities": {name: share}}`, likeliest first, at most `top_k`."""
+
+    def generate(self, prompt: str, options: Generate) -> Iterator[str]:
+        """Pieces of text that go on from the prompt, as they come. Closing the iterator stops the work."""
+
+
+def task_for(recipe: Recipe) -> Task:
+    """The task a recipe asks for. Raises BadInput for one that is not there."""
+    made: Callable[[Recipe], Task] = _class(recipe.task)
+    return made(recipe)
+
+
+def predictor(task: str, model_dir: Path, *, device: str | None = None, max_length: int | None = None) -> Predictor:
+    """A model directory opened for use: in eval mode, on the GPU where there is one. Raises ModelError."""
+    opened: Predictor = _class(task).load(model_dir, device=device, max_length=max_length)
+    return opened
+
+
+def names() -> Iterable[str]:
+    return _TASKS.keys()
+
+
+def _class(name: str) -> Any:
+    if name not in _TASKS:
+        raise BadInput(f"no task {name!r}", where="task", mend=f"use one of {', '.join(_TASKS)}")
+    module, _, attribute = _TASKS[name].partition(":")
+    return getattr(importlib.import_module(module), attribute)

@@ -1,0 +1,96 @@
+"""`python -m workbench.train RUN_DIR`: one rank of a run, from its directory to its end.
+
+Exit codes: 0 completed or stopped, 1 an exception, 2 bad input, 3 diverged; `finished` in the log says which.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import Final
+
+from workbench import events
+from workbench.errors import BadInput, WorkbenchError
+from workbench.rundir import RunDir, hold_lock
+from workbench.train.journal import Journal, LogJournal, SilentJournal
+from workbench.train.stopping import StopRequest
+
+_ENVIRONMENT: Final = {
+    "TRANSFORMERS_VERBOSITY": "error",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "DISABLE_TELEMETRY": "1",
+}
+
+
+def main(arguments: list[str]) -> int:
+    if len(arguments) != 1:
+        print("usage: python -m workbench.train RUN_DIR", file=sys.stderr)
+        return 2
+    run = RunDir(Path(arguments[0]).absolute())
+    if not run.facts.is_file():
+        print(f"{run.path}: no run is there: it has no run.json", file=sys.stderr)
+        return 2
+    os.umask(0o077)
+    stop = StopRequest(run.stop_request)
+    stop.listen()
+    if int(os.environ.get("RANK", "0")):
+        return _train(run, SilentJournal(), stop, attempt=_attempt(run))
+    lock = hold_lock(run.trainer_lock)
+    if lock is None:
+        print(f"{run.path}: another trainer works on this run", file=sys.stderr)
+        return 2
+    attempt = _attempt(run)
+    journal = LogJournal(run.events, attempt=attempt)
+    try:
+        return _train(run, journal, stop, attempt=attempt)
+    finally:
+        journal.close()
+        os.close(lock)
+
+
+def _attempt(run: RunDir) -> int:
+    """The supervisor's count, else one more than the log has seen."""
+    given = os.environ.get("WORKBENCH_ATTEMPT", "")
+    if given.isdecimal():
+        return int(given)
+    return max((event.attempt for event in events.read_all(run.events)), default=0) + 1
+
+
+def _train(run: RunDir, journal: Journal, stop: StopRequest, *, attempt: int) -> int:
+    """Train, and write `finished` whatever happens. Returns the exit code."""
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    # Collecting garbage among all that torch and transformers import takes a quarter of the time to the first step.
+    gc.disable()
+    try:
+        from workbench.train.session import Session
+
+        ended = Session(run, journal, stop, attempt=attempt).run()
+        journal.write("finished", state=ended.state, reason=ended.reason, exit_code=0, signal=None)
+        return 0
+    except WorkbenchError as error:
+        print(error.sentence, file=sys.stderr, flush=True)
+        state = "diverged" if error.exit_code == 3 else "failed"
+        trace = None if isinstance(error, BadInput) else traceback.format_exc()
+        journal.write(
+            "finished", state=state, reason=error.sentence, exit_code=error.exit_code, signal=None, traceback=trace
+        )
+        return error.exit_code
+    except BaseException as error:  # noqa: BLE001  # the edge of the process: recorded, then it ends
+        text = traceback.format_exc()
+        print(text, file=sys.stderr, flush=True)
+        reason = f"{type(error).__name__}: {error}".split("\n")[0][:500]
+        journal.write("finished", state="failed", reason=reason, exit_code=1, signal=None, traceback=text)
+        return 1
+
+
+if __name__ == "__main__":
+    code = main(sys.argv[1:])
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Threads of torch and of data loaders must not hold up, or change, how a run ends.
+    os._exit(code)

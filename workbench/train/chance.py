@@ -1,0 +1,71 @@
+"""Random numbers that depend on the place in the training, not on what was drawn before.
+
+A collator that masks at random, say, is seeded anew for every batch, with the run's seed, the epoch and the row. A run
+resumed in the middle of an epoch then makes the same batches, however many were fetched ahead when it stopped. The
+generators of dropout are put back each time.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from workbench.tasks.rows import Batch, Collator, TokenRows
+from workbench.train.order import EpochOrder
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Whatever is drawn within, from Python, numpy or torch, was not drawn once it is left."""
+    python, arrays, cpu = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    gpu = torch.cuda.get_rng_state() if torch.cuda.is_available() else None
+    try:
+        yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(arrays)
+        torch.set_rng_state(cpu)
+        if gpu is not None:
+            torch.cuda.set_rng_state(gpu)
+
+
+def _seed(*place: int) -> None:
+    (value,) = np.random.SeedSequence(place).generate_state(1).tolist()
+    random.seed(value)
+    np.random.seed(value)
+    torch.manual_seed(value)
+
+
+@dataclass(frozen=True)
+class RepeatableRows:
+    """Rows that draw random numbers when they are read."""
+
+    rows: TokenRows
+    order: EpochOrder
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, row: int) -> dict[str, Any]:
+        with undisturbed():
+            _seed(self.order.seed, self.order.epoch, int(row))
+            return self.rows[row]
+
+
+@dataclass(frozen=True)
+class RepeatableCollator:
+    """A collator that draws random numbers."""
+
+    collator: Collator
+    order: EpochOrder
+
+    def __call__(self, items: Sequence[dict[str, Any]]) -> Batch:
+        with undisturbed():
+            _seed(self.order.seed, self.order.epoch, int(items[0]["row"]), len(items))
+            return self.collator(items)

@@ -1,0 +1,73 @@
+"""Judging a split: batches of like lengths, no gradients, each process its share of them."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from workbench.tasks import Judge, Verdict
+from workbench.tasks.rows import Collator, TokenRows
+from workbench.train import attention
+from workbench.train.order import by_length
+from workbench.train.ranks import Ranks
+from workbench.train.stopping import StopRequest
+
+
+class Interrupted(Exception):
+    """A stop was asked for in the middle of an evaluation."""
+
+
+def judge_split(
+    trainer: Any, rows: TokenRows, collator: Collator, judge: Judge, ranks: Ranks, stop: StopRequest
+) -> Verdict | None:
+    """The verdict on `rows` with the trainer's weights as they are; None in processes other than the first.
+
+    Raises Interrupted, in every process, where a stop is asked for meanwhile: whoever asked does not wait for the
+    whole of a long evaluation.
+    """
+    model = trainer.model
+    training = model.training
+    model.eval()
+    device = trainer.args.device
+    batches = by_length(rows.lengths, trainer.args.per_device_eval_batch_size)
+    try:
+        with torch.no_grad(), attention.for_judging(model), trainer.accelerator.autocast():
+            for start in range(0, len(batches), ranks.world):
+                _heed(stop, ranks)
+                for places in batches[start : start + ranks.world][ranks.rank : ranks.rank + 1]:
+                    made = collator([rows[place] for place in places])
+                    batch = {name: tensor.to(device) for name, tensor in made.items()}
+                    judge.add(places, batch, model(**{name: batch[name] for name in batch if name != "labels"}))
+    finally:
+        model.train(training)
+    parts = ranks.gather(judge.part())
+    return judge.verdict(parts) if ranks.first else None
+
+
+def _heed(stop: StopRequest, ranks: Ranks) -> None:
+    (asked,) = ranks.any(stop.reason is not None)
+    if asked:
+        raise Interrupted
+
+
+def write_predictions(verdict: Verdict, directory: Path, split: str) -> str | None:
+    """`predictions/<split>.parquet`, replaced whole. Returns its path within the run, None where there is no table.
+
+    Raises OSError.
+    """
+    if verdict.predictions is None:
+        return None
+    import pyarrow.parquet as pq
+
+    directory.mkdir(mode=0o700, exist_ok=True)
+    final = directory / f"{split}.parquet"
+    partial = directory / f".{split}.{time.monotonic_ns()}"
+    try:
+        pq.write_table(verdict.predictions, partial, row_group_size=10_000)
+        partial.replace(final)
+    finally:
+        partial.unlink(missing_ok=True)
+    return f"predictions/{split}.parquet"

@@ -1,0 +1,32 @@
+"""What all metrics here share: they stay in memory, and they refuse what `evaluate` would quietly change."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import evaluate
+import numpy as np
+
+
+class Metric(evaluate.Metric):  # type: ignore[misc]  # evaluate has no types
+    """A metric that writes no file and takes whole numbers only where it declares whole numbers."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(keep_in_memory=True, **options)
+
+    def _build_data_dir(self) -> str:
+        # The base class makes a directory in the user's cache, even for a metric that is kept in memory.
+        return ""
+
+    def add_batch(self, *, predictions: Any = None, references: Any = None, **inputs: Any) -> None:
+        """Raises ValueError where ids are no whole numbers."""
+        for name, values in {"predictions": predictions, "references": references}.items():
+            _check_whole(name, values)
+        super().add_batch(predictions=predictions, references=references, **inputs)
+
+
+def _check_whole(name: str, values: Any) -> None:
+    """`evaluate` casts 0.9 to 0 without a word where a feature is declared whole."""
+    array = np.asarray(values)
+    if array.dtype.kind not in "iub":
+        raise ValueError(f"{name} are class ids, whole numbers, not {array.dtype}")

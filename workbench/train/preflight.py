@@ -1,0 +1,186 @@
+"""Would this recipe run? Asked before anything is created, and answered without torch in about half a second.
+
+`python -m workbench.train.preflight RECIPE.toml [--base-dir DIR]… [--set FIELD=VALUE]… [--home DIR]` prints one JSON
+object, `{"ok": true, "recipe", "model", "data", "steps"}` or `{"ok": false, "problems": [sentences]}`; exits 0 or 2.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from workbench import models, recipe
+from workbench.config import Home
+from workbench.data import columns, labels, report, splits
+from workbench.errors import BadInput, RecipeError, WorkbenchError
+from workbench.nearest import nearest
+from workbench.recipe import Recipe
+from workbench.tasks.metrics_table import METRICS
+
+T = TypeVar("T")
+
+_BYTES_PER_TOKEN = 4  # of English in a vocabulary of tens of thousands: good enough to say how long a run is
+_DEFAULT_BLOCK = 512
+# Weights in fp32 and Adam's two moments: what a sealed checkpoint holds of each parameter.
+_CHECKPOINT_BYTES = 12
+_WEIGHT_BYTES = 4
+# Tables of learned positions: a longer text fails in the middle of training, with an index error.
+_LEARNED_POSITIONS = {"bert": 0, "distilbert": 0, "electra": 0, "albert": 0, "gpt2": 0, "roberta": 2, "xlm-roberta": 2}
+
+
+def check(path: Path, search: Sequence[Path], overrides: Sequence[str], home: Home) -> dict[str, Any]:
+    """The answer, as the module's docstring says. Every problem that can be found beside another is."""
+    try:
+        wanted = recipe.load(path, list(overrides))
+    except RecipeError as error:
+        return {
+            "ok": False,
+            "problems": [f"{error.where}: {problem}" if error.where else problem for problem in error.problems],
+        }
+    problems: list[str] = []
+    model = _attempt(lambda: models.locate(wanted.model, search), problems)
+    if wanted.model.tokenizer:
+        _attempt(lambda: models.locate_tokenizer(wanted.model, search), problems)
+    problems += metric_problems(wanted) + device_problems(wanted)
+    loaded = _attempt(lambda: splits.load(wanted, search), problems)
+    data = _attempt(lambda: described(wanted, loaded), problems) if loaded else None
+    if model is not None:
+        problems += length_problems(wanted, model) + disk_problems(wanted, model, home)
+    if problems or model is None or loaded is None or data is None:
+        return {"ok": False, "problems": list(dict.fromkeys(problems))}
+    return {
+        "ok": True,
+        "recipe": wanted.resolved(),
+        "model": {"path": model.path_or_id, "where": model.kind, "type": model.type, "parameters": model.parameters()},
+        "data": data,
+        "steps": steps(wanted, loaded, positions(wanted, model)),
+    }
+
+
+def _attempt(do: Callable[[], T], problems: list[str]) -> T | None:
+    try:
+        return do()
+    except BadInput as error:
+        problems.append(error.sentence)
+        return None
+
+
+def described(wanted: Recipe, loaded: splits.Splits) -> dict[str, Any]:
+    """What `report` says of each split, the columns, and notes. Raises DataError where the labels cannot be used."""
+    counts: dict[str, dict[str, int]] = {}
+    if loaded.label is not None:
+        known = labels.classes(loaded, wanted.data)
+        counts = {split: labels.counts(loaded, split, known, wanted.data) for split in loaded.tables()}
+    facts = report.describe(loaded, counts)
+    return {
+        "splits": facts,
+        "columns": {"text": loaded.text, "label": loaded.label},
+        "notes": [*loaded.notes, *report.notes(facts)],
+    }
+
+
+def metric_problems(wanted: Recipe) -> list[str]:
+    """Metrics the recipe names that its task has not."""
+    known = METRICS[wanted.task]
+    best = [wanted.evaluate.best] if wanted.evaluate.best else []
+    named = [("evaluate.best", name) for name in best]
+    named += [("evaluate.metrics", name) for name in wanted.evaluate.metrics or []]
+    return [
+        f"{field}: {wanted.task} has no metric '{name}'{nearest(name, known)}: use one of {', '.join(known)}"
+        for field, name in named
+        if name.removeprefix("eval/") not in known
+    ]
+
+
+def device_problems(wanted: Recipe) -> list[str]:
+    """A device or precision the recipe names that this machine has not; only then is torch asked, which is slow."""
+    if wanted.launch.device != "cuda" and wanted.train.precision in {"auto", "fp32"}:
+        return []
+    from workbench.train import device
+
+    problems: list[str] = []
+    _attempt(lambda: device.choose(wanted), problems)
+    return problems
+
+
+def length_problems(wanted: Recipe, model: models.Located) -> list[str]:
+    """Lengths beyond the positions the model has learned."""
+    there = positions(wanted, model)
+    asked = {"data.max_length": wanted.data.max_length, "data.block_size": wanted.data.block_size}
+    return [
+        f"{field} = {length} is more than the {there} positions of the model: use at most {there}"
+        for field, length in asked.items()
+        if there is not None and length is not None and length > there
+    ]
+
+
+def positions(wanted: Recipe, model: models.Located) -> int | None:
+    """How many positions the model has a row for; None where it computes them, or that is not known."""
+    if model.type not in _LEARNED_POSITIONS:
+        return None
+    config: dict[str, Any] = dict(wanted.model.config)
+    if model.directory is not None:
+        config = json.loads((model.directory / "config.json").read_text("utf-8")) | config
+    found = config.get("n_positions") or config.get("max_position_embeddings")
+    return found - _LEARNED_POSITIONS[model.type] if isinstance(found, int) else None
+
+
+def disk_problems(wanted: Recipe, model: models.Located, home: Home) -> list[str]:
+    """Too little room for the checkpoints: those that stay, the best, and the one being written."""
+    parameters = model.parameters()
+    if parameters is None:
+        return []
+    kept = 0 if wanted.train.save_every == "never" else wanted.train.keep_checkpoints + 2
+    needed = parameters * (_CHECKPOINT_BYTES * kept + _WEIGHT_BYTES)
+    place = next((path for path in (home.path, *home.path.parents) if path.exists()), Path("/"))
+    free = shutil.disk_usage(place).free
+    if needed <= free:
+        return []
+    return [
+        f"{home.path}: the checkpoints need about {needed / 1e9:.1f} GB and {free / 1e9:.1f} GB are free: "
+        "lower train.keep_checkpoints, free some, or choose another home"
+    ]
+
+
+def steps(wanted: Recipe, loaded: splits.Splits, longest: int | None = None) -> dict[str, Any]:
+    """Optimizer steps an epoch and in all, as Trainer counts them; of causal-lm an estimate from its bytes."""
+    rows, estimated = loaded.train.num_rows, False
+    if wanted.task == "causal-lm":
+        rows, estimated = _blocks(wanted, loaded, longest), True
+    train = wanted.train
+    batches = math.ceil(rows / (train.batch_size * wanted.launch.processes))
+    per_epoch = max(1, math.ceil(batches / train.gradient_accumulation))
+    total = train.max_steps or math.ceil(train.epochs * per_epoch)
+    return {"per_epoch": per_epoch, "total": total, "estimated": estimated}
+
+
+def _blocks(wanted: Recipe, loaded: splits.Splits, longest: int | None) -> int:
+    size = columns.bytes_of(loaded.texts("train"))
+    block = wanted.data.block_size or min(longest or _DEFAULT_BLOCK, _DEFAULT_BLOCK)
+    return max(1, round(size / _BYTES_PER_TOKEN / block))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m workbench.train.preflight", description=__doc__)
+    parser.add_argument("recipe", type=Path)
+    parser.add_argument("--base-dir", type=Path, action="append", default=[])
+    parser.add_argument("--set", dest="overrides", action="append", default=[])
+    parser.add_argument("--home", default=None)
+    given = parser.parse_args(argv)
+    search = given.base_dir or [given.recipe.absolute().parent, Path.cwd()]
+    try:
+        answer = check(given.recipe, search, given.overrides, Home.resolve(given.home))
+    except WorkbenchError as error:
+        answer = {"ok": False, "problems": [error.sentence]}
+    print(json.dumps(answer, ensure_ascii=True))
+    return 0 if answer["ok"] else 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,121 @@
+"""Going on from a checkpoint: is it still the same run?
+
+What a run is made of is written into each checkpoint. When it is resumed, whatever differs is named, and the run goes
+on only where every kind of difference was accepted (`WORKBENCH_ACCEPT`, kinds with commas between).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from workbench.errors import BadInput
+from workbench.recipe import flatten
+from workbench.text import clean
+from workbench.train.standing import Standing
+
+STATE: Final = "state.json"
+ACCEPT: Final = "WORKBENCH_ACCEPT"
+_NOT_TRAINING: Final = {"name", "tags", "notes", "generate.prompts", "launch.stall_minutes", "train.keep_checkpoints"}
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """`kind` is what has to be accepted: recipe, data, tokenizer, batch or world."""
+
+    kind: str
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """What must be equal for a resumed run to be the same run. `batch` is rows to one optimizer step."""
+
+    recipe: dict[str, Any]
+    data: dict[str, str]
+    tokenizer: str
+    batch: int
+    world: int
+
+    def differences(self, now: Fingerprint) -> list[Difference]:
+        """How `now` is not what this was."""
+        found = [Difference("recipe", sentence) for sentence in _recipe_changes(self.recipe, now.recipe)]
+        for split in sorted(self.data.keys() | now.data.keys()):
+            if self.data.get(split) != now.data.get(split):
+                found.append(Difference("data", f"the rows of {split} are not the ones the run was trained with"))
+        if self.tokenizer != now.tokenizer:
+            found.append(Difference("tokenizer", "the tokenizer is not the one the run was trained with"))
+        if self.batch != now.batch:
+            found.append(Difference("batch", f"a step took {self.batch} rows and would now take {now.batch}"))
+        if self.world != now.world:
+            found.append(Difference("world", f"the run had {self.world} processes and would now have {now.world}"))
+        return found
+
+
+def _recipe_changes(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    old, new = flatten(then), flatten(now)
+    changed = [key for key in old.keys() | new.keys() if old.get(key) != new.get(key) and key not in _NOT_TRAINING]
+    return [clean(f"{key} was {_shown(old.get(key))} and is now {_shown(new.get(key))}") for key in sorted(changed)]
+
+
+def _shown(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)[:80]
+
+
+def accepted() -> set[str]:
+    """The kinds of difference that were accepted for this attempt; `all` accepts every one."""
+    return {word.strip() for word in os.environ.get(ACCEPT, "").split(",") if word.strip()}
+
+
+def check(differences: Collection[Difference], allowed: Collection[str]) -> None:
+    """Raises BadInput that names every difference not accepted."""
+    if "all" in allowed:
+        return
+    refused = [difference for difference in differences if difference.kind not in allowed]
+    if refused:
+        kinds = ",".join(sorted({difference.kind for difference in refused}))
+        raise BadInput(
+            "this is not the run that was stopped: " + "; ".join(difference.sentence for difference in refused),
+            mend=f"undo the change, or accept it with --accept {kinds}",
+        )
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What our side of a checkpoint remembers, beside weights, optimizer, schedule and generators.
+
+    `unjudged` is that the evaluation due at this step was broken off: it comes first when the run goes on.
+    """
+
+    step: int
+    tokens: int
+    standing: Standing
+    fingerprint: Fingerprint
+    unjudged: bool = False
+
+    def write(self, path: Path) -> None:
+        record = {
+            "v": 1,
+            "step": self.step,
+            "tokens": self.tokens,
+            "standing": self.standing.as_json(),
+            "fingerprint": asdict(self.fingerprint),
+            "unjudged": self.unjudged,
+        }
+        (path / STATE).write_text(json.dumps(record, ensure_ascii=False), "utf-8")
+
+    @classmethod
+    def read(cls, path: Path) -> Progress:
+        """Raises OSError, ValueError, KeyError or TypeError where the checkpoint is not ours."""
+        record: Mapping[str, Any] = json.loads((path / STATE).read_text("utf-8"))
+        return cls(
+            step=int(record["step"]),
+            tokens=int(record["tokens"]),
+            standing=Standing.parse(record["standing"]),
+            fingerprint=Fingerprint(**record["fingerprint"]),
+            unjudged=bool(record["unjudged"]),
+        )

@@ -1,0 +1,141 @@
+"""Writing what a run has become: checkpoints it can go on from, and the model it was for."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from safetensors import SafetensorError
+
+from workbench.rundir import sync
+from workbench.train import checkpoints
+from workbench.train.journal import Journal
+from workbench.train.ranks import Ranks
+from workbench.train.resume import Progress
+
+CARD: Final = "workbench.json"
+_SLACK: Final = 32 << 20  # bytes beside weights and optimizer: tokenizer, states, the file system's own
+
+# What a disk that is full, or gone, makes torch and safetensors raise.
+Unwritable = (OSError, RuntimeError, SafetensorError)
+
+
+@dataclass(frozen=True)
+class Card:
+    """`workbench.json` beside the weights: what they are, for whoever opens them later."""
+
+    task: str
+    run: str
+    max_length: int
+    recipe: dict[str, Any]
+
+    def write(self, directory: Path, step: int) -> None:
+        record = {
+            "task": self.task,
+            "run": self.run,
+            "step": step,
+            "max_length": self.max_length,
+            "recipe": self.recipe,
+        }
+        (directory / CARD).write_text(json.dumps(record, indent=1, ensure_ascii=False), "utf-8")
+
+
+class Saver:
+    """Seals checkpoints under `root`. A save that does not succeed leaves nothing behind and ends nothing."""
+
+    def __init__(self, root: Path, journal: Journal, ranks: Ranks, *, keep: int, card: Card, tokenizer: Any) -> None:
+        self._root, self._journal, self._ranks, self._keep = root, journal, ranks, keep
+        self._card, self._tokenizer = card, tokenizer
+
+    def save(self, trainer: Any, progress: Progress) -> bool:
+        """Seal the step, prune the older ones, and write the `checkpoint` event. Returns whether it is sealed."""
+        started = time.monotonic()
+        sealed = self._first(lambda: self._begin(trainer, progress.step))
+        sealed = sealed and self._everyone(lambda: trainer._save_rng_state(str(self._partial(progress.step))))
+        sealed = sealed and self._first(lambda: self._finish(trainer, progress, started))
+        if not sealed and self._ranks.first:
+            shutil.rmtree(self._partial(progress.step), ignore_errors=True)
+        return sealed
+
+    def _partial(self, step: int) -> Path:
+        return checkpoints.partial(self._root, step)
+
+    def _begin(self, trainer: Any, step: int) -> None:
+        self._root.mkdir(mode=0o700, exist_ok=True)
+        checkpoints.discard_partial(self._root)
+        needed, free = estimate(trainer.model), shutil.disk_usage(self._root).free
+        if needed > free:
+            raise OSError(28, f"about {needed / 2**20:,.0f} MiB are needed and {free / 2**20:,.0f} MiB are free")
+        self._partial(step).mkdir(mode=0o700)
+
+    def _finish(self, trainer: Any, progress: Progress, started: float) -> None:
+        partial = self._partial(progress.step)
+        trainer.save_weights(self._tokenizer, partial)
+        trainer._save_optimizer_and_scheduler(str(partial))
+        trainer._save_scaler(str(partial))
+        trainer.state.save_to_json(str(partial / "trainer_state.json"))
+        self._card.write(partial, progress.step)
+        progress.write(partial)
+        path, manifest = checkpoints.publish(partial, self._root, progress.step)
+        best = progress.standing.best_step
+        checkpoints.prune(self._root, self._keep, spare=() if best is None else (best,))
+        self._journal.write(
+            "checkpoint",
+            step=progress.step,
+            path=f"{self._root.name}/{path.name}",
+            bytes=manifest.bytes,
+            seconds=round(time.monotonic() - started, 3),
+            best=best == progress.step,
+        )
+
+    def _first(self, work: Callable[[], None]) -> bool:
+        return bool(self._ranks.share(self._tried(work) if self._ranks.first else None))
+
+    def _everyone(self, work: Callable[[], None]) -> bool:
+        (failed,) = self._ranks.any(not self._tried(work))
+        return not failed
+
+    def _tried(self, work: Callable[[], None]) -> bool:
+        try:
+            work()
+        except Unwritable as error:
+            said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+            self._journal.warn("checkpoint-failed", f"the checkpoint was not saved ({said}); training goes on")
+            return False
+        return True
+
+
+def estimate(model: Any) -> int:
+    """Bytes a checkpoint takes: the weights, and two moments in fp32 of those that are trained."""
+    weights: dict[int, int] = {
+        id(tensor): tensor.numel() * tensor.element_size() for tensor in model.state_dict().values()
+    }
+    moments: int = sum(8 * parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+    return sum(weights.values()) + moments + _SLACK
+
+
+def write_model(trainer: Any, tokenizer: Any, card: Card, step: int, final: Path) -> None:
+    """`model/`, written beside and moved into place whole. Raises OSError and what a full disk else makes."""
+    partial, old = (final.with_name(f".{final.name}.{word}") for word in ("partial", "old"))
+    shutil.rmtree(partial, ignore_errors=True)
+    shutil.rmtree(old, ignore_errors=True)
+    partial.mkdir(mode=0o700)
+    try:
+        trainer.save_weights(tokenizer, partial)
+        card.write(partial, step)
+        for file in partial.iterdir():
+            sync(file)
+        if final.exists():
+            os.rename(final, old)
+        os.rename(partial, final)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+    sync(final.parent)

@@ -1,0 +1,166 @@
+"""One attempt at a run, from its recipe to its model: read, prepare, resume or begin, train, judge, write."""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from workbench.data import splits as data
+from workbench.errors import BadInput
+from workbench.models import Located, locate
+from workbench.recipe import Recipe
+from workbench.rundir import RunDir
+from workbench.tasks import Prepared, Task, metrics_table, task_for
+from workbench.train import checkpoints, device, resume
+from workbench.train.journal import Journal
+from workbench.train.standing import Rule
+from workbench.train.stopping import StopRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How an attempt ended when nothing went wrong."""
+
+    state: Literal["completed", "stopped"]
+    reason: str
+
+
+@dataclass(frozen=True)
+class Ready:
+    """All that training needs, before the first weight moves."""
+
+    recipe: Recipe
+    task: Task
+    device: device.Device
+    splits: data.Splits
+    tokenizer: Any
+    prepared: Prepared
+    model: Any
+    new_weights: list[str]
+    rule: Rule
+
+
+class Session:
+    """One process's part in one attempt."""
+
+    def __init__(self, run: RunDir, journal: Journal, stop: StopRequest, *, attempt: int) -> None:
+        self._run, self._journal, self._stop, self._attempt = run, journal, stop, attempt
+
+    def run(self) -> Ended:
+        """Raises WorkbenchError, Diverged, and whatever training raises."""
+        recipe, search = _read(self._run)
+        _set_threads(recipe)
+        located = locate(recipe.model, search)
+        if located.kind != "download":
+            os.environ.setdefault("HF_HUB_OFFLINE", "1")
+        checkpoint = self._checkpoint()
+        ready = self._prepare(recipe, search, located, checkpoint)
+
+        from workbench.train.training import Training
+
+        training = Training(self._run, self._journal, self._stop, ready, self._attempt, checkpoint)
+        gc.freeze()
+        gc.enable()
+        return training.run()
+
+    def _checkpoint(self) -> Path | None:
+        """The newest checkpoint that verifies. Every process sees the same files and so finds the same."""
+        if int(os.environ.get("RANK", "0")) == 0:
+            checkpoints.discard_partial(self._run.checkpoints)
+        found, passed = checkpoints.newest_verified(self._run.checkpoints)
+        for path in passed:
+            instead = f"{found.name} is used instead" if found else "training begins anew"
+            self._journal.warn("checkpoint-corrupt", f"{path.name} is not what was sealed; {instead}")
+        return found
+
+    def _prepare(self, recipe: Recipe, search: list[Path], located: Located, checkpoint: Path | None) -> Ready:
+        task = task_for(recipe)
+        rule = rule_of(recipe)
+        rows = data.load(recipe, search)
+        chosen = device.choose(recipe)
+        if checkpoint is not None and recipe.model.tokenizer == "bpe":
+            from workbench.tasks.weights import open_tokenizer
+
+            tokenizer = open_tokenizer(checkpoint)
+        else:
+            tokenizer = task.tokenizer(rows, search)
+        prepared = task.prepare(rows, tokenizer, _longest(task, located, tokenizer))
+        self._journal.write("data", splits=prepared.counts, notes=prepared.notes)
+        seed_everything(recipe.seed)
+        model, new = task.model(located, tokenizer, prepared)
+        return Ready(recipe, task, chosen, rows, tokenizer, prepared, model, new, rule)
+
+
+def _read(run: RunDir) -> tuple[Recipe, list[Path]]:
+    """The recipe of a run, and the directories its relative paths may mean."""
+    try:
+        facts = run.read_facts()
+        recipe = Recipe.model_validate(facts["recipe"])
+    except (OSError, ValueError, KeyError) as error:
+        raise BadInput(f"run.json cannot be used ({error})", where=str(run.path)) from error
+    search = facts.get("search") or facts.get("base_dir") or [str(run.path)]
+    return recipe, [Path(place) for place in search]
+
+
+def _set_threads(recipe: Recipe) -> None:
+    if recipe.launch.threads is not None:
+        import torch
+
+        torch.set_num_threads(recipe.launch.threads)
+
+
+def _longest(task: Task, located: Located, tokenizer: Any) -> int | None:
+    from workbench.tasks.weights import longest
+
+    return longest(task.config(located, tokenizer), tokenizer)
+
+
+def seed_everything(seed: int) -> None:
+    """Python's, numpy's and torch's generators, on every device."""
+    import random
+
+    import numpy as np
+    import torch
+
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+
+
+def rule_of(recipe: Recipe) -> Rule:
+    """What chooses the checkpoint. Raises BadInput for a metric that the task does not have."""
+    for name in recipe.evaluate.metrics or []:
+        metrics_table.find(recipe.task, name, where="evaluate.metrics")
+    if recipe.evaluate.every == "never":
+        return Rule(None, "min")
+    metric, direction = metrics_table.find(recipe.task, recipe.evaluate.best or metrics_table.BEST[recipe.task])
+    return Rule(
+        metric,
+        recipe.evaluate.direction or direction,
+        recipe.train.early_stopping_patience,
+        recipe.train.early_stopping_threshold,
+    )
+
+
+def fingerprint(ready: Ready, world: int) -> resume.Fingerprint:
+    """What this attempt is made of."""
+    train = ready.recipe.train
+    body = {key: value for key, value in ready.recipe.resolved().items() if key != "launch"}
+    return resume.Fingerprint(
+        recipe=body,
+        data={name: rows.digest() for name, rows in ready.prepared.splits.items()},
+        tokenizer=tokenizer_digest(ready.tokenizer),
+        batch=train.batch_size * train.gradient_accumulation * world,
+        world=world,
+    )
+
+
+def tokenizer_digest(tokenizer: Any) -> str:
+    """16 hex digits, equal where the tokenizer does the same."""
+    inner = getattr(tokenizer, "backend_tokenizer", None)
+    body = inner.to_str() if inner is not None else repr(sorted(tokenizer.get_vocab().items()))
+    return hashlib.sha256(body.encode()).hexdigest()[:16]

@@ -1,0 +1,1 @@
+"""The terminal interface: a shell (`app`, `pane`, `bindings`, `feed`) and six panes that stand on it."""

@@ -1,0 +1,208 @@
+"""News for the screen: one thread that ingests, asks the registry what the visible pane wants, and hands it over.
+
+There is one pending snapshot; a newer one replaces it, so a slow screen shows the newest and never queues. A snapshot
+equal to the last one is not handed over at all: nothing new, nothing painted, nothing on the wire.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from workbench.config import Home
+from workbench.errors import WorkbenchError
+
+if TYPE_CHECKING:
+    from workbench.registry.ingest import Ingestor
+    from workbench.registry.store import Registry
+
+# Seconds that the feed waits for a pane's first request, and then with the first look for news.
+_PATIENCE = 0.2
+
+LIVE_FILTER = "(state:live and not state:created)"
+
+
+class Request(Protocol):
+    """What a pane wants to be told. Make it a frozen dataclass: an equal one is the same request.
+
+    `read` runs in the feed's thread with the feed's own registry and returns something frozen and comparable.
+    """
+
+    def read(self, registry: Registry) -> object: ...
+
+
+class Status(NamedTuple):
+    """What the header shows."""
+
+    live: int = 0
+    total: int = 0
+    notices: tuple[str, ...] = ()  # what the registry had to mend, in sentences
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What the feed found for one request. `error` is set where reading it failed, `body` where it did not."""
+
+    request: Request | None
+    body: object
+    status: Status
+    error: WorkbenchError | None = None
+
+
+class Source(Protocol):
+    """The registry and whoever brings it up to date; made in the feed's thread."""
+
+    registry: Registry
+
+    def poll(self) -> frozenset[str]: ...
+
+    def close(self) -> None: ...
+
+
+class RegistrySource:
+    """The real source. Its imports wait for the thread: they are not on the road to the first frame."""
+
+    def __init__(self, home: Home) -> None:
+        from workbench.registry.store import Registry
+
+        self._home = home.ensure()
+        self.registry = Registry.open(home)
+        self._ingestor: Ingestor | None = None
+        self._told = 0
+
+    def poll(self) -> frozenset[str]:
+        if self._ingestor is None:
+            from workbench.registry.ingest import Ingestor
+
+            # It begins by reading where every log stands: what is known already is on screen before that.
+            self._ingestor = Ingestor(self._home)
+        changed = self._ingestor.poll()
+        self.registry.notices += self._ingestor.notices[self._told :]
+        self._told = len(self._ingestor.notices)
+        return changed
+
+    def close(self) -> None:
+        self.registry.close()
+        if self._ingestor is not None:
+            self._ingestor.close()
+
+
+class Feed:
+    """Owns the thread. `tell` is called from it and must only post: it learns that `take` has something."""
+
+    def __init__(
+        self,
+        make_source: Callable[[], Source],
+        tell: Callable[[], object],
+        *,
+        busy: float = 0.1,
+        idle: float = 0.5,
+    ) -> None:
+        self._make_source, self._tell = make_source, tell
+        self._busy, self._idle = busy, idle
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+        self._stopping = False
+        self._request: Request | None = None
+        self._fresh = False
+        self._pending: Snapshot | None = None
+        self._thread = threading.Thread(target=self._run, name="feed", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self, patience: float = 2.0) -> None:
+        """End the thread; waits for what it is in the middle of, at most `patience` seconds."""
+        self._stopping = True
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join(patience)
+
+    def ask(self, request: Request | None) -> None:
+        """Make `request` the one that is answered from now on; the answer comes at once, then with every change."""
+        with self._lock:
+            self._request = request
+            self._fresh = True
+        self._wake.set()
+
+    def take(self) -> Snapshot | None:
+        """The newest snapshot, once."""
+        with self._lock:
+            pending, self._pending = self._pending, None
+        return pending
+
+    def _put(self, snapshot: Snapshot) -> None:
+        with self._lock:
+            told = self._pending is not None
+            self._pending = snapshot
+        if not told:
+            self._tell()
+
+    def _run(self) -> None:
+        # The first answer is what is known already; looking for news must not hold up the first frame.
+        self._wake.wait(_PATIENCE)
+        self._wake.clear()
+        last: Snapshot | None = None
+        source: Source | None = None
+        first = True
+        while not self._stopping:
+            began = time.monotonic()
+            try:
+                source = source or self._make_source()
+                last = self._turn(source, last)
+            except Exception as error:  # noqa: BLE001  # the thread's edge: it must outlive one bad turn
+                last = self._failed(error, last)
+            pause = self._busy if last and last.status.live else self._idle
+            pause = _PATIENCE if first else pause
+            first = False
+            self._wake.wait(max(0.0, pause - (time.monotonic() - began)))
+            self._wake.clear()
+        if source is not None:
+            source.close()
+
+    def _turn(self, source: Source, last: Snapshot | None) -> Snapshot | None:
+        """One look: the answer to a new request before ingestion, which may take a while, then what has changed."""
+        with self._lock:
+            request, fresh, self._fresh = self._request, self._fresh, False
+        if fresh:
+            first, last = last is None, self._answer(source, request, last, again=True)
+            if first:
+                return last
+        changed = source.poll()
+        if changed or getattr(request, "follow", False) or last is None:
+            last = self._answer(source, request, last)
+        return last
+
+    def _answer(
+        self, source: Source, request: Request | None, last: Snapshot | None, *, again: bool = False
+    ) -> Snapshot:
+        registry = source.registry
+        status = Status(registry.count(LIVE_FILTER), registry.count(), tuple(registry.notices))
+        try:
+            body = None if request is None else request.read(registry)
+            snapshot = Snapshot(request, body, status)
+        except WorkbenchError as error:
+            snapshot = Snapshot(request, None, status, error)
+        if again or last is None or not _same(snapshot, last):
+            self._put(snapshot)
+        return snapshot
+
+    def _failed(self, error: Exception, last: Snapshot | None) -> Snapshot:
+        known = error if isinstance(error, WorkbenchError) else WorkbenchError(f"{type(error).__name__}: {error}")
+        status = last.status if last else Status()
+        snapshot = Snapshot(self._request, None, status, known)
+        if last is None or last.error is None or last.error.sentence != known.sentence:
+            self._put(snapshot)
+        return snapshot
+
+
+def _same(one: Snapshot, other: Snapshot) -> bool:
+    """Equal in what is shown; two errors are the same if they say the same."""
+    if (one.error is None) != (other.error is None):
+        return False
+    if one.error is not None and other.error is not None:
+        return one.error.sentence == other.error.sentence and one.status == other.status
+    return one.body == other.body and one.status == other.status and one.request == other.request

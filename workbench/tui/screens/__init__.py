@@ -1,0 +1,1 @@
+"""One file per mode, imported when the mode is first opened."""

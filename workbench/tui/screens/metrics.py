@@ -1,0 +1,296 @@
+"""The Metrics pane: runs by metrics; the confusion matrix, its classes and its rows; a language model's scores."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Container
+
+from workbench.errors import WorkbenchError
+from workbench.text import clean
+from workbench.tui.bindings import METRICS, textual_bindings
+from workbench.tui.feed import Request, Snapshot
+from workbench.tui.judged import Evaluation, Judged, MetricsRequest, MetricsView, Shown
+from workbench.tui.pane import Pane
+from workbench.tui.selection import Passage
+from workbench.tui.widgets.confusion import ClassTable, ConfusionMatrix
+from workbench.tui.widgets.language import SampleList, ScoreTable
+from workbench.tui.widgets.metric_table import MetricTable, figure
+from workbench.tui.widgets.prediction_rows import PAGE, PredictedRow, PredictionRows
+from workbench.tui.widgets.spans import Caption, Drawing, plain
+
+# What the lower half shows, as a class of the pane.
+_PARTS = ("-classes", "-language", "-unjudged")
+
+
+class MetricsPane(Pane):
+    """`_cell` is the cell whose rows are open, as (true, called)."""
+
+    MODE = "metrics"
+    BINDINGS = textual_bindings(METRICS)
+    AUTO_FOCUS = "#metrics"
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]
+    DEFAULT_CSS = """
+    MetricsPane #metrics { height: auto; max-height: 7; }
+    MetricsPane.-wide #metrics { max-height: 30%; }
+    MetricsPane Caption { height: 1; margin: 0 0; background: $boost; }
+    MetricsPane #judged { layout: vertical; height: 1fr; padding: 0 1; }
+    MetricsPane.-wide #judged { layout: horizontal; }
+    MetricsPane #confusion { height: auto; max-height: 55%; margin: 0 0 1 0; }
+    MetricsPane #classes { height: 1fr; }
+    MetricsPane.-wide #confusion { width: auto; max-width: 55%; height: 1fr; max-height: 100%; margin: 0 2 0 0; }
+    MetricsPane.-wide #classes { width: 1fr; }
+    MetricsPane #scores { height: auto; max-height: 50%; margin: 0 0 1 0; }
+    MetricsPane.-wide #scores { width: 50%; max-height: 100%; }
+    MetricsPane #judged > * { display: none; }
+    MetricsPane.-classes #confusion, MetricsPane.-classes #classes { display: block; }
+    MetricsPane.-language #scores, MetricsPane.-language #samples { display: block; }
+    MetricsPane.-rows #classes { display: none; }
+    MetricsPane.-rows #confusion { max-height: 40%; }
+    MetricsPane.-rows.-wide #confusion { max-height: 100%; }
+    MetricsPane.-rows #rows { display: block; height: 1fr; }
+    MetricsPane.-rows.-narrow #metrics { display: none; }
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._view = MetricsView()
+        self._split: str | None = None
+        self._shown: Shown = "best"
+        self._cell: tuple[str, str] | None = None
+        self._stand_in: str | None = None
+
+    def compose_body(self) -> ComposeResult:
+        yield MetricTable(id="metrics")
+        yield Caption(id="about")
+        with Container(id="judged"):
+            yield ConfusionMatrix(id="confusion")
+            yield ClassTable(id="classes")
+            yield ScoreTable(id="scores")
+            yield SampleList(id="samples")
+            yield PredictionRows(id="rows")
+
+    # -- news ----------------------------------------------------------------------------------------------------
+
+    def request(self) -> Request:
+        selection = self.app.selection
+        return MetricsRequest(selection.run or self._stand_in, selection.marks, self._split, self._shown)
+
+    def on_run_changed(self, run: str | None) -> None:
+        self._close_rows()
+        self.ask()
+
+    def on_marks_changed(self, marks: tuple[str, ...]) -> None:
+        self.ask()
+
+    def on_snapshot(self, snapshot: Snapshot) -> None:
+        assert isinstance(snapshot.body, MetricsView)
+        self._view = snapshot.body
+        if self._view.judged is None:
+            self.say_empty("No run has been evaluated yet", "1  choose a run", "n  there starts one from a recipe")
+            return
+        if self._stand_in is None:
+            # Without a choice the newest run stands in, and stays: another may be judged while one reads.
+            self._stand_in = self._view.judged.run_id
+        self.say_empty(None)
+        self.query_one(MetricTable).show(self._view.rows, self._view.columns)
+        count = len(self._view.rows)
+        self.crumbs_right(f"{self._shown} of {count} runs" if count > 1 else f"{self._shown} numbers")
+        self._show_judged(self._view.judged)
+        if self.request() != snapshot.request:
+            self.ask()
+
+    def _show_judged(self, judged: Judged) -> None:
+        if self._split not in judged.splits:
+            self._split = next(iter(judged.splits), None)
+        entry = judged.shown(self._split) if self._split else None
+        self._crumbs(judged, entry)
+        if entry is None:
+            self._part("-unjudged")
+        elif entry.classes:
+            self._show_classes(entry)
+        else:
+            self._part("-language")
+            self.query_one(ScoreTable).show([e.scores for e in judged.of_split(entry.split)])
+            self.query_one(SampleList).show(judged.samples)
+        self.query_one("#about", Caption).show(*self._about(judged, entry))
+        self.refresh_footer()
+
+    def _show_classes(self, entry: Evaluation) -> None:
+        self._part("-classes")
+        matrix = self.query_one(ConfusionMatrix)
+        matrix.show(entry.confusion)
+        self.query_one(ClassTable).show(entry.classes, matrix.cursor[0])
+
+    def _part(self, part: str) -> None:
+        for name in _PARTS:
+            self.set_class(name == part, name)
+        if part != "-classes":
+            self._close_rows()
+
+    def _crumbs(self, judged: Judged, entry: Evaluation | None) -> None:
+        cell = [f"{self._cell[0]} called {self._cell[1]}"] if self._cell else []
+        self.crumbs(judged.name, *([entry.split] if entry else []), *cell)
+
+    def _about(self, judged: Judged, entry: Evaluation | None) -> tuple[str, str]:
+        """What the lower half is about, and its main figures."""
+        if entry is None:
+            return f"{judged.name} ({judged.state}) has not been evaluated yet: 2 shows it as it trains", ""
+        epoch = "" if entry.epoch is None else f", epoch {entry.epoch:.4g}"
+        rows = sum(c.support for c in entry.classes)
+        counted = f" · {rows} rows" if rows else ""
+        figures = [f"{name} {figure(entry.values[name])}" for name in ("accuracy", "loss") if name in entry.values]
+        return f"{entry.split} · step {entry.step}{epoch}{counted}", "  ".join(figures)
+
+    # -- the cell's rows -----------------------------------------------------------------------------------------
+
+    @on(ConfusionMatrix.Moved)
+    def _moved(self, event: ConfusionMatrix.Moved) -> None:
+        table = self.query_one(ClassTable)
+        table.show(table.entries, event.row)
+
+    @on(ConfusionMatrix.Opened)
+    def _open_cell(self, event: ConfusionMatrix.Opened) -> None:
+        if not event.count:
+            self.app.notify(f"No row that is {event.true} was called {event.called}")
+            return
+        self._cell = (event.true, event.called)
+        self.query_one(PredictionRows).clear_rows()
+        self.add_class("-rows")
+        self._fetch(0)
+        self._refresh_crumbs()
+        self.query_one(PredictionRows).focus()
+
+    @on(PredictionRows.Wanted)
+    def _wanted(self, event: PredictionRows.Wanted) -> None:
+        self._fetch(event.offset)
+
+    def _fetch(self, offset: int) -> None:
+        judged, split, cell = self._view.judged, self._split, self._cell
+        if judged is None or split is None or cell is None:
+            return
+        run = str(self.app.home.runs / judged.run_id)
+        lab = self.app.lab
+        self.background(
+            lambda: lab.call(
+                "predictions.page",
+                run=run,
+                split=split,
+                label=cell[0],
+                prediction=cell[1],
+                sort="loss",
+                offset=offset,
+                limit=PAGE,
+            ),
+            lambda page: self._add_page(offset, page),
+            group="rows",
+            failed=self._no_rows,
+        )
+
+    def _add_page(self, offset: int, page: dict[str, Any]) -> None:
+        rows = [PredictedRow.parse(record) for record in page["rows"]]
+        self.query_one(PredictionRows).add_page(offset, rows, int(page["total"]))
+        if not rows and not offset:
+            self._no_rows(WorkbenchError("the kept predictions have no row of this cell"))
+        self.refresh_footer()
+
+    def _no_rows(self, error: WorkbenchError) -> None:
+        self._close_rows()
+        self.app.complain(error)
+
+    def _close_rows(self) -> None:
+        self._cell = None
+        self.remove_class("-rows")
+        if self.focused is not None and self.focused.id == "rows":
+            self.query_one(ConfusionMatrix).focus()
+        self.query_one(PredictionRows).clear_rows()
+        self._refresh_crumbs()
+
+    def _refresh_crumbs(self) -> None:
+        judged = self._view.judged
+        if judged is not None:
+            self._crumbs(judged, judged.shown(self._split) if self._split else None)
+        self.refresh_footer()
+
+    def step_back(self) -> bool:
+        if not self.has_class("-rows"):
+            return False
+        self._close_rows()
+        return True
+
+    # -- keys ----------------------------------------------------------------------------------------------------
+
+    def why_not(self, id: str) -> str | None:
+        judged = self._view.judged
+        if id == "metrics.split" and (judged is None or len(judged.splits) < 2):
+            return "Only one split was evaluated"
+        if id == "metrics.predict" and self.query_one(PredictionRows).under is None:
+            return "Open a cell of the matrix first: enter on it lists its rows"
+        if id == "pane.mark" and not isinstance(self.focused, MetricTable):
+            return "Runs are marked in the table of runs: tab goes there"
+        return None
+
+    def action_open(self) -> None:
+        if isinstance(self.focused, (MetricTable, ConfusionMatrix, PredictionRows)):
+            self.focused.open()
+
+    @on(MetricTable.Chosen)
+    def _chosen(self, event: MetricTable.Chosen) -> None:
+        self.app.selection.choose(event.run_id)
+
+    @on(PredictionRows.Opened)
+    def _open_row(self, event: PredictionRows.Opened) -> None:
+        self._hand_over(event.row, "tokens")
+
+    def action_predict(self) -> None:
+        row = self.query_one(PredictionRows).under
+        if row is not None:
+            self._hand_over(row, "try")
+
+    def _hand_over(self, row: PredictedRow, mode: str) -> None:
+        judged = self._view.judged
+        if judged is None:
+            return
+        self.app.selection.choose(judged.run_id)
+        self.app.selection.hand_over(
+            Passage(
+                text=row.text,
+                source=f"{judged.name}/{self._split} row {row.row}",
+                label=row.label,
+                prediction=row.prediction,
+                tokenizer=judged.run_id,
+            )
+        )
+        self.app.go(mode)
+
+    def action_split(self) -> None:
+        judged = self._view.judged
+        if judged is None or not judged.splits:
+            return
+        place = judged.splits.index(self._split) if self._split in judged.splits else -1
+        self._split = judged.splits[(place + 1) % len(judged.splits)]
+        self._close_rows()
+        self.ask()
+
+    def action_values(self) -> None:
+        self._shown = "last" if self._shown == "best" else "best"
+        self.ask()
+
+    def action_next(self) -> None:
+        self.focus_next()
+
+    def action_mark(self) -> None:
+        table = self.query_one(MetricTable)
+        if table.rows:
+            self.app.selection.toggle(table.rows[table.cursor[0]].run_id)
+
+    def action_copy(self) -> None:
+        """The text of the row under the cursor, else the drawing that has the focus."""
+        row = self.query_one(PredictionRows).under
+        if row is not None:
+            self.app.copy(clean(row.text, newlines=True))
+        elif isinstance(self.focused, Drawing):
+            width, height = self.focused.size
+            self.app.copy("\n".join(plain(self.focused.lines(max(width, 200), max(height, 200)))))

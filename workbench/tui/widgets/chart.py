@@ -1,0 +1,309 @@
+"""Line charts. The only file that knows plotext: what goes in are finite points, what comes out are lines of cells.
+
+plotext's own log axis changes the data it is given and an infinity makes it raise, so logarithms are taken and what is
+not finite is left out before it sees anything; ticks and their words are ours too, and stay put while data arrives, so
+that a moving chart repaints a few cells and not itself.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Final
+
+from rich.color import Color as RichColor
+from rich.segment import Segment
+from rich.style import Style
+from textual.color import Color
+from textual.message import Message
+from textual.strip import Strip
+
+from workbench import series
+from workbench.text import cells, clean, cut
+from workbench.tui.widgets.lines import Lines
+
+Point = tuple[float, float]
+
+# plotext draws in a figure of its module, one at a time.
+_ONE_FIGURE: Final = threading.Lock()
+
+_SGR = re.compile("\x1b\\[([0-9;]*)m")
+_ASCII = str.maketrans("│┤└─┬┼├┴┌┐┘●", "|++-+++++++o")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One series: finite points in order of x. `shade` picks its colour; `faint` draws it behind the others."""
+
+    label: str
+    points: tuple[Point, ...]
+    shade: int = 0
+    faint: bool = False
+    dots: bool = False
+    said: str = ""  # its newest value, for the legend; empty: not in the legend
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """What a chart shows. `span` is the range of x; `x_word` formats a tick; equal specs are the same picture."""
+
+    title: str
+    lines: tuple[Line, ...] = ()
+    span: tuple[float, float] = (0.0, 1.0)
+    log: bool = False
+    axis: str = "step"
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ink:
+    """Colours: the series' in order, the axes', the title's."""
+
+    shades: tuple[Color, ...]
+    axis: Color
+    faint: Callable[[Color], Color] = field(compare=False, default=lambda color: color)
+
+
+class Chart(Lines):
+    """A title line with the legend, then the plot. Painted anew only when its spec, its size or the theme changes."""
+
+    DEFAULT_CSS = "Chart { width: 1fr; height: 1fr; }"
+    # Okabe and Ito 2008: told apart by readers of every colour vision.
+    SHADES = ("#56b4e9", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#f0e442", "#0072b2", "#999999")
+
+    @dataclass
+    class Made(Message):
+        """A picture is ready; an older one than was asked for last is void."""
+
+        turn: int
+        picture: list[Strip]
+
+    def __init__(self, *, id: str | None = None, plain: bool = False) -> None:
+        super().__init__(id=id)
+        self._plain = plain
+        self._turn = 0
+        self._spec: Spec | None = None
+
+    @property
+    def spec(self) -> Spec | None:
+        return self._spec
+
+    def draw(self, spec: Spec) -> None:
+        """Show `spec`."""
+        if spec != self._spec:
+            self._spec = spec
+            self._repaint()
+
+    def on_resize(self) -> None:
+        self._repaint()
+
+    def notify_style_update(self) -> None:
+        super().notify_style_update()
+        self._repaint()
+
+    def _repaint(self) -> None:
+        """Have the picture made in a thread: it takes longer than a key may wait. The newest wins."""
+        width, height = self.size
+        if self._spec is not None and width > 4 and height > 2:
+            self._turn += 1
+            make = partial(self._make, self._turn, self._spec, width, height, self._ink())
+            self.run_worker(make, thread=True, group="picture")
+
+    def _make(self, turn: int, spec: Spec, width: int, height: int, ink: Ink) -> None:
+        with _ONE_FIGURE:
+            if turn == self._turn:
+                self.post_message(self.Made(turn, strips(spec, width, height, ink, plain=self._plain)))
+
+    def on_chart_made(self, message: Made) -> None:
+        message.stop()
+        if message.turn == self._turn:
+            self.show(message.picture)
+
+    def _ink(self) -> Ink:
+        _, _, background, foreground = self.colors
+        return Ink(
+            tuple(Color.parse(shade) for shade in self.SHADES),
+            background.blend(foreground, 0.5).with_alpha(1.0),
+            lambda color: background.blend(color, 0.45).with_alpha(1.0),
+        )
+
+
+def strips(spec: Spec, width: int, height: int, ink: Ink, *, plain: bool = False) -> list[Strip]:
+    """The chart as lines of `width` cells, `height` of them: title and legend, the plot, the x axis."""
+    return [_title(spec, width, ink), *_plot(spec, width, height - 1, ink, plain=plain)]
+
+
+# -- the title -------------------------------------------------------------------------------------------------------
+
+
+def _title(spec: Spec, width: int, ink: Ink) -> Strip:
+    title = f" {clean(spec.title)}{' (log)' if spec.log else ''} "
+    segments = [Segment(title, Style(bold=True))]
+    room = width - cells(title) - cells(spec.note) - 2
+    for line in spec.lines:
+        if not line.said:
+            continue
+        text = cut(f" {clean(line.label)} {clean(line.said)} ", max(0, room))
+        if cells(text) > room or not text.strip("… "):
+            break
+        segments.append(Segment(text, Style(color=_rich(_shade(line, ink)))))
+        room -= cells(text)
+    if spec.note and room >= 0:
+        segments.append(Segment(" " * room + " " + spec.note, Style(color=_rich(ink.axis))))
+    return Strip(segments).adjust_cell_length(width)
+
+
+def _shade(line: Line, ink: Ink) -> Color:
+    color = ink.shades[line.shade % len(ink.shades)]
+    return ink.faint(color) if line.faint else color
+
+
+def _rich(color: Color) -> RichColor:
+    return RichColor.from_rgb(*color.rgb)
+
+
+# -- the plot --------------------------------------------------------------------------------------------------------
+
+
+def _plot(spec: Spec, width: int, height: int, ink: Ink, *, plain: bool) -> list[Strip]:
+    import plotext
+
+    drawn = [_logged(line) if spec.log else line for line in spec.lines]
+    values = [y for line in drawn for _, y in line.points]
+    if not values:
+        return _nothing(spec, width, height, ink)
+    low, high = bounds(min(values), max(values))
+    plotext.clear_figure()
+    plotext.theme("clear")
+    plotext.plot_size(width, height)
+    for line in sorted(drawn, key=lambda line: not line.faint):
+        _draw(plotext, line, _shade(line, ink).rgb, plain=plain)
+    plotext.xlim(*_open(spec.span))
+    plotext.ylim(low, high)
+    y_ticks = _apart(ticks(low, high, max(1, min(6, height - 3))), height - 2)
+    plotext.yticks(y_ticks, [_y_word(tick, spec.log) for tick in y_ticks])
+    x_ticks = ticks(*_open(spec.span), max(2, width // 16))
+    plotext.xticks(x_ticks, [x_word(tick, spec.axis) for tick in x_ticks])
+    plotext.xaxes(True, False)
+    plotext.yaxes(True, False)
+    return [_strip(text, width, ink, plain=plain) for text in plotext.build().split("\n")[:height]]
+
+
+def _draw(plotext: object, line: Line, color: tuple[int, int, int], *, plain: bool) -> None:
+    if not line.points:
+        return
+    x, y = [point[0] for point in line.points], [point[1] for point in line.points]
+    marker = ("." if line.faint else "*") if plain else "braille"
+    plotext.plot(x, y, marker=marker, color=color)  # type: ignore[attr-defined]  # plotext has no types
+    if line.dots and len(x) <= 40:
+        plotext.scatter(x, y, marker="o" if plain else "●", color=color)  # type: ignore[attr-defined]
+
+
+def _logged(line: Line) -> Line:
+    points = tuple(series.log10_finite(list(line.points)))
+    return Line(line.label, points, line.shade, line.faint, line.dots, line.said)
+
+
+def _open(span: tuple[float, float]) -> tuple[float, float]:
+    low, high = span
+    return (low, high) if high > low else (low, low + 1.0)
+
+
+def _nothing(spec: Spec, width: int, height: int, ink: Ink) -> list[Strip]:
+    text = "nothing above zero to show" if spec.log and any(line.points for line in spec.lines) else "no points yet"
+    left = max(0, (width - len(text)) // 2)
+    line = Strip([Segment(" " * left + text, Style(color=_rich(ink.axis)))])
+    return [Strip.blank(0)] * max(0, height // 2 - 1) + [line]
+
+
+def _strip(text: str, width: int, ink: Ink, *, plain: bool) -> Strip:
+    """A line of plotext's as a strip. It writes `ESC[38;2;r;g;bm` and `ESC[0m`, nothing else."""
+    axis = Style(color=_rich(ink.axis))
+    segments: list[Segment] = []
+    style, at = axis, 0
+    for match in _SGR.finditer(text):
+        if match.start() > at:
+            segments.append(Segment(_ascii(text[at : match.start()], plain), style))
+        style, at = _style(match[1], axis), match.end()
+    segments.append(Segment(_ascii(text[at:], plain), style))
+    return Strip(segments).adjust_cell_length(width)
+
+
+def _ascii(text: str, plain: bool) -> str:
+    return text.translate(_ASCII) if plain else text
+
+
+def _style(code: str, axis: Style) -> Style:
+    parts = code.split(";")
+    if parts[:2] == ["38", "2"] and len(parts) == 5:
+        return Style(color=RichColor.from_rgb(*(int(part) for part in parts[2:])))
+    return axis
+
+
+# -- scales that stay put --------------------------------------------------------------------------------------------
+
+
+def bounds(low: float, high: float) -> tuple[float, float]:
+    """Round numbers around a range. New data within them leaves the axis, and so the picture, as it is."""
+    if not high > low:
+        around = abs(low) * 0.1 or 1.0
+        low, high = low - around, high + around
+    step = nice((high - low) / 4)
+    return math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step
+
+
+def nice(value: float) -> float:
+    """The next of 1, 2, 2.5, 5, 10 times a power of ten that is not below `value`."""
+    power: float = 10.0 ** math.floor(math.log10(value))
+    return next((factor * power for factor in (1, 2, 2.5, 5) if factor * power >= value * (1 - 1e-9)), 10 * power)
+
+
+def limit(reached: float, total: float | None) -> float:
+    """How far an x axis goes that has `reached` so far: it grows in leaps, up to `total`, so that it rarely moves."""
+    if reached <= 10:
+        return 10.0 if not total or total < reached else min(10.0, total)
+    power: float = 10.0 ** math.floor(math.log10(reached))
+    leaps = (1, 1.5, 2, 3, 4, 6, 8, 10)
+    grown = next(leap * power for leap in leaps if leap * power >= reached * (1 - 1e-9))
+    return grown if total is None or total < reached else min(grown, total)
+
+
+def ticks(low: float, high: float, count: int) -> list[float]:
+    """At most about `count` round numbers from low to high."""
+    step = nice((high - low) / max(1, count))
+    first = math.ceil(low / step - 1e-9)
+    found = [number * step for number in range(first, math.floor(high / step + 1e-9) + 1)]
+    return found or [low]
+
+
+def _apart(found: list[float], rows: int) -> list[float]:
+    """Ticks that each have a row: which of two in one row plotext shows is not the same every time."""
+    return found if len(found) <= rows else [found[0], found[-1]][: max(1, rows)]
+
+
+def _y_word(tick: float, log: bool) -> str:
+    return series.format_number(10.0**tick if log else (0.0 if abs(tick) < 1e-12 else tick))
+
+
+def x_word(value: float, axis: str) -> str:
+    """A tick of the x axis: `1.5k` steps, `2.5` epochs, `3m` of time."""
+    if axis == "time":
+        return series.format_duration(value)
+    if axis == "epoch":
+        return f"{value:g}"
+    if abs(value) >= 1e6:
+        return f"{value / 1e6:g}M"
+    return f"{value / 1e3:g}k" if abs(value) >= 10_000 else f"{value:g}"
+
+
+def legend(labels: Sequence[str]) -> list[str]:
+    """Short names that differ: what all begin with is left out where that leaves something."""
+    alike = itertools.takewhile(lambda letters: len(set(letters)) == 1, zip(*labels, strict=False))
+    shared = len(list(alike)) if len(labels) > 1 else 0
+    cutoff = shared if all(len(label) > shared for label in labels) else 0
+    return [label[cutoff:] for label in labels]

@@ -1,0 +1,108 @@
+"""A language model's evaluations and samples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from workbench.text import clean, cut, pad
+from workbench.tui.widgets.metric_table import figure
+from workbench.tui.widgets.spans import Drawing, Line, Span
+from workbench.tui.widgets.wrap import wrap
+
+_SAMPLE_LIMIT = 8000
+
+
+@dataclass(frozen=True)
+class Scores:
+    """One evaluation of a language model: `values` by the bare name of the metric."""
+
+    step: int
+    epoch: float | None
+    values: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What the model wrote at a step. `text` goes on where `prompt` ends."""
+
+    step: int
+    prompt: str
+    text: str
+
+
+# Name in the log, head, whether the best is the highest.
+_COLUMNS = (
+    ("loss", "loss", min),
+    ("perplexity", "perplexity", min),
+    ("bits_per_byte", "bits/byte", min),
+    ("token_accuracy", "token accuracy", max),
+)
+
+
+def score_lines(scores: Sequence[Scores], width: int, height: int) -> list[Line]:
+    """The newest evaluations first, the best of each column marked with `*` over all of them."""
+    shown = [column for column in _COLUMNS if any(column[0] in entry.values for entry in scores)]
+    while shown and 16 + sum(len(head) + 5 for _, head, _ in shown) > width and len(shown) > 1:
+        shown.pop(0)
+    best = {name: pick(e.values[name] for e in scores if name in e.values) for name, _, pick in shown}
+    heads = "".join(pad(head + " ", len(head) + 5, right=True) for _, head, _ in shown)
+    lines: list[Line] = [(Span(f"{'step':>8} {'epoch':>7}{heads}", "head"),)]
+    for entry in list(reversed(scores))[: max(1, height - 1)]:
+        epoch = "–" if entry.epoch is None else f"{entry.epoch:.2f}"
+        spans = [Span(f"{entry.step:>8} {epoch:>7}")]
+        for name, head, _ in shown:
+            value = entry.values.get(name)
+            wins = len(scores) > 1 and value == best[name]
+            text = figure(value) + ("*" if wins else " ")
+            spans.append(Span(pad(text, len(head) + 5, right=True), "best" if wins else ""))
+        lines.append(tuple(spans))
+    return lines
+
+
+def sample_lines(samples: Sequence[Sample], width: int) -> list[Line]:
+    """Every sample, newest first: its step and prompt, then what was written."""
+    lines: list[Line] = []
+    for sample in reversed(samples):
+        prompt = clean(sample.prompt[:_SAMPLE_LIMIT])
+        lines.append((Span(pad(cut(f"step {sample.step} · {prompt}", width), width), "head"),))
+        lines += [(Span(line),) for line in wrap(clean(sample.text[:_SAMPLE_LIMIT], newlines=True), width)]
+        lines.append(())
+    return lines
+
+
+class ScoreTable(Drawing):
+    """The evaluations of a language model."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.scores: Sequence[Scores] = ()
+
+    def show(self, scores: Sequence[Scores]) -> None:
+        self.scores = scores
+        self.update_lines()
+
+    def lines(self, width: int, height: int) -> list[Line]:
+        return score_lines(self.scores, width, height) if self.scores else []
+
+
+class SampleList(Drawing, can_focus=True):
+    """Samples, scrolled by the line."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.samples: Sequence[Sample] = ()
+        self.top = 0
+
+    def show(self, samples: Sequence[Sample]) -> None:
+        self.samples = samples
+        self.update_lines()
+
+    def lines(self, width: int, height: int) -> list[Line]:
+        every = sample_lines(self.samples, width)
+        self.top = max(0, min(self.top, len(every) - height))
+        return every[self.top : self.top + height]
+
+    def move(self, rows: int, columns: int) -> None:
+        self.top = max(0, self.top + rows)
+        self.update_lines()

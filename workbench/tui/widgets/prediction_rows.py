@@ -1,0 +1,126 @@
+"""The rows of one cell of a confusion matrix, worst first, loaded page by page as the cursor goes down."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from textual.message import Message
+
+from workbench.text import clean, cut, pad
+from workbench.tui.widgets.confusion import Window
+from workbench.tui.widgets.spans import Drawing, Line, Span
+from workbench.tui.widgets.wrap import wrap
+
+PAGE = 50
+_PREVIEW = 4
+
+
+@dataclass(frozen=True)
+class PredictedRow:
+    """A row of a split, and what the model made of it."""
+
+    row: int
+    label: str
+    prediction: str
+    probability: float | None
+    loss: float
+    text: str
+
+    @classmethod
+    def parse(cls, record: Mapping[str, Any]) -> PredictedRow:
+        """From `predictions.page`."""
+        loss, probability = record.get("loss"), record.get("probability")
+        return cls(
+            row=int(record["row"]),
+            label=str(record["label"]),
+            prediction=str(record["prediction"]),
+            probability=None if probability is None else float(probability),
+            loss=math.nan if loss is None else float(loss),
+            text=str(record["text"]),
+        )
+
+
+def row_lines(
+    rows: Sequence[PredictedRow], total: int, cursor: int, width: int, height: int, first: int = 0
+) -> tuple[list[Line], int]:
+    """The list around the cursor, and below it, where there is room, the whole text of the row under the cursor."""
+    preview = _PREVIEW if height >= _PREVIEW + 6 else 0
+    window = Window.around(cursor, height - 1 - (preview + 1 if preview else 0), len(rows), first)
+    lines: list[Line] = [(Span(pad("    loss  prob.     row  text", width), "head"),)]
+    lines += [_row_line(rows[i], width, i == cursor) for i in window.indices if rows]
+    if preview and rows:
+        lines += [()] * (window.count + 1 - len(lines))
+        lines += _preview_lines(rows[cursor], f"{cursor + 1} of {total}", width, preview)
+    return lines, window.first
+
+
+def _row_line(row: PredictedRow, width: int, cursor: bool) -> Line:
+    probability = "–" if row.probability is None else f"{row.probability:.3f}"
+    figures = f"{row.loss:8.4f} {probability:>6} {row.row:>7}  "
+    text = cut(clean(row.text[:2000]), max(0, width - len(figures)))
+    return (Span(pad(figures + text, width), "cursor" if cursor else ""),)
+
+
+def _preview_lines(row: PredictedRow, place: str, width: int, height: int) -> list[Line]:
+    rule = cut(f"── {place} " + "─" * width, width, ellipsis="")
+    text = clean(row.text[: width * height * 2], newlines=True)
+    return [(Span(rule, "muted"),), *((Span(line),) for line in wrap(text, width, height))]
+
+
+class PredictionRows(Drawing, can_focus=True):
+    """A list that asks for more of itself when its cursor comes near the end of what it has."""
+
+    @dataclass
+    class Wanted(Message):
+        """Rows from `offset` on are wanted."""
+
+        offset: int
+
+    @dataclass
+    class Opened(Message):
+        """Enter was pressed on a row."""
+
+        row: PredictedRow
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.clear_rows()
+
+    def clear_rows(self) -> None:
+        """Forget every row; nothing is asked for."""
+        self.rows: list[PredictedRow] = []
+        self.total = 0
+        self.cursor = self._first = 0
+        self._asked = 0
+
+    def add_page(self, offset: int, rows: Sequence[PredictedRow], total: int) -> None:
+        """A page that was asked for. One that does not follow what is here already is dropped."""
+        if offset != len(self.rows):
+            return
+        self.rows.extend(rows)
+        self.total = total if rows else len(self.rows)
+        self.update_lines()
+
+    @property
+    def under(self) -> PredictedRow | None:
+        """The row under the cursor."""
+        return self.rows[self.cursor] if self.rows else None
+
+    def lines(self, width: int, height: int) -> list[Line]:
+        drawn, self._first = row_lines(self.rows, self.total, self.cursor, width, height, self._first)
+        return drawn
+
+    def move(self, rows: int, columns: int) -> None:
+        self.cursor = min(max(self.cursor + rows, 0), max(0, len(self.rows) - 1))
+        self.update_lines()
+        loaded = len(self.rows)
+        if loaded < self.total and self.cursor >= loaded - PAGE // 2 and self._asked < loaded:
+            self._asked = loaded
+            self.post_message(self.Wanted(loaded))
+
+    def open(self) -> None:
+        if self.under is not None:
+            self.post_message(self.Opened(self.under))

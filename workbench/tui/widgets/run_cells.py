@@ -1,0 +1,145 @@
+"""How a run looks in the table: which columns there are, and what each says of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from workbench import series
+from workbench.text import clean
+from workbench.tui.widgets.table import Cell, Column, Row
+
+if TYPE_CHECKING:
+    from workbench.registry.rows import RunRow, Summary
+
+SPARK_WIDTH = 12
+
+# State → glyph, kind. Word and colour say the same, so that neither is needed.
+STATES: Mapping[str, tuple[str, str]] = {
+    "created": ("○", "dim"),
+    "queued": ("○", "accent"),
+    "running": ("●", "good"),
+    "stopping": ("◐", "warn"),
+    "completed": ("✓", ""),
+    "stopped": ("■", "warn"),
+    "failed": ("✗", "bad"),
+    "killed": ("✗", "bad"),
+    "lost": ("?", "bad"),
+    "diverged": ("≈", "bad"),
+}
+PLAIN_GLYPHS = {"○": "o", "●": "*", "◐": "~", "✓": "+", "■": "=", "✗": "x", "≈": "!"}
+
+
+def state_cell(state: str, *, plain: bool = False) -> Cell:
+    """`● running` in its colour; ASCII with `plain`."""
+    glyph, kind = STATES.get(state, ("?", ""))
+    return Cell(f"{PLAIN_GLYPHS.get(glyph, glyph) if plain else glyph} {clean(state)}", kind)
+
+
+class Sight(NamedTuple):
+    """What a cell may need besides the run."""
+
+    now: float
+    sparks: Mapping[str, Sequence[float]]
+    plain: bool = False
+
+
+Make = Callable[["RunRow", Sight], Cell]
+
+_COLUMNS: Mapping[str, tuple[Column, Make]] = {
+    "state": (Column("state", "state", 11), lambda run, sight: state_cell(run.state, plain=sight.plain)),
+    "name": (Column("name", "name", 15, grow=True), lambda run, _: Cell(clean(run.name))),
+    "task": (Column("task", "task", 19, drop=9), lambda run, _: Cell(clean(run.task), "dim")),
+    "model": (Column("model", "model", 10, drop=5), lambda run, _: Cell(clean(short_model(run.model)), "dim")),
+    "data": (Column("data", "data", 14, drop=6), lambda run, _: Cell(clean(short_model(run.data)), "dim")),
+    "metric": (Column("metric", "metric", 11, drop=1), lambda run, _: metric_cell(run)),
+    "loss": (Column("loss", "loss", SPARK_WIDTH, drop=3), lambda run, sight: _spark(run, sight)),
+    "age": (Column("age", "age", 4, right=True, drop=2), lambda run, sight: _age(run, sight)),
+    "tags": (Column("tags", "tags", 14, drop=7), lambda run, _: Cell(clean(" ".join(run.tags)), "accent")),
+    "id": (Column("id", "id", 9, drop=4), lambda run, _: Cell(run.id, "dim")),
+    "notes": (Column("notes", "notes", 20, drop=8), lambda run, _: Cell(clean(run.notes), "dim")),
+    "progress": (Column("progress", "done", 5, right=True, drop=4), lambda run, _: Cell(percent(run), "dim")),
+    "took": (Column("took", "took", 7, right=True, drop=6), lambda run, sight: _took(run, sight)),
+    "reason": (Column("reason", "reason", 20, drop=8), lambda run, _: Cell(clean(run.reason), "dim")),
+}
+
+COLUMN_NAMES: tuple[str, ...] = tuple(_COLUMNS)
+
+
+def columns(names: Sequence[str]) -> tuple[list[Column], list[Make]]:
+    """The columns that settings name: those above, a metric (`eval/f1`) or a recipe field (`train.learning_rate`)."""
+    chosen = [_COLUMNS.get(name) or _own(name) for name in names if name in _COLUMNS or "/" in name or "." in name]
+    if not any(column.grow for column, _ in chosen):
+        chosen.insert(0, _COLUMNS["name"])
+    return [column for column, _ in chosen], [make for _, make in chosen]
+
+
+def _own(name: str) -> tuple[Column, Make]:
+    title = clean(name.rsplit("/", 1)[-1].rsplit(".", 1)[-1])
+    column = Column(name, title, max(8, min(14, len(title))), right=True, drop=4)
+    if "/" in name:
+        return column, lambda run, _: Cell(_value(run.metrics.get(name)))
+    return column, lambda run, _: Cell(clean(recipe_field(run, name)), "dim")
+
+
+def recipe_field(run: RunRow, name: str) -> str:
+    """A field of the resolved recipe such as `train.learning_rate`; empty where it has none."""
+    node: object = run.recipe
+    for part in name.split("."):
+        node = node.get(part) if isinstance(node, dict) else None
+    return "" if node is None else str(node)
+
+
+def row_of(run: RunRow, makes: Sequence[Make], sight: Sight) -> Row:
+    """A run as a row of the table."""
+    return Row(run.id, tuple(make(run, sight) for make in makes))
+
+
+def short_model(name: str) -> str:
+    """`google-bert/bert-base-cased` → `bert-base-cased`, `builtin:minilm` → `minilm`; the last part of a path."""
+    return name.rstrip("/").rsplit("/", 1)[-1].removeprefix("builtin:") or name
+
+
+def best_metric(run: RunRow) -> tuple[str, Summary] | None:
+    """The metric that the list shows of a run: the one it is judged by, else the first that it has."""
+    wanted = [run.best_key or "", "eval/accuracy", "eval/f1", "eval/perplexity", "eval/loss", "train/loss"]
+    return next(((key, run.metrics[key]) for key in wanted if key in run.metrics), None)
+
+
+def metric_cell(run: RunRow) -> Cell:
+    found = best_metric(run)
+    if found is None:
+        return Cell("—", "dim")
+    key, summary = found
+    name = {"accuracy": "acc", "perplexity": "ppl"}.get(key.rsplit("/", 1)[-1], key.rsplit("/", 1)[-1])
+    return Cell(f"{_value(summary)} {clean(name)}")
+
+
+def _value(summary: Summary | None) -> str:
+    if summary is None:
+        return "—"
+    return series.format_number(summary.last if summary.best is None else summary.best)
+
+
+def percent(run: RunRow) -> str:
+    """How far training has come."""
+    if run.step is None or not run.total_steps:
+        return "—"
+    return f"{100 * run.step / run.total_steps:.0f}%"
+
+
+def _spark(run: RunRow, sight: Sight) -> Cell:
+    values = list(sight.sparks.get(run.id, ()))
+    return Cell(
+        series.sparkline_text(values, SPARK_WIDTH) if values else "", STATES.get(run.state, ("", ""))[1] or "dim"
+    )
+
+
+def _age(run: RunRow, sight: Sight) -> Cell:
+    return Cell(series.format_age(max(0.0, sight.now - run.created)), "dim")
+
+
+def _took(run: RunRow, sight: Sight) -> Cell:
+    if run.started is None:
+        return Cell("—", "dim")
+    return Cell(series.format_duration((run.finished or sight.now) - run.started), "dim")
