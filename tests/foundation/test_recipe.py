@@ -42,7 +42,7 @@ def test_all_problems_are_told_at_once_with_their_lines():
     assert 'r.toml:9: train.epochs = "2": must be a number' in told
     assert "r.toml:12: train.learning_rate = -1.0: must be more than 0" in joined
     assert "r.toml:7: data.holdout = 1.5" in joined
-    assert "'text-classification', 'causal-lm'" in joined
+    assert "'text-classification', 'token-classification', " in joined
 
 
 def test_a_field_of_several_types_is_one_problem():

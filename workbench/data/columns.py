@@ -41,30 +41,24 @@ LABEL = (
 ROW = "__row__"
 
 
-def text_column(table: pa.Table, wanted: str | None, where: str, *, besides: Sequence[str] = ()) -> str:
-    """The column of the texts: `wanted`, else one with a usual name, else the only one of strings.
+def text_column(table: pa.Table, *, besides: Sequence[str] = ()) -> str | None:
+    """The column of the texts: one with a usual name, else the only one of strings that is not among `besides`."""
+    return recognised(table, TEXT, texts=True, besides=besides) or lone_text(table, besides=besides)
 
-    `besides` are columns that are something else. Raises DataError that lists the columns.
-    """
-    if wanted is not None:
-        return _named(table, wanted, where, "data.text")
+
+def recognised(table: pa.Table, usual: Sequence[str], *, texts: bool, besides: Sequence[str] = ()) -> str | None:
+    """The column with the likeliest of `usual` names, in any case; with `texts` only one of strings."""
+    there = [name for name in names(table) if name not in besides]
+    if texts:
+        there = [name for name in there if _is_string(table.schema.field(name).type)]
+    by_lower = {name.strip().lower(): name for name in reversed(there)}
+    return next((by_lower[name] for name in usual if name in by_lower), None)
+
+
+def lone_text(table: pa.Table, *, besides: Sequence[str] = ()) -> str | None:
+    """The only column of strings that is not among `besides`; None where there are none, or several."""
     strings = [name for name in names(table) if _is_string(table.schema.field(name).type) and name not in besides]
-    found = _recognised(strings, TEXT)
-    if found is None and len(strings) == 1:
-        found = strings[0]
-    if found is None:
-        raise _unrecognised(table, "text", where)
-    return found
-
-
-def label_column(table: pa.Table, wanted: str | None, where: str) -> str:
-    """The column of the labels: `wanted`, else one with a usual name. Raises DataError that lists the columns."""
-    if wanted is not None:
-        return _named(table, wanted, where, "data.label")
-    found = _recognised(names(table), LABEL)
-    if found is None:
-        raise _unrecognised(table, "label", where)
-    return found
+    return strings[0] if len(strings) == 1 else None
 
 
 def names(table: pa.Table) -> list[str]:
@@ -88,21 +82,21 @@ def kind(type: pa.DataType) -> str:
         return "number"
     if pa.types.is_boolean(type):
         return "true or false"
-    if pa.types.is_list(type) or pa.types.is_large_list(type):
+    if _is_list(type):
         return "list"
     return "object" if pa.types.is_struct(type) else str(type)
+
+
+def _is_list(type: pa.DataType) -> bool:
+    return bool(pa.types.is_list(type) or pa.types.is_large_list(type) or pa.types.is_fixed_size_list(type))
 
 
 def _is_string(type: pa.DataType) -> bool:
     return bool(pa.types.is_string(type) or pa.types.is_large_string(type) or pa.types.is_string_view(type))
 
 
-def _recognised(there: Sequence[str], usual: Sequence[str]) -> str | None:
-    by_lower = {name.strip().lower(): name for name in reversed(there)}
-    return next((by_lower[name] for name in usual if name in by_lower), None)
-
-
-def _named(table: pa.Table, wanted: str, where: str, field: str) -> str:
+def named(table: pa.Table, wanted: str, where: str, field: str) -> str:
+    """The column `wanted`, which `field` of the recipe names. Raises DataError that lists the columns."""
     if wanted in names(table):
         return wanted
     raise DataError(
@@ -112,31 +106,31 @@ def _named(table: pa.Table, wanted: str, where: str, field: str) -> str:
     )
 
 
-def _unrecognised(table: pa.Table, what: str, where: str) -> DataError:
+def unrecognised(table: pa.Table, role: str, where: str) -> DataError:
     return DataError(
-        f"no column is recognised as the {what}",
+        f"no column is recognised as the {role.replace('_', ' ')}",
         where=where,
-        mend=f"set data.{what} to one of {described(table)}",
+        mend=f"set data.{role} to one of {described(table)}",
     )
 
 
-def usable(table: pa.Table, text: str | None, label: str | None) -> pa.ChunkedArray:
-    """Which rows can be trained on, as booleans: their text holds more than white space, and they have a label.
+def usable(table: pa.Table, needed: Sequence[str]) -> pa.ChunkedArray:
+    """Which rows can be used, as booleans: every needed column holds a value, and more than white space.
 
     A ClassLabel of -1 is `datasets`' way to say that there is none.
     """
     mask = pa.chunked_array([pa.repeat(True, table.num_rows)])
-    if text is not None:
-        mask = pc.and_(mask, _filled(table.column(text)))
-    if label is not None:
-        column = table.column(label)
+    for name in needed:
+        column = table.column(name)
         mask = pc.and_(mask, _filled(column))
-        if columnar.class_names(table.schema, label) is not None:
+        if pa.types.is_integer(column.type) and columnar.class_names(table.schema, name) is not None:
             mask = pc.and_(mask, pc.fill_null(pc.greater_equal(column, 0), False))
     return mask
 
 
 def _filled(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    if _is_list(column.type):
+        return pc.fill_null(pc.greater(pc.list_value_length(column), 0), False)
     if not _is_string(column.type):
         return pc.invert(pc.is_null(column, nan_is_null=True))
     return pc.fill_null(pc.match_substring_regex(column, r"\S"), False)
@@ -152,6 +146,29 @@ def strings(table: pa.Table, column: str, where: str) -> pa.ChunkedArray:
     if pa.types.is_nested(values.type) or pa.types.is_binary(values.type):
         raise DataError(f"column {faults.quoted(column)} holds {kind(values.type)}s, not texts", where=where)
     return pc.cast(values, pa.string())
+
+
+def readable(table: pa.Table, column: str, where: str) -> pa.ChunkedArray:
+    """A column as one string a row: words joined by spaces, the turns of a chat by line feeds; nulls kept."""
+    values = table.column(column)
+    if not _is_list(values.type):
+        return strings(table, column, where)
+    if pa.types.is_nested(values.type.value_type):
+        turns = (None if row is None else "\n".join(map(_turn, row)) for row in values.to_pylist())
+        return pa.chunked_array([pa.array(turns, pa.string())])
+    words = pc.cast(values, pa.list_(pa.string()))
+    return pc.binary_join(words, " ")
+
+
+def _turn(turn: object) -> str:
+    return "\n".join(str(value) for value in turn.values() if value) if isinstance(turn, dict) else str(turn)
+
+
+def joined(parts: Sequence[pa.ChunkedArray], between: str) -> pa.ChunkedArray:
+    """Several columns of strings as one, a missing value as nothing; a single one as it is."""
+    if len(parts) == 1:
+        return parts[0]
+    return pc.binary_join_element_wise(*parts, between, null_handling="replace", null_replacement="")
 
 
 def bytes_of(texts: pa.ChunkedArray) -> int:

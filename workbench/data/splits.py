@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from workbench.data import columns, slices, sources
+from workbench.data import columns, shapes, slices, sources
 from workbench.data.lines import are_lines
 from workbench.errors import DataError
 from workbench.recipe import Data, Recipe
@@ -40,13 +40,12 @@ class Origin:
 
 @dataclass(frozen=True)
 class Splits:
-    """The rows of a recipe. `text` and `label` are the columns' names; `label` is None where the task needs none."""
+    """The rows of a recipe, and which of their columns is what."""
 
     train: pa.Table
     validation: pa.Table | None
     test: pa.Table | None
-    text: str
-    label: str | None
+    columns: shapes.Columns
     origins: dict[str, Origin]
     dropped: dict[str, int]
     notes: list[str] = field(default_factory=list)
@@ -61,16 +60,37 @@ class Splits:
         row = self.tables()[split].column(columns.ROW)[position].as_py()
         return self.origins[split].place(row)
 
-    def texts(self, split: str) -> pa.ChunkedArray:
-        """The texts of a split, as strings."""
-        return columns.strings(self.tables()[split], self.text, str(self.origins[split]))
+    @property
+    def text(self) -> str:
+        """The column that is read first: the text, the words, the question."""
+        found = self.columns.of(self.columns.shape.reads[0])
+        assert found is not None, "what is read is needed"
+        return found
+
+    @property
+    def label(self) -> str | None:
+        """The column of the label, None where the task needs none."""
+        return self.columns.of("label")
+
+    def texts(self, split: str, role: str | None = None) -> pa.ChunkedArray:
+        """The texts of one role in a split, as strings; of all that is read of a row, if no role is given."""
+        table, where = self.tables()[split], str(self.origins[split])
+        if role is None:
+            return shapes.reading(self.columns, table, where)
+        column = self.columns.of(role)
+        assert column is not None, f"there is no {role}"
+        return columns.strings(table, column, where)
+
+    def values(self, split: str, role: str) -> pa.ChunkedArray:
+        """The column of one role in a split, as it is."""
+        return self.tables()[split].column(self.columns.of(role))
 
 
 def load(recipe: Recipe, search: Sequence[Path]) -> Splits:
     """Read, shuffle, slice, clean and divide, in this order; then take the subset of train.
 
     Shuffling is `numpy.random.default_rng(seed).permutation(rows)`, the same rows as `datasets`' `shuffle(seed)`.
-    Rows without a text (or, where the task has labels, without a label) are dropped and counted. Lines of a text file
+    Rows without what the task needs of them (`Role.filled`) are dropped and counted. Lines of a text file
     are kept, empty ones too, and are held out and sampled in one piece. Raises DataError.
     """
     data, notes = recipe.data, list[str]()
@@ -80,18 +100,20 @@ def load(recipe: Recipe, search: Sequence[Path]) -> Splits:
     origins: dict[str, Origin] = {}
     for name, spec in _wanted(data, source, evaluated, notes).items():
         tables[name], origins[name] = _read(spec, f"data.{name}", data, source, search, notes)
-    text, label = _columns(recipe, tables["train"], str(origins["train"]))
+    chosen = shapes.find(recipe, tables["train"], str(origins["train"]))
     dropped: dict[str, int] = {}
     for name in tables:
-        _check_columns(tables[name], text, label, str(origins[name]))
-        tables[name], dropped[name] = _cleaned(tables[name], text, label, f"data.{name}", str(origins[name]), notes)
+        shapes.check(chosen, tables[name], str(origins[name]))
+        tables[name], dropped[name] = _cleaned(tables[name], chosen, f"data.{name}", str(origins[name]), notes)
     if "validation" not in tables and (data.holdout is not None or evaluated):
         share = DEFAULT_HOLDOUT if data.holdout is None else data.holdout
-        tables["train"], tables["validation"] = hold_out(tables["train"], share, data.holdout_seed, label, notes)
+        tables["train"], tables["validation"] = hold_out(
+            tables["train"], share, data.holdout_seed, chosen.of("label"), notes
+        )
         origins["validation"], dropped["validation"] = origins["train"], 0
     tables["train"] = _subset(tables["train"], data, notes)
     validation, test = tables.get("validation"), tables.get("test")
-    return Splits(tables["train"], validation, test, text, label, origins, dropped, notes)
+    return Splits(tables["train"], validation, test, chosen, origins, dropped, notes)
 
 
 def _wanted(data: Data, source: sources.Source | None, evaluated: bool, notes: list[str]) -> dict[str, str]:
@@ -152,33 +174,18 @@ def _origin(name: str, where: str, source: sources.Source | None, search: Sequen
     return Origin(opened, asked if asked in opened.parts else opened.names[0])
 
 
-def _columns(recipe: Recipe, train: pa.Table, where: str) -> tuple[str, str | None]:
-    label = None
-    if recipe.task == "text-classification":
-        label = columns.label_column(train, recipe.data.label, where)
-    besides = [label] if label else []
-    return columns.text_column(train, recipe.data.text, where, besides=besides), label
-
-
-def _check_columns(table: pa.Table, text: str, label: str | None, where: str) -> None:
-    columns.text_column(table, text, where)
-    columns.strings(table, text, where)
-    if label is not None:
-        columns.label_column(table, label, where)
-
-
 def _cleaned(
-    table: pa.Table, text: str, label: str | None, where: str, origin: str, notes: list[str]
+    table: pa.Table, chosen: shapes.Columns, where: str, origin: str, notes: list[str]
 ) -> tuple[pa.Table, int]:
-    if are_lines(table) and label is None:
+    if are_lines(table) and chosen.of("label") is None:
         return table, 0
-    kept = table.filter(columns.usable(table, text, label))
+    filled = chosen.filled()
+    kept = table.filter(columns.usable(table, [name for named in filled.values() for name in named]))
     dropped = table.num_rows - kept.num_rows
     if not kept.num_rows:
-        raise DataError(f"every row has an empty {text}{f' or {label}' if label else ''}", where=origin)
+        raise DataError(f"every row has an empty {' or '.join(filled)}", where=origin)
     if dropped:
-        what = "text or label" if label else "text"
-        notes.append(f"{where}: {dropped} of {table.num_rows} rows dropped for an empty {what}")
+        notes.append(f"{where}: {dropped} of {table.num_rows} rows dropped for an empty {' or '.join(filled)}")
     return kept, dropped
 
 

@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 KEPT: Final = 2
 _HEADS: Final = (
     ("ForSequenceClassification", "text-classification"),
+    ("ForTokenClassification", "token-classification"),
+    ("ForQuestionAnswering", "question-answering"),
+    ("ForMaskedLM", "masked-lm"),
+    ("ForConditionalGeneration", "seq2seq"),
+    ("MTModel", "seq2seq"),
     ("ForCausalLM", "causal-lm"),
     ("LMHeadModel", "causal-lm"),
 )
@@ -61,7 +66,8 @@ class ModelService:
     def open(
         self, run: str | None = None, checkpoint: str | None = None, path: str | None = None, base: str | None = None
     ) -> dict[str, Any]:
-        """Load a model and say what it is: `{"handle", "task", "labels", "name", "step", "directory"}`.
+        """Load a model and say what it is: `{"handle", "task", "labels", "fields", "generates", "name", "step",
+        "directory"}`.
 
         Give one of: `run`, an id or a directory, whose model/ is taken, else its newest sealed checkpoint;
         `checkpoint`, a directory; `path`, a directory of any of these kinds or of a model; `base`, a run, for the
@@ -73,14 +79,16 @@ class ModelService:
             "handle": str(directory),
             "task": loaded.found.task,
             "labels": list(loaded.predictor.labels),
+            "fields": list(loaded.predictor.fields),
+            "generates": loaded.predictor.generates,
             "name": loaded.found.name,
             "step": loaded.found.step,
             "directory": str(directory),
         }
 
     @exposed
-    def predict(self, handle: str, texts: list[str], top_k: int | None = None) -> list[dict[str, Any]]:
-        """For each text `{"label", "probabilities": {name: share}}`, likeliest first, at most `top_k` of them."""
+    def predict(self, handle: str, texts: list[str | dict[str, str]], top_k: int | None = None) -> list[dict[str, Any]]:
+        """An answer to each text or row of fields, as `workbench.tasks.Predictor.predict` says."""
         return self._load(handle).predictor.predict(texts, top_k)
 
     @exposed

@@ -109,7 +109,7 @@ def _raw(part: sources.Part, notes: list[str]) -> AnyRows:
         # The file is there to be looked at all the same; what is wrong with it is the first thing to say.
         notes.insert(0, error.sentence)
         return rows
-    text, label = recognise(table, part.label)
+    text, label = recognise(table)
     return Rows(table, text, label, label_names(table, label))
 
 

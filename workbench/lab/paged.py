@@ -26,7 +26,7 @@ class PagedRows:
         self._pager = open_pager(part)
         head = self._pager.page(0, _HEAD)
         self.names = list(dict.fromkeys(name for row in head for name in row if name != BROKEN))
-        self.text, self.label = recognise(_table(head, self.names), part.label)
+        self.text, self.label = recognise(_table(head, self.names))
 
     def page(self, offset: int, limit: int, search: str, label: str | None) -> _Record:
         """As `Rows.page`; `more` where the end has not been seen."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -198,20 +197,12 @@ def label_names(table: pa.Table, label: str | None) -> pa.ChunkedArray | None:
     return pc.cast(column, pa.string())
 
 
-def recognise(table: pa.Table, where: str) -> tuple[str | None, str | None]:
+def recognise(table: pa.Table) -> tuple[str | None, str | None]:
     """Text and label of rows that no recipe speaks of: by their usual names, else the first strings; or None."""
-    label = _found(lambda: columns.label_column(table, None, where))
+    label = columns.recognised(table, columns.LABEL, texts=False)
     besides = [label] if label else []
-    text = _found(lambda: columns.text_column(table, None, where, besides=besides))
     strings = (field.name for field in table.schema if _is_text(field.type) and field.name not in besides)
-    return text or next(strings, None), label
-
-
-def _found(look: Callable[[], str]) -> str | None:
-    try:
-        return look()
-    except DataError:
-        return None
+    return columns.text_column(table, besides=besides) or next(strings, None), label
 
 
 def as_text(value: Any) -> str:

@@ -9,7 +9,20 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-TaskName = Literal["text-classification", "causal-lm"]
+TaskName = Literal[
+    "text-classification", "token-classification", "question-answering", "seq2seq", "causal-lm", "masked-lm"
+]
+FormatName = Literal["csv", "tsv", "json", "jsonl", "parquet", "arrow", "txt", "conll"]
+OptimizerName = Literal[
+    "adamw",
+    "adamw_torch",
+    "adamw_torch_fused",
+    "sgd",
+    "adagrad",
+    "rmsprop",
+    "adafactor",
+]
+ScheduleName = Literal["linear", "cosine", "constant"]
 Positive = Annotated[int, Field(ge=1)]
 Interval = Literal["epoch", "never"] | Positive
 SafeName = Annotated[str, Field(min_length=1, max_length=120)]
@@ -73,11 +86,41 @@ class Data(Section):
     holdout_seed: int = Field(42, ge=0, description="which rows are held out")
     shuffle_seed: int | None = Field(None, ge=0, description="shuffle each split before it is sliced")
     subset: Subset | None = Field(None, description="train on a random part")
+    format: FormatName | None = Field(None, description="how the files are read, where their names do not say")
     text: str | None = Field(None, description="column of the text; recognised where there is one candidate")
-    label: str | None = Field(None, description="column of the label; recognised likewise")
+    text_pair: str | None = Field(None, description="column of a second text, for sentence pairs")
+    label: str | list[str] | None = Field(
+        None, description="column of the label, recognised likewise; several columns are several labels or targets"
+    )
     labels: list[str] | None = Field(None, description="names of the classes, in the order of their ids")
+    problem: Literal["single-label", "multi-label", "regression"] | None = Field(
+        None, description="text-classification: what a label is; default: as the column's type says"
+    )
+    tokens: str | None = Field(None, description="token-classification: column of the words")
+    tags: str | None = Field(None, description="token-classification: column of their tags")
+    tag_scheme: Literal["bio", "iob1", "iobes", "plain"] | None = Field(
+        None, description="token-classification: how tags spell entities; default: as the tags themselves show"
+    )
+    tag_subwords: Literal["first", "all"] = Field(
+        "first", description="token-classification: which pieces of a word carry its tag"
+    )
+    question: str | None = Field(None, description="question-answering: column of the question")
+    context: str | None = Field(None, description="question-answering: column of the text with the answer in it")
+    answers: str | None = Field(None, description="question-answering: column of the answers, SQuAD's or plain text")
+    answer_start: str | None = Field(None, description="question-answering: column of where a plain answer begins")
+    target: str | None = Field(None, description="seq2seq: column of the text to write")
+    prefix: str = Field("", description="seq2seq: put before every source text, such as 'summarize: '")
+    source_language: str | None = Field(None, description="seq2seq: code of the source language, such as en_XX")
+    target_language: str | None = Field(None, description="seq2seq: code of the target language, such as de_DE")
+    prompt: str | None = Field(None, description="causal-lm: column of the prompt")
+    completion: str | None = Field(None, description="causal-lm: column of what is to be written after it")
+    messages: str | None = Field(None, description="causal-lm: column of a chat, a list of role and content")
     max_length: Positive | None = Field(None, description="tokens after which a text is cut; default: the model's")
-    block_size: Positive | None = Field(None, description="causal-lm: tokens in a training block")
+    max_target_length: Positive = Field(128, description="seq2seq: tokens after which a target is cut")
+    stride: int | None = Field(
+        None, ge=0, description="tokens that windows of a long text share; default: a quarter of max_length"
+    )
+    block_size: Positive | None = Field(None, description="causal-lm, masked-lm: tokens in a training block")
 
     @field_validator("holdout")
     @classmethod
@@ -87,20 +130,71 @@ class Data(Section):
         return value
 
 
+class Lora(Section):
+    """Low-rank adapters, where train.method asks for them."""
+
+    rank: Positive = Field(8, description="rank of the update")
+    alpha: float = Field(16, gt=0, description="the update is scaled by alpha / rank")
+    dropout: float = Field(0.0, ge=0, lt=1, description="dropout before the update")
+    target_modules: list[str] | None = Field(
+        None, description="names of the layers that get adapters; default: as is usual for the family"
+    )
+
+
 class Train(Section):
     """How the weights are moved."""
+
+    method: Literal["full", "lora", "dora", "qlora"] = Field(
+        "full", description="all weights, or low-rank adapters (Hu et al. 2021; Liu et al. 2024; Dettmers et al. 2023)"
+    )
+    lora: Lora = Field(Lora(), description="of the adapters")
+    freeze_layers: int = Field(0, ge=0, description="embeddings and so many layers from the bottom stay as they are")
+    freeze: list[str] = Field(
+        default_factory=list,
+        description="patterns of names of weights that stay as they are: *.embeddings.*",
+    )
+    head_only: bool = Field(False, description="only the head learns")
 
     epochs: float = Field(3, gt=0, description="passes over the training rows")
     max_steps: Positive | None = Field(None, description="stop after so many optimizer steps, whatever epochs says")
     batch_size: Positive = Field(16, description="rows a device sees at once")
     gradient_accumulation: Positive = Field(1, description="batches to one optimizer step")
     learning_rate: float = Field(5e-5, gt=0, description="peak learning rate")
-    optimizer: Literal["adamw"] = Field("adamw", description="fused AdamW (Loshchilov and Hutter 2019)")
+    layer_decay: float = Field(
+        1.0, gt=0, le=1, description="the learning rate of each layer is so many times that of the one above"
+    )
+    optimizer: OptimizerName = Field(
+        "adamw", description="adamw is fused AdamW (Loshchilov and Hutter 2019); others by Trainer's names"
+    )
+    optimizer_args: dict[str, bool | int | float | str] = Field(
+        default_factory=dict, description="further settings of the optimizer, such as momentum"
+    )
     adam_beta1: float = Field(0.9, ge=0, lt=1, description="decay of the first moment")
     adam_beta2: float = Field(0.999, ge=0, lt=1, description="decay of the second moment")
     adam_epsilon: float = Field(1e-8, gt=0, description="keeps the division finite")
     weight_decay: float = Field(0.0, ge=0, description="decoupled; not on biases and norms")
-    schedule: Literal["linear", "cosine", "constant"] = Field("linear", description="shape after the warm-up")
+    l1: float = Field(0.0, ge=0, description="L1 penalty: this times the sum of the trained weights' absolute values")
+    l2: float = Field(0.0, ge=0, description="L2 penalty in the loss: half of this times the sum of their squares")
+    loss: Literal["cross-entropy", "focal"] = Field(
+        "cross-entropy", description="text-classification: focal (Lin et al. 2017) turns to what is hard"
+    )
+    focal_gamma: float = Field(2.0, ge=0, description="how much an easy row is passed over; 0 is cross entropy")
+    label_smoothing: float = Field(
+        0.0, ge=0, lt=1, description="share of a label spread over all (Szegedy et al. 2016)"
+    )
+    class_weights: Literal["balanced"] | dict[str, float] | None = Field(
+        None, description="weight of each class in the loss by name; balanced: the rarer, the heavier"
+    )
+    mask_probability: float = Field(0.15, gt=0, lt=1, description="masked-lm: share of the tokens to foresee")
+    whole_words: bool = Field(False, description="masked-lm: mask all pieces of a word or none")
+    loss_on: Literal["all", "answer"] | None = Field(
+        None, description="causal-lm: what is learnt; default: the answer of a prompt or chat, all of plain text"
+    )
+    neftune_alpha: float | None = Field(None, gt=0, description="noise on the embeddings (Jain et al. 2023)")
+    schedule: ScheduleName = Field("linear", description="shape after the warm-up")
+    schedule_args: dict[str, bool | int | float | str] = Field(
+        default_factory=dict, description="further settings of the schedule, such as num_cycles"
+    )
     warmup_steps: int = Field(0, ge=0, description="steps from zero to the peak")
     warmup_ratio: float | None = Field(None, ge=0, lt=1, description="the same as a share of all steps")
     max_grad_norm: float = Field(1.0, ge=0, description="gradients are clipped to this norm; 0: never")
@@ -116,6 +210,13 @@ class Train(Section):
     )
     keep_checkpoints: Positive = Field(2, description="the newest so many stay, and the best besides")
     workers: int = Field(0, ge=0, description="processes that load data")
+    activation_checkpointing: bool = Field(
+        False, description="compute activations twice instead of keeping them: less memory, more time"
+    )
+    compile: bool = Field(False, description="torch.compile the model: slow to begin, then faster on a GPU")
+    oom_recovery: bool = Field(
+        True, description="out of GPU memory: halve batch_size, double gradient_accumulation, go on"
+    )
 
     @model_validator(mode="after")
     def _one_warmup(self) -> Self:
@@ -134,6 +235,16 @@ class Evaluate(Section):
     direction: Literal["max", "min"] | None = Field(
         None, description="which way is better; known for every metric here"
     )
+    thresholds: float | list[float] | Literal["best"] = Field(
+        0.5, description="multi-label: the probability from which a label is called, one for all or one a label"
+    )
+    n_best: Positive = Field(20, description="question-answering: answers considered for each question")
+    max_answer_length: Positive = Field(30, description="question-answering: tokens in an answer at most")
+    null_threshold: float | None = Field(
+        None, description="question-answering: no answer is given where its score is so much above the best answer's"
+    )
+    beams: Positive = Field(1, description="seq2seq: beams of the search; 1 is greedy")
+    generate: bool = Field(True, description="seq2seq: write the targets and compare them; else the loss alone")
 
 
 class Generate(Section):
@@ -220,11 +331,15 @@ def _section_of(annotation: Any) -> type[BaseModel] | None:
     return next((option for option in options if isinstance(option, type) and issubclass(option, Section)), None)
 
 
+# Fields that are tables themselves, whose keys the user chooses.
+_TABLES = {"model.config", "launch.env", "train.optimizer_args", "train.schedule_args", "train.class_weights"}
+
+
 def flatten(resolved: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     """A resolved recipe as `train.learning_rate` → value."""
     flat: dict[str, Any] = {}
     for key, value in resolved.items():
-        if isinstance(value, dict) and f"{prefix}{key}" not in {"model.config", "launch.env"}:
+        if isinstance(value, dict) and f"{prefix}{key}" not in _TABLES:
             flat |= flatten(value, f"{prefix}{key}.")
         else:
             flat[prefix + key] = value

@@ -28,7 +28,11 @@ if TYPE_CHECKING:
 
 _TASKS: Final[Mapping[str, str]] = {
     "text-classification": "workbench.tasks.text_classification:TextClassification",
+    "token-classification": "workbench.tasks.token_classification:TokenClassification",
+    "question-answering": "workbench.tasks.question_answering:QuestionAnswering",
+    "seq2seq": "workbench.tasks.seq2seq:Seq2Seq",
     "causal-lm": "workbench.tasks.causal_lm:CausalLM",
+    "masked-lm": "workbench.tasks.masked_lm:MaskedLM",
 }
 
 
@@ -60,10 +64,16 @@ class Verdict:
 
 
 class Judge(Protocol):
-    """Gathers what a model says of one split, batch by batch, and judges it once."""
+    """Gathers what a model says of one split, batch by batch, and judges it once.
+
+    Rows here are those of `Prepared`: where a text is cut into windows, each window is one.
+    """
+
+    def ask(self, model: Any, batch: Batch) -> Any:
+        """What the model says of a batch that is on its device, `labels` and all. Runs without gradients."""
 
     def add(self, rows: NDArray[np.int64], batch: Batch, outputs: Any) -> None:
-        """Take the model's outputs for these rows of the split. Runs without gradients; must not wait for a GPU."""
+        """Take what `ask` gave for these rows of the split. Must not wait for a GPU."""
 
     def part(self) -> Any:
         """What this process has gathered, in host memory, to be sent to the first."""
@@ -106,18 +116,51 @@ class Task(Protocol):
         """Prompts and what the model makes of them; nothing for a task that generates nothing."""
 
 
+def forward(model: Any, batch: Batch) -> Any:
+    """The model's outputs for a batch, without its labels."""
+    return model(**{name: tensor for name, tensor in batch.items() if name != "labels"})
+
+
+# What a predictor is asked about: a text, or the fields of a row by name.
+Asked = str | Mapping[str, str]
+
+
 @runtime_checkable
 class Predictor(Protocol):
-    """A trained model, ready to be asked."""
+    """A trained model, ready to be asked.
+
+    `fields` are what a row needs, such as `("text",)` or `("question", "context")`; a bare string is the first.
+    `generates` says whether `generate` gives text; every predictor answers `predict`.
+    """
 
     task: str
     labels: list[str]
+    fields: tuple[str, ...]
+    generates: bool
 
-    def predict(self, texts: Sequence[str], top_k: int | None = None) -> list[dict[str, Any]]:
-        """For each text `{"label": name, "probabilities": {name: share}}`, likeliest first, at most `top_k`."""
+    def predict(self, rows: Sequence[Asked], top_k: int | None = None) -> list[dict[str, Any]]:
+        """An answer to each row, told apart by its keys.
+
+        One label: `{"label", "probabilities": {name: share}}`, likeliest first, at most `top_k`. Several labels:
+        `{"labels": [names], "probabilities"}`. Regression: `{"values": {target: float}}`. Entities:
+        `{"entities": [{"label", "start", "end", "text", "score"}]}`, in code points of the text. An answer:
+        `{"answer", "start", "end", "score", "candidates": [{"text", "start", "end", "score"}]}`, of the context,
+        `answer` empty where there is none. Text: `{"text"}`. Masked tokens: `{"fills": [[{"token", "score"}]]}`, one
+        list a mask. Raises BadInput for a row that lacks a field.
+        """
 
     def generate(self, prompt: str, options: Generate) -> Iterator[str]:
         """Pieces of text that go on from the prompt, as they come. Closing the iterator stops the work."""
+
+
+def field_of(row: Asked, fields: Sequence[str]) -> tuple[str, ...]:
+    """The fields of a row in their order. Raises BadInput for one that is missing."""
+    if isinstance(row, str):
+        row = {fields[0]: row}
+    missing = [name for name in fields if name not in row]
+    if missing:
+        raise BadInput(f"a row lacks its {missing[0]}", mend=f"give {' and '.join(fields)}")
+    return tuple(str(row[name]) for name in fields)
 
 
 def task_for(recipe: Recipe) -> Task:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from workbench.errors import BadInput, DataError, WorkbenchError
 from workbench.recipe import Generate, Recipe
-from workbench.tasks import Judge, Prepared, Verdict, generation, weights
+from workbench.tasks import Asked, Judge, Prepared, Verdict, forward, generation, weights
 from workbench.tasks.encoding import encode
 from workbench.tasks.rows import IGNORED, Batch, Collator, Padding, TokenRows
 
@@ -195,6 +195,9 @@ class LanguageJudge:
         self._bytes_per_token = bytes_per_token
         self._sums: list[Any] = []
 
+    def ask(self, model: Any, batch: Batch) -> Any:
+        return forward(model, batch)
+
     def add(self, rows: NDArray[np.int64], batch: Batch, outputs: Any) -> None:
         # A row at a time: all of them in fp32 would take as much memory as the whole training step.
         for logits, labels in zip(outputs.logits, batch["labels"], strict=True):
@@ -236,6 +239,8 @@ class TextGenerator:
 
     task = "causal-lm"
     labels: list[str]
+    fields = ("text",)
+    generates = True
 
     def __init__(self, model_dir: Path, *, device: str | None = None) -> None:
         from transformers import AutoModelForCausalLM
@@ -245,7 +250,7 @@ class TextGenerator:
         self._model, _ = weights.open_model(AutoModelForCausalLM, model_dir, device)
         self._positions = weights.longest(self._model.config, self._tokenizer)
 
-    def predict(self, texts: Sequence[str], top_k: int | None = None) -> list[dict[str, Any]]:
+    def predict(self, rows: Sequence[Asked], top_k: int | None = None) -> list[dict[str, Any]]:
         raise WorkbenchError("a language model gives no labels", mend="generate from a prompt")
 
     def generate(self, prompt: str, options: Generate) -> Iterator[str]:

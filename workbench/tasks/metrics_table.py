@@ -31,6 +31,55 @@ METRICS: Final[dict[str, dict[str, Direction]]] = {
         "roc_auc": "max",
         "pr_auc": "max",
         "log_loss": "min",
+        "ece": "min",
+        "precision_samples": "max",
+        "recall_samples": "max",
+        "f1_samples": "max",
+        "hamming_loss": "min",
+        "mse": "min",
+        "rmse": "min",
+        "mae": "min",
+        "r2": "max",
+        "pearson": "max",
+        "spearman": "max",
+    },
+    "token-classification": {
+        "loss": "min",
+        "precision": "max",
+        "recall": "max",
+        "f1": "max",
+        "f1_macro": "max",
+        "token_accuracy": "max",
+        "recall_all": "max",
+        "f1_all": "max",
+    },
+    "question-answering": {
+        "loss": "min",
+        "exact_match": "max",
+        "f1": "max",
+        "exact_match_has_answer": "max",
+        "f1_has_answer": "max",
+        "exact_match_no_answer": "max",
+        "f1_no_answer": "max",
+        "best_f1": "max",
+        "best_f1_threshold": "max",
+    },
+    "seq2seq": {
+        "loss": "min",
+        "rouge1": "max",
+        "rouge2": "max",
+        "rougeL": "max",
+        "rougeLsum": "max",
+        "bleu": "max",
+        "chrf": "max",
+        "exact_match": "max",
+        "length": "max",
+        "length_ratio": "max",
+    },
+    "masked-lm": {
+        "loss": "min",
+        "masked_accuracy": "max",
+        "pseudo_perplexity": "min",
     },
     "causal-lm": {
         "loss": "min",
@@ -41,7 +90,14 @@ METRICS: Final[dict[str, dict[str, Direction]]] = {
 }
 
 # What chooses the checkpoint where the recipe does not say.
-BEST: Final[dict[str, str]] = {"text-classification": "accuracy", "causal-lm": "loss"}
+BEST: Final[dict[str, str]] = {
+    "text-classification": "accuracy",
+    "token-classification": "f1",
+    "question-answering": "f1",
+    "seq2seq": "loss",
+    "causal-lm": "loss",
+    "masked-lm": "loss",
+}
 
 
 def direction(task: str, metric: str) -> Direction | None:

@@ -22,27 +22,36 @@ IGNORED = -100  # the label that a loss leaves out, by convention of torch's cro
 
 @dataclass(frozen=True)
 class TokenRows:
-    """`ids` int32 [tokens]; row i is `ids[bounds[i]:bounds[i + 1]]`. `labels` int64 [rows], one a row, or None.
+    """`ids` int32 [tokens]; row i is `ids[bounds[i]:bounds[i + 1]]`.
 
-    `source` int64 [rows] says which row of the user's split each one is.
+    `source` int64 [rows] says which row of the user's split each one is: several may be windows of one.
+    What there is to learn is one of: `labels` [rows] or [rows, targets], whole numbers or floats; `tags` int64
+    [tokens], one a token; `targets`, as many other rows, to be written. `segments` int8 [tokens] are the token types
+    of models that have them; `positions` int32 [tokens] begin anew where one document follows another in a block.
     """
 
     ids: NDArray[np.int32]
     bounds: NDArray[np.int64]
     source: NDArray[np.int64]
-    labels: NDArray[np.int64] | None = None
+    labels: NDArray[Any] | None = None
+    tags: NDArray[np.int64] | None = None
+    targets: TokenRows | None = None
+    segments: NDArray[np.int8] | None = None
+    positions: NDArray[np.int32] | None = None
 
     @classmethod
     def pack(
         cls,
         rows: Sequence[Sequence[int]],
         source: NDArray[np.int64] | None = None,
-        labels: NDArray[np.int64] | None = None,
+        labels: NDArray[Any] | None = None,
+        **more: Any,
     ) -> TokenRows:
+        """`more` are the other fields by name."""
         lengths = np.fromiter((len(row) for row in rows), dtype=np.int64, count=len(rows))
         ids = np.fromiter((token for row in rows for token in row), dtype=np.int32, count=int(lengths.sum()))
         bounds = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
-        return cls(ids, bounds, np.arange(len(rows)) if source is None else source, labels)
+        return cls(ids, bounds, np.arange(len(rows)) if source is None else source, labels, **more)
 
     @property
     def lengths(self) -> NDArray[np.int64]:
@@ -57,28 +66,41 @@ class TokenRows:
         return len(self.bounds) - 1
 
     def __getitem__(self, row: int) -> dict[str, Any]:
-        item: dict[str, Any] = {"input_ids": self.ids[self.bounds[row] : self.bounds[row + 1]], "row": row}
+        """`input_ids` and `row`, and what there is of `labels`, `tags`, `targets`, `token_type_ids`, `position_ids`."""
+        where = slice(self.bounds[row], self.bounds[row + 1])
+        item: dict[str, Any] = {"input_ids": self.ids[where], "row": row}
         if self.labels is not None:
             item["labels"] = self.labels[row]
+        if self.tags is not None:
+            item["tags"] = self.tags[where]
+        if self.targets is not None:
+            item["targets"] = self.targets[row]["input_ids"]
+        if self.segments is not None:
+            item["token_type_ids"] = self.segments[where]
+        if self.positions is not None:
+            item["position_ids"] = self.positions[where]
         return item
 
     def digest(self) -> str:
         """16 hex digits, equal where every token and label is."""
         hashed = hashlib.sha256(self.bounds.tobytes())
-        hashed.update(self.ids.tobytes())
-        if self.labels is not None:
-            hashed.update(self.labels.tobytes())
+        for values in (self.ids, self.labels, self.tags, self.segments, self.positions):
+            hashed.update(b"" if values is None else values.tobytes())
+        hashed.update(b"" if self.targets is None else self.targets.digest().encode())
         return hashed.hexdigest()[:16]
 
 
 Batch = dict[str, "torch.Tensor"]
+# Fields as long as the row, and what they are padded with.
+_ALONG = {"token_type_ids": 0, "position_ids": 0}
 
 
 @dataclass(frozen=True)
 class Padding:
-    """Makes a batch: int64 `input_ids` and `attention_mask` [rows, longest], `labels` [rows] where rows have them.
+    """Makes a batch: int64 `input_ids` and `attention_mask` [rows, longest], and `labels`.
 
-    Where nothing is padded there is no mask: attention is faster without one.
+    Labels are those of the rows [rows] or [rows, targets], or their tags or targets [rows, longest], padded with
+    `IGNORED`. Where nothing is padded there is no mask: attention is faster without one.
     `to` pads to a fixed width instead of the longest row, `multiple` rounds the width up. With `own_labels` the
     tokens are the labels, padding left out of the loss.
     """
@@ -94,20 +116,34 @@ class Padding:
 
         lengths = [len(item["input_ids"]) for item in items]
         width = -(-max(self.to or 0, *lengths, 1) // self.multiple) * self.multiple
-        ids = np.full((len(items), width), self.pad_id, dtype=np.int64)
-        mask = np.zeros((len(items), width), dtype=np.int64)
-        for place, (item, length) in enumerate(zip(items, lengths, strict=True)):
-            where = slice(0, length) if self.side == "right" else slice(width - length, width)
-            ids[place, where] = item["input_ids"]
-            mask[place, where] = 1
-        batch = {"input_ids": torch.from_numpy(ids)}
+        batch = {"input_ids": self._padded([item["input_ids"] for item in items], width, self.pad_id)}
         if min(lengths) < width:
-            batch["attention_mask"] = torch.from_numpy(mask)
+            mask = self._padded([np.ones(length, np.int64) for length in lengths], width, 0)
+            batch["attention_mask"] = mask
+        for name, fill in _ALONG.items():
+            if name in items[0]:
+                batch[name] = self._padded([item[name] for item in items], width, fill)
+        labels = self._labels(items, width)
+        if labels is not None:
+            batch["labels"] = labels
+        return {name: torch.as_tensor(values) for name, values in batch.items()}
+
+    def _padded(self, rows: Sequence[Any], width: int, fill: int) -> NDArray[np.int64]:
+        padded = np.full((len(rows), width), fill, dtype=np.int64)
+        for place, row in enumerate(rows):
+            where = slice(0, len(row)) if self.side == "right" else slice(width - len(row), width)
+            padded[place, where] = row
+        return padded
+
+    def _labels(self, items: Sequence[dict[str, Any]], width: int) -> NDArray[Any] | None:
+        if "tags" in items[0]:
+            return self._padded([item["tags"] for item in items], width, IGNORED)
         if self.own_labels:
-            batch["labels"] = torch.from_numpy(np.where(mask == 1, ids, IGNORED))
-        elif "labels" in items[0]:
-            batch["labels"] = torch.tensor([int(item["labels"]) for item in items])
-        return batch
+            return self._padded([item["input_ids"] for item in items], width, IGNORED)
+        if "targets" in items[0]:
+            longest = max(len(item["targets"]) for item in items)
+            return Padding(self.pad_id)._padded([item["targets"] for item in items], longest, IGNORED)
+        return np.stack([item["labels"] for item in items]) if "labels" in items[0] else None
 
 
 Collator = Callable[[Sequence[dict[str, Any]]], Batch]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from workbench.errors import BadInput, WorkbenchError
 from workbench.recipe import Generate, Recipe
-from workbench.tasks import Judge, Loss, Prepared, Verdict, weights
+from workbench.tasks import Asked, Judge, Loss, Prepared, Verdict, field_of, forward, weights
 from workbench.tasks.encoding import encode
 from workbench.tasks.rows import Batch, Collator, Padding, TokenRows
 
@@ -133,6 +133,9 @@ class ClassificationJudge:
         self._rows: list[NDArray[np.int64]] = []
         self._logits: list[Any] = []
 
+    def ask(self, model: Any, batch: Batch) -> Any:
+        return forward(model, batch)
+
     def add(self, rows: NDArray[np.int64], batch: Batch, outputs: Any) -> None:
         self._rows.append(rows)
         self._logits.append(outputs.logits.float())
@@ -196,6 +199,8 @@ class TextClassifier:
     """A trained classifier: texts in, labels with their probabilities out."""
 
     task = "text-classification"
+    fields = ("text",)
+    generates = False
 
     def __init__(self, model_dir: Path, *, device: str | None = None, max_length: int | None = None) -> None:
         from transformers import AutoModelForSequenceClassification
@@ -207,14 +212,15 @@ class TextClassifier:
         names = self._model.config.id2label
         self.labels = [str(names[place]) for place in sorted(names)]
 
-    def predict(self, texts: Sequence[str], top_k: int | None = None) -> list[dict[str, Any]]:
+    def predict(self, rows: Sequence[Asked], top_k: int | None = None) -> list[dict[str, Any]]:
         import torch
 
-        rows, _ = encode(self._tokenizer, list(texts), self.max_length)
+        texts = [field_of(row, self.fields)[0] for row in rows]
+        encoded, _ = encode(self._tokenizer, texts, self.max_length)
         pad = Padding(self._tokenizer.pad_token_id, self._tokenizer.padding_side)
         answers = []
-        for start in range(0, len(rows), _AT_ONCE):
-            batch = pad([{"input_ids": row} for row in rows[start : start + _AT_ONCE]])
+        for start in range(0, len(encoded), _AT_ONCE):
+            batch = pad([{"input_ids": row} for row in encoded[start : start + _AT_ONCE]])
             with torch.inference_mode():
                 outputs = self._model(**{name: tensor.to(self._device) for name, tensor in batch.items()})
             answers += [self._answer(row, top_k) for row in softmax(outputs.logits.double().cpu().numpy())]

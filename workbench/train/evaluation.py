@@ -40,7 +40,7 @@ def judge_split(
                 for places in batches[start : start + ranks.world][ranks.rank : ranks.rank + 1]:
                     made = collator([rows[place] for place in places])
                     batch = {name: tensor.to(device) for name, tensor in made.items()}
-                    judge.add(places, batch, model(**{name: batch[name] for name in batch if name != "labels"}))
+                    judge.add(places, batch, judge.ask(model, batch))
     finally:
         model.train(training)
     parts = ranks.gather(judge.part())
