@@ -7,7 +7,7 @@ drops the last block of a split where it is short, evaluation keeps it; both are
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from workbench.errors import BadInput, DataError, WorkbenchError
 from workbench.recipe import Generate, Recipe
-from workbench.tasks import Asked, Judge, Prepared, Verdict, forward, generation, weights
+from workbench.tasks import Asked, Judge, Prepared, Verdict, documents, forward, generation, weights
 from workbench.tasks.encoding import encode
 from workbench.tasks.rows import IGNORED, Batch, Collator, Padding, TokenRows
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from workbench.models import Located
 
 DEFAULT_BLOCK: Final = 512
-_LINES: Final = 500  # lines encoded at once, so that the tokenizer can use every core
 _NO_LIMIT: Final = 1 << 62
 
 
@@ -40,7 +39,7 @@ class CausalLM:
         self._positions: int | None = None
 
     def tokenizer(self, splits: Splits, search: Sequence[Path]) -> Any:
-        return weights.load_tokenizer(self.recipe.model, search, _texts(splits, "train"))
+        return weights.load_tokenizer(self.recipe.model, search, documents.texts(splits, "train"))
 
     def config(self, located: Located, tokenizer: Any) -> Any:
         return weights.read_config(self.recipe.model, located, _vocabulary(located, tokenizer))
@@ -120,28 +119,12 @@ def _vocabulary(located: Located, tokenizer: Any) -> dict[str, Any]:
     }
 
 
-def _texts(splits: Splits, split: str) -> Iterator[str]:
-    """The documents of a split, those of lines in pieces that join to the text."""
-    from workbench.data.lines import are_lines
-
-    column = splits.texts(split)
-    if not are_lines(splits.tables()[split]):
-        yield from (text for text in column.to_pylist() if text)
-        return
-    for start in range(0, len(column), _LINES):
-        lines = column[start : start + _LINES].to_pylist()
-        last = start + _LINES >= len(column)
-        yield "\n".join(line or "" for line in lines) + ("" if last else "\n")
-
-
 def _tokens(splits: Splits, split: str, tokenizer: Any) -> tuple[NDArray[np.int32], int]:
     """Every token of a split in order, the end token after each document; and the text's size in bytes of UTF-8."""
-    from workbench.data.lines import are_lines
-
-    whole = are_lines(splits.tables()[split])
+    whole = documents.of_lines(splits, split)
     end = tokenizer.eos_token_id
     parts, size = [], 0
-    for text in _grouped(_texts(splits, split)):
+    for text in documents.grouped(documents.texts(splits, split)):
         size += sum(len(piece.encode("utf-8", "replace")) for piece in text)
         rows, _ = encode(_Plain(tokenizer), text, _NO_LIMIT)
         for row in rows:
@@ -161,17 +144,6 @@ class _Plain:
 
     def __call__(self, texts: list[str], **options: Any) -> Any:
         return self._tokenizer(texts, add_special_tokens=False, **options)
-
-
-def _grouped(texts: Iterable[str], size: int = 256) -> Iterator[list[str]]:
-    group: list[str] = []
-    for text in texts:
-        group.append(text)
-        if len(group) == size:
-            yield group
-            group = []
-    if group:
-        yield group
 
 
 def pack(ids: NDArray[np.int32], block: int, *, keep_short: bool) -> tuple[TokenRows, int]:

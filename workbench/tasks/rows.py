@@ -42,14 +42,14 @@ class TokenRows:
     @classmethod
     def pack(
         cls,
-        rows: Sequence[Sequence[int]],
+        rows: Sequence[Sequence[int] | NDArray[np.int32]],
         source: NDArray[np.int64] | None = None,
         labels: NDArray[Any] | None = None,
         **more: Any,
     ) -> TokenRows:
         """`more` are the other fields by name."""
         lengths = np.fromiter((len(row) for row in rows), dtype=np.int64, count=len(rows))
-        ids = np.fromiter((token for row in rows for token in row), dtype=np.int32, count=int(lengths.sum()))
+        ids = np.concatenate([np.zeros(0, np.int32), *(np.asarray(row, np.int32) for row in rows)])
         bounds = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
         return cls(ids, bounds, np.arange(len(rows)) if source is None else source, labels, **more)
 

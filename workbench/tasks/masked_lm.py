@@ -1,0 +1,265 @@
+"""masked-lm: what stands where the text is masked.
+
+Rows need a text. Documents longer than a block are cut into blocks, each within the tokenizer's own special tokens;
+nothing is dropped and no block spans two documents. Masks are drawn anew for every epoch; an evaluation always sees
+the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.errors import BadInput, DataError, ModelError, WorkbenchError
+from workbench.recipe import Generate, Recipe
+from workbench.tasks import Asked, Judge, Loss, Prepared, Verdict, documents, field_of, forward, weights
+from workbench.tasks.masking import Masking
+from workbench.tasks.rows import IGNORED, Batch, Collator, Padding, TokenRows
+
+if TYPE_CHECKING:
+    from workbench.data.splits import Splits
+    from workbench.models import Located
+
+DEFAULT_BLOCK: Final = 512
+MASK: Final = "<mask>"
+_COMMON_MASK: Final = "[MASK]"  # how people write it, whatever the model's own is called
+_TOP: Final = 5
+
+
+class MaskedLM:
+    """The task, for one recipe."""
+
+    name = "masked-lm"
+    draws = True
+
+    def __init__(self, recipe: Recipe) -> None:
+        self.recipe = recipe
+
+    def tokenizer(self, splits: Splits, search: Sequence[Path]) -> Any:
+        tokenizer = weights.load_tokenizer(self.recipe.model, search, documents.texts(splits, "train"))
+        if not tokenizer.is_fast:
+            raise ModelError("masked-lm needs a fast tokenizer", where="model.tokenizer", mend="use one of its family")
+        if tokenizer.mask_token is None:
+            self._add_mask(tokenizer)
+        return tokenizer
+
+    def _add_mask(self, tokenizer: Any) -> None:
+        if not self.recipe.model.architecture:
+            raise ModelError(
+                "the tokenizer has no mask token",
+                where="model.name",
+                mend='use a masked language model such as BERT, or task = "causal-lm"',
+            )
+        tokenizer.add_special_tokens({"mask_token": MASK})
+
+    def config(self, located: Located, tokenizer: Any) -> Any:
+        return weights.read_config(self.recipe.model, located, _vocabulary(located, tokenizer))
+
+    def prepare(self, splits: Splits, tokenizer: Any, longest: int | None) -> Prepared:
+        block = self._block(longest, tokenizer)
+        ready, counts = {}, {}
+        for name, table in splits.tables().items():
+            ready[name] = blocks(splits, name, tokenizer, block)
+            words = ready[name].tags
+            assert words is not None, "blocks know their words"
+            if not (words != IGNORED).any():
+                raise DataError(f"{name} has no text to mask", where=f"data.{name}")
+            counts[name] = {
+                "rows": table.num_rows,
+                "dropped": splits.dropped.get(name, 0),
+                "truncated": 0,
+                "tokens": ready[name].tokens,
+                "blocks": len(ready[name]),
+            }
+        return Prepared(ready, [], block, counts, list(splits.notes))
+
+    def _block(self, longest: int | None, tokenizer: Any) -> int:
+        asked = self.recipe.data.block_size
+        least = len(Frame.of(tokenizer).before) + len(Frame.of(tokenizer).after) + 1
+        if asked is None:
+            return min(longest or DEFAULT_BLOCK, DEFAULT_BLOCK)
+        if asked < least:
+            raise BadInput(f"a block needs {least} tokens or more", where="data.block_size")
+        if longest is not None and asked > longest:
+            raise BadInput(
+                f"{asked} tokens are more than the model's {longest} positions",
+                where="data.block_size",
+                mend=f"use {longest} or less",
+            )
+        return asked
+
+    def model(self, located: Located, tokenizer: Any, prepared: Prepared) -> tuple[Any, list[str]]:
+        from transformers import AutoModelForMaskedLM
+
+        config = _vocabulary(located, tokenizer)
+        return weights.load_model(AutoModelForMaskedLM, self.recipe.model, located, config)
+
+    def collator(self, tokenizer: Any, prepared: Prepared) -> Collator:
+        train = self.recipe.train
+        padding = Padding(tokenizer.pad_token_id, tokenizer.padding_side)
+        size = len(tokenizer)
+        return Masking(padding, tokenizer.mask_token_id, size, float(train.mask_probability), train.whole_words)
+
+    def loss(self) -> Loss:
+        return step_loss
+
+    def judge(self, split: str, splits: Splits, prepared: Prepared) -> Judge:
+        return MaskJudge()
+
+    def samples(self, model: Any, tokenizer: Any) -> Iterator[tuple[str, str]]:
+        return iter(())
+
+    @classmethod
+    def load(cls, model_dir: Path, *, device: str | None = None, max_length: int | None = None) -> MaskFiller:
+        return MaskFiller(model_dir, device=device)
+
+
+def _vocabulary(located: Located, tokenizer: Any) -> dict[str, Any]:
+    """What a config from scratch must know of the tokenizer; weights that are loaded bring their own."""
+    if located.kind != "scratch":
+        return {}
+    return {"vocab_size": len(tokenizer), "pad_token_id": tokenizer.pad_token_id}
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The special tokens a tokenizer puts around a text."""
+
+    before: list[int]
+    after: list[int]
+
+    @classmethod
+    def of(cls, tokenizer: Any) -> Frame:
+        plain = tokenizer("a", add_special_tokens=False)["input_ids"]
+        whole = tokenizer("a")["input_ids"]
+        start = next(at for at in range(len(whole)) if whole[at : at + len(plain)] == plain)
+        return cls(whole[:start], whole[start + len(plain) :])
+
+
+def blocks(splits: Splits, split: str, tokenizer: Any, block: int) -> TokenRows:
+    """The documents of a split in blocks of at most `block` tokens. `tags` number the words, `IGNORED` for none."""
+    frame = Frame.of(tokenizer)
+    room = block - len(frame.before) - len(frame.after)
+    rows: list[NDArray[np.int32]] = []
+    words: list[NDArray[np.int64]] = []
+    source: list[int] = []
+    numbers = np.asarray(splits.tables()[split].column("__row__"))
+    for place, ids, of in _encoded(splits, split, tokenizer):
+        for start in range(0, len(ids), room):
+            rows.append(np.concatenate([frame.before, ids[start : start + room], frame.after]).astype(np.int32))
+            edges = (np.full(len(part), IGNORED) for part in (frame.before, frame.after))
+            words.append(np.concatenate([next(edges), of[start : start + room], next(edges)]))
+            source.append(int(numbers[place]))
+    tags = np.concatenate(words) if words else np.zeros(0, np.int64)
+    return TokenRows.pack(rows, np.asarray(source, np.int64), tags=tags)
+
+
+def _encoded(splits: Splits, split: str, tokenizer: Any) -> Iterator[tuple[int, NDArray[np.int32], NDArray[np.int64]]]:
+    """Row, token ids and the word of each token, of every document; all lines of a text under its first row."""
+    pieces = _pieces(splits, split, tokenizer)
+    if not documents.of_lines(splits, split):
+        yield from ((place, ids, words) for place, (ids, words) in enumerate(pieces) if len(ids))
+        return
+    whole = list(pieces)
+    if whole:
+        starts = np.cumsum([0, *(int(words.max(initial=-1)) + 1 for _, words in whole[:-1])])
+        words = np.concatenate([words + start for (_, words), start in zip(whole, starts, strict=True)])
+        yield 0, np.concatenate([ids for ids, _ in whole]), words
+
+
+def _pieces(splits: Splits, split: str, tokenizer: Any) -> Iterator[tuple[NDArray[np.int32], NDArray[np.int64]]]:
+    for group in documents.grouped(documents.texts(splits, split)):
+        encoded = tokenizer(group, add_special_tokens=False, verbose=False)
+        for place, ids in enumerate(encoded["input_ids"]):
+            words = [IGNORED if word is None else word for word in encoded.word_ids(place)]
+            yield np.asarray(ids, np.int32), np.asarray(words, np.int64)
+
+
+def step_loss(outputs: Any, labels: Any, num_items_in_batch: Any = None) -> Any:
+    """Cross entropy in nats, summed over the masked tokens of the batch and divided by those of the optimizer step."""
+    import torch
+
+    there = labels != IGNORED
+    total = torch.nn.functional.cross_entropy(outputs.logits[there].float(), labels[there], reduction="sum")
+    return total / (there.sum() if num_items_in_batch is None else num_items_in_batch)
+
+
+class MaskJudge:
+    """Sums over a split: negative log likelihood, masked tokens, and those that were the likeliest."""
+
+    def __init__(self) -> None:
+        self._sums: list[Any] = []
+
+    def ask(self, model: Any, batch: Batch) -> Any:
+        return forward(model, batch)
+
+    def add(self, rows: NDArray[np.int64], batch: Batch, outputs: Any) -> None:
+        import torch
+
+        there = batch["labels"] != IGNORED
+        logits, labels = outputs.logits[there].float(), batch["labels"][there]
+        nll = torch.nn.functional.cross_entropy(logits, labels, reduction="sum")
+        right = (logits.argmax(-1) == labels).sum()
+        self._sums.append(torch.stack([nll.double(), there.sum().double(), right.double()]))
+
+    def part(self) -> tuple[float, int, int]:
+        import torch
+
+        if not self._sums:
+            return 0.0, 0, 0
+        nll, tokens, right = torch.stack(self._sums).sum(0).tolist()
+        return nll, int(tokens), int(right)
+
+    def verdict(self, parts: Sequence[tuple[float, int, int]]) -> Verdict:
+        from workbench.train.metrics.masked import MaskedTokens
+
+        nll, tokens, right = zip(*parts, strict=True)
+        result = MaskedTokens().compute(nll=list(nll), tokens=list(tokens), right=list(right))
+        return Verdict(result["scalars"], result["undefined"], result.get("report") or {})
+
+
+class MaskFiller:
+    """A trained masked language model: a text with masks in, the likeliest tokens for each out."""
+
+    task = "masked-lm"
+    labels: list[str]
+    fields = ("text",)
+    generates = False
+
+    def __init__(self, model_dir: Path, *, device: str | None = None) -> None:
+        from transformers import AutoModelForMaskedLM
+
+        self.labels = []
+        self._tokenizer = weights.open_tokenizer(model_dir)
+        self._model, self._device = weights.open_model(AutoModelForMaskedLM, model_dir, device)
+        self._longest = weights.longest(self._model.config, self._tokenizer)
+
+    def predict(self, rows: Sequence[Asked], top_k: int | None = None) -> list[dict[str, Any]]:
+        return [{"fills": self._fills(field_of(row, self.fields)[0], top_k or _TOP)} for row in rows]
+
+    def generate(self, prompt: str, options: Generate) -> Iterator[str]:
+        raise WorkbenchError("a masked language model writes no text", mend=f"put {_COMMON_MASK} into one")
+
+    def _fills(self, text: str, top_k: int) -> list[list[dict[str, Any]]]:
+        """The `top_k` likeliest tokens for each mask of the text. Raises BadInput where it has none, or is too long."""
+        import torch
+
+        text = text.replace(_COMMON_MASK, self._tokenizer.mask_token)
+        ids = self._tokenizer(text, return_tensors="pt", verbose=False)["input_ids"]
+        if self._longest is not None and ids.shape[1] > self._longest:
+            raise BadInput(f"the text has {ids.shape[1]} tokens", mend=f"give at most {self._longest}")
+        masks = ids[0] == self._tokenizer.mask_token_id
+        if not masks.any():
+            raise BadInput("the text has no mask", mend=f"put {_COMMON_MASK} where a token is to be foreseen")
+        with torch.inference_mode():
+            logits = self._model(input_ids=ids.to(self._device)).logits[0, masks.to(self._device)]
+        likeliest = logits.float().softmax(-1).topk(min(top_k, logits.shape[-1]))
+        return [
+            [{"token": self._tokenizer.decode([token]), "score": score} for token, score in zip(*pair, strict=True)]
+            for pair in zip(likeliest.indices.tolist(), likeliest.values.tolist(), strict=True)
+        ]
