@@ -10,7 +10,7 @@ from functools import partial
 import pyarrow as pa
 
 from workbench.config import recipes_dir
-from workbench.data import docstrings, objects
+from workbench.data import docstrings, jsonlines
 from workbench.errors import DataError
 from workbench.nearest import nearest
 
@@ -35,7 +35,7 @@ def _reviews() -> Loaders:
     found = {split: directory / f"{split}.jsonl" for split in ("train", "validation", "test")}
     if not found["train"].is_file():
         raise DataError("the shipped reviews are not installed", where=str(directory), mend="install workbench again")
-    return {split: partial(objects.read_jsonl, path) for split, path in found.items() if path.is_file()}
+    return {split: partial(jsonlines.read_jsonl, path) for split, path in found.items() if path.is_file()}
 
 
 def _python_docs() -> Loaders:

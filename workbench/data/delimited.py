@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
-from workbench.data import faults
+from workbench.data import faults, raw
 from workbench.errors import DataError
 
 # No leading zeros and no plus: what is turned into a number can be turned back into the very same text.
@@ -34,7 +34,7 @@ def read_csv(path: Path) -> pa.Table:
 
     Raises DataError with file and line for a ragged row, an open quote, a twice-named column or bytes not UTF-8.
     """
-    data = faults.read_bytes(path)
+    data = raw.read_bytes(path)
     return _read(path, data, _delimiter(data), quoting=True)
 
 
@@ -45,7 +45,7 @@ def read_tsv(path: Path) -> pa.Table:
     quoted where every field that opens with a quote is well formed, and some double their inner quotes or some hold
     a tab or a line feed (which shows as ragged lines).
     """
-    data = faults.read_bytes(path)
+    data = raw.read_bytes(path)
     if is_quoted_tsv(data):
         return _read(path, data, "\t", quoting=True)
     try:

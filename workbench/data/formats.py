@@ -8,14 +8,14 @@ from typing import Final
 
 import pyarrow as pa
 
-from workbench.data import columnar, delimited, lines, objects
+from workbench.data import columnar, delimited, jsonlines, lines, objects
 from workbench.errors import DataError
 
 READERS: Final[dict[str, Callable[[Path], pa.Table]]] = {
     ".csv": delimited.read_csv,
     ".tsv": delimited.read_tsv,
-    ".jsonl": objects.read_jsonl,
-    ".ndjson": objects.read_jsonl,
+    ".jsonl": jsonlines.read_jsonl,
+    ".ndjson": jsonlines.read_jsonl,
     ".parquet": columnar.read_parquet,
     ".arrow": columnar.read_arrow,
     ".txt": lines.read_txt,

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from workbench.data import faults
+from workbench.data import faults, raw
 
 _METADATA = {b"workbench.rows": b"lines"}
 
 
 def read_txt(path: Path) -> pa.Table:
     """The lines of a .txt file. Raises DataError with file and line where it is not UTF-8."""
-    data = faults.read_bytes(path)
+    data = raw.read_bytes(path)
     if fault := faults.encoding_fault(path, data):
         raise fault
     return parse(data)

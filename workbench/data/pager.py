@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet
 
-from workbench.data import delimited, faults, lines, objects
+from workbench.data import delimited, faults, jsonlines, lines
 from workbench.data.sources import Part
 from workbench.errors import DataError
 
@@ -180,27 +180,21 @@ def _jsonl(path: Path) -> Iterator[Block]:
 
 
 def _objects(data: bytes) -> pa.Table:
-    """Like `objects.parse`, but a line that cannot be read takes the place of its row."""
+    """Like `jsonlines.parse`, but a line that cannot be read takes the place of its row."""
     try:
-        table = objects.parse(data)
-        table.validate(full=True)
-        return table
-    except pa.ArrowInvalid:
-        rows = [_object(line) for line in data.split(b"\n") if line.strip()]
+        return jsonlines.Block(Path(), data).table()
+    except DataError:
+        rows = [_object(line) for line in faults.lines(data) if line.strip()]
         keys = dict.fromkeys(key for row in rows for key in row)
         return pa.table({key: _loosely([row.get(key) for row in rows]) for key in keys})
 
 
 def _object(line: bytes) -> Row:
     try:
-        (row,) = (row for _, row in objects.numbered(Path(), line))
-        if isinstance(row, dict):
-            return row
-        return {BROKEN: "not an object"}
+        row = jsonlines.load(line, "")
     except DataError as error:
         return {BROKEN: error.what}
-    except UnicodeDecodeError as error:
-        return {BROKEN: f"byte 0x{line[error.start]:02x} is not UTF-8"}
+    return row if isinstance(row, dict) else {BROKEN: "not an object"}
 
 
 def _loosely(values: list[Any]) -> pa.Array:
