@@ -147,4 +147,7 @@ def longest(config: Any, tokenizer: Any) -> int | None:
 
 def _unloadable(what: str, path: str | Path, error: Exception) -> ModelError:
     said = clean(" ".join(str(error).split()))[:300]
-    return ModelError(f"the {what} cannot be loaded ({said})", where=str(path))
+    # Without sentencepiece transformers tries tiktoken, and then asks for that.
+    wants = any(word in str(error).lower() for word in ("sentencepiece", "tiktoken"))
+    mend = "pip install sentencepiece, or use a directory with a tokenizer.json" if wants else ""
+    return ModelError(f"the {what} cannot be loaded ({said})", where=str(path), mend=mend)

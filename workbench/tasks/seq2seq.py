@@ -1,0 +1,272 @@
+"""seq2seq: one text written after another: a summary, a translation, an answer.
+
+Rows need a source and a target. The model is transformers' `…ForConditionalGeneration` of an encoder-decoder family
+(T5, BART, mBART, Marian, M2M-100, NLLB), its loss the cross entropy of the target's tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from workbench.errors import BadInput, ModelError
+from workbench.recipe import Data, Evaluate, Generate, Recipe
+from workbench.tasks import Asked, Judge, Loss, Prepared, field_of, generation, languages, searching, weights
+from workbench.tasks.card import recipe_of
+from workbench.tasks.rows import IGNORED, Batch, Collator, Padding, TokenRows
+from workbench.tasks.shifting import Shift, ShiftedPadding
+from workbench.tasks.two_sides import Sides, end_of
+from workbench.tasks.written import WritingJudge
+
+if TYPE_CHECKING:
+    from workbench.data.splits import Splits
+    from workbench.models import Located
+
+DEFAULT_LENGTH: Final = 512
+_SHORTEST: Final = 4  # two marks, an end and one token
+_NO_LIMIT: Final = 1 << 62
+_SHOWN: Final = 3  # rows of validation that are shown through training where the recipe has no prompts
+_SHOWN_CHARACTERS: Final = 300
+
+
+class Seq2Seq:
+    """The task, for one recipe."""
+
+    name = "seq2seq"
+    draws = False
+
+    def __init__(self, recipe: Recipe) -> None:
+        self.recipe = recipe
+        self._relative = False
+        self._sides: Sides | None = None
+        self._shift: Shift | None = None
+        self._shown: list[str] = []
+
+    def tokenizer(self, splits: Splits, search: Sequence[Path]) -> Any:
+        both = chain(splits.texts("train"), splits.texts("train", "target"))
+        return weights.load_tokenizer(self.recipe.model, search, map(str, both))
+
+    def config(self, located: Located, tokenizer: Any) -> Any:
+        config = weights.read_config(self.recipe.model, located, _vocabulary(located, tokenizer))
+        if not config.is_encoder_decoder:
+            raise ModelError(
+                f"{config.model_type} is no encoder-decoder",
+                where=located.name,
+                mend="use one of the T5, BART, mBART, Marian or M2M-100 families",
+            )
+        self._relative = computes_positions(config)
+        return config
+
+    def prepare(self, splits: Splits, tokenizer: Any, longest: int | None) -> Prepared:
+        data, notes = self.recipe.data, list(splits.notes)
+        notes += _language_notes(tokenizer, data)
+        languages.speak(tokenizer, data.source_language, data.target_language)
+        self._sides = sides = sides_of(tokenizer, data, None if self._relative else longest)
+        ready, counts = {}, {}
+        for name, table in splits.tables().items():
+            sources, cut = sides.sources(splits.texts(name, "text"))
+            targets, cut_targets = sides.targets(splits.texts(name, "target"))
+            written = TokenRows.pack(targets)
+            ready[name] = TokenRows.pack(sources, np.asarray(table.column("__row__")), targets=written)
+            counts[name] = {
+                "rows": len(sources),
+                "dropped": splits.dropped.get(name, 0),
+                "truncated": cut,
+                "truncated_targets": cut_targets,
+                "tokens": ready[name].tokens,
+                "target_tokens": written.tokens,
+            }
+            notes += _cut_notes(name, counts[name], sides)
+        self._shown = self._to_show(splits)
+        return Prepared(ready, [], sides.longest_source, counts, notes)
+
+    def _to_show(self, splits: Splits) -> list[str]:
+        """The sources that are written from through training."""
+        if self.recipe.generate.prompts or not self.recipe.evaluate.generate or splits.validation is None:
+            return list(self.recipe.generate.prompts)
+        return [str(text) for text in splits.texts("validation", "text")[:_SHOWN]]
+
+    def model(self, located: Located, tokenizer: Any, prepared: Prepared) -> tuple[Any, list[str]]:
+        from transformers import AutoModelForSeq2SeqLM
+
+        config, scratch = _vocabulary(located, tokenizer), located.kind == "scratch"
+        model, new = weights.load_model(AutoModelForSeq2SeqLM, self.recipe.model, located, config)
+        _check_vocabulary(model, tokenizer, located.name)
+        if model.config.pad_token_id is None:
+            model.config.pad_token_id = tokenizer.pad_token_id
+        if getattr(model.config, "decoder_start_token_id", None) is None:
+            model.config.decoder_start_token_id = model.config.pad_token_id  # as T5's do
+        self._shift = Shift.of(model)
+        searching.settle(model, self._of_rows(), self._shift, scratch=scratch)
+        return model, new
+
+    def _of_rows(self) -> Sides:
+        assert self._sides is not None, "rows are prepared before there is a model"
+        return self._sides
+
+    def collator(self, tokenizer: Any, prepared: Prepared) -> Collator:
+        assert self._shift is not None, "the model, whose rule it follows, comes first"
+        fixed = self.recipe.train.padding == "max_length"
+        # Always on the right: encoders count their positions from the left, padding or not.
+        padding = Padding(tokenizer.pad_token_id, to=prepared.max_length if fixed else None)
+        return ShiftedPadding(padding, self._shift, self._of_rows().longest_target if fixed else None)
+
+    def loss(self) -> Loss:
+        return TokenLoss(self.recipe.train.label_smoothing)
+
+    def judge(self, split: str, splits: Splits, prepared: Prepared) -> Judge:
+        sides, evaluate = self._of_rows(), self.recipe.evaluate
+        return WritingJudge(
+            split,
+            splits,
+            prepared,
+            write=self._write if evaluate.generate else None,
+            read=partial(generation.text_of, sides.tokenizer),
+            language=languages.of_text(self.recipe.data.target_language),
+        )
+
+    def _write(self, model: Any, batch: Batch) -> Any:
+        return searching.search(model, batch, self.recipe.evaluate.beams, self._of_rows().longest_target)
+
+    def samples(self, model: Any, tokenizer: Any) -> Iterator[tuple[str, str]]:
+        """What the model writes to the prompts, or to the first sources of validation, searched as in evaluation."""
+        texts = searching.write(model, self._of_rows(), self.recipe.evaluate.beams, self._shown)
+        for prompt, text in zip(self._shown, texts, strict=True):
+            yield prompt[:_SHOWN_CHARACTERS], text
+
+    @classmethod
+    def load(cls, model_dir: Path, *, device: str | None = None, max_length: int | None = None) -> TextWriter:
+        return TextWriter(model_dir, device=device, max_length=max_length)
+
+
+def _vocabulary(located: Located, tokenizer: Any) -> dict[str, Any]:
+    """What a config from scratch must know of the tokenizer; weights that are loaded bring their own."""
+    if located.kind != "scratch":
+        return {}
+    return {
+        "vocab_size": len(tokenizer),
+        "bos_token_id": tokenizer.bos_token_id,
+        "eos_token_id": end_of(tokenizer),
+        "pad_token_id": tokenizer.pad_token_id,
+        "decoder_start_token_id": tokenizer.pad_token_id,
+    }
+
+
+def _check_vocabulary(model: Any, tokenizer: Any, name: str) -> None:
+    rows = model.get_input_embeddings().weight.shape[0]
+    if len(tokenizer) > rows:
+        raise ModelError(
+            f"the tokenizer has {len(tokenizer)} tokens and the model knows {rows}",
+            where=name,
+            mend="leave model.tokenizer out, or name the one the model was trained with",
+        )
+
+
+def computes_positions(config: Any) -> bool:
+    """Whether positions are relative, so that a longer text can be read than the config says: T5 and its kin."""
+    return hasattr(config, "relative_attention_num_buckets")
+
+
+def sides_of(tokenizer: Any, data: Data, longest: int | None) -> Sides:
+    """How the rows of a recipe become tokens, where the model can take `longest`. Raises BadInput."""
+    source = _length("max_length", data.max_length, DEFAULT_LENGTH, longest)
+    asked = data.max_target_length if "max_target_length" in data.model_fields_set else None
+    target = _length("max_target_length", asked, data.max_target_length, longest)
+    return Sides(tokenizer, data.prefix, source, target)
+
+
+def _length(field: str, asked: int | None, usual: int, longest: int | None) -> int:
+    if asked is None:
+        return min(usual, longest or usual)
+    if longest is not None and asked > longest:
+        raise BadInput(
+            f"{asked} tokens are more than the model's {longest} positions",
+            where=f"data.{field}",
+            mend=f"use {longest} or less",
+        )
+    if asked < _SHORTEST:
+        raise BadInput("the marks around a text leave no room for it", where=f"data.{field}", mend="use 4 or more")
+    return asked
+
+
+def _language_notes(tokenizer: Any, data: Data) -> list[str]:
+    given = [name for name in ("source_language", "target_language") if getattr(data, name) is not None]
+    if languages.marks(tokenizer) or not given:
+        return []
+    fields = " and ".join(f"data.{name}" for name in given)
+    return [f"{fields}: the tokenizer marks no languages; that of the target still says how the metrics read it"]
+
+
+def _cut_notes(split: str, counts: dict[str, Any], sides: Sides) -> list[str]:
+    cuts = {
+        "sources": (counts["truncated"], "data.max_length", sides.longest_source),
+        "targets": (counts["truncated_targets"], "data.max_target_length", sides.longest_target),
+    }
+    return [
+        f"{split}: {cut} of {counts['rows']} {side} cut to {field} = {length} tokens"
+        for side, (cut, field, length) in cuts.items()
+        if cut
+    ]
+
+
+@dataclass(frozen=True)
+class TokenLoss:
+    """Cross entropy in nats, summed over the target tokens of the batch and divided by those of the optimizer step.
+
+    `smoothing` is the share of each label that is spread evenly over the vocabulary (Szegedy et al. 2016).
+    """
+
+    smoothing: float = 0.0
+
+    def __call__(self, outputs: Any, labels: Any, num_items_in_batch: Any = None) -> Any:
+        import torch
+
+        total = torch.nn.functional.cross_entropy(
+            outputs.logits.flatten(0, 1).float(),
+            labels.flatten(),
+            ignore_index=IGNORED,
+            reduction="sum",
+            label_smoothing=self.smoothing,
+        )
+        return total / ((labels != IGNORED).sum() if num_items_in_batch is None else num_items_in_batch)
+
+
+class TextWriter:
+    """A trained encoder-decoder: a text in, the text that belongs to it out."""
+
+    task = "seq2seq"
+    fields = ("text",)
+    generates = True
+
+    def __init__(self, model_dir: Path, *, device: str | None = None, max_length: int | None = None) -> None:
+        from transformers import AutoModelForSeq2SeqLM
+
+        tokenizer = weights.open_tokenizer(model_dir)
+        self._model, _ = weights.open_model(AutoModelForSeq2SeqLM, model_dir, device)
+        recipe = recipe_of(model_dir)
+        if recipe is not None:
+            languages.speak(tokenizer, recipe.data.source_language, recipe.data.target_language)
+        data = Data() if recipe is None else recipe.data
+        self._beams = (Evaluate() if recipe is None else recipe.evaluate).beams
+        config = self._model.config
+        self._limit = _NO_LIMIT if computes_positions(config) else weights.longest(config, tokenizer) or _NO_LIMIT
+        self.max_length = min(max_length or data.max_length or DEFAULT_LENGTH, self._limit)
+        self._sides = Sides(tokenizer, data.prefix, self.max_length, min(data.max_target_length, self._limit))
+        self.labels: list[str] = []
+
+    def predict(self, rows: Sequence[Asked], top_k: int | None = None) -> list[dict[str, Any]]:
+        texts = [field_of(row, self.fields)[0] for row in rows]
+        return [{"text": text} for text in searching.write(self._model, self._sides, self._beams, texts)]
+
+    def generate(self, prompt: str, options: Generate) -> Iterator[str]:
+        (source,), _ = self._sides.sources([prompt])
+        begin = searching.beginning(self._model)
+        room = min(options.max_new_tokens, self._limit - len(begin) + 1)
+        options = options.model_copy(update={"max_new_tokens": room})
+        return generation.shown(self._sides.tokenizer, generation.answered(self._model, source, begin, options))

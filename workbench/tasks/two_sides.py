@@ -1,0 +1,69 @@
+"""From a source and a target text to ids: the same for training, evaluation and use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from workbench.errors import ModelError
+from workbench.tasks.encoding import encode
+
+
+@dataclass(frozen=True)
+class Sides:
+    """How both sides of a row become tokens. `prefix` goes before every source; lengths are tokens at most."""
+
+    tokenizer: Any
+    prefix: str
+    longest_source: int
+    longest_target: int
+
+    def sources(self, texts: Any) -> tuple[list[list[int]], int]:
+        """Ids of each source, and how many were cut. `texts` is a list of strings or an Arrow column of them."""
+        listed: list[str] = texts if isinstance(texts, list) else texts.to_pylist()
+        if self.prefix:
+            listed = [self.prefix + text for text in listed]
+        return _ended(_Side(self.tokenizer, "text"), listed, self.longest_source)
+
+    def targets(self, texts: Any) -> tuple[list[list[int]], int]:
+        """Likewise of targets, which some tokenizers read with another vocabulary, or mark with another language."""
+        return _ended(_Side(self.tokenizer, "text_target"), texts, self.longest_target)
+
+
+@dataclass(frozen=True)
+class _Side:
+    """A tokenizer, asked for one side of a row."""
+
+    tokenizer: Any
+    name: str
+
+    def __call__(self, texts: list[str], **options: Any) -> Any:
+        return self.tokenizer(**{self.name: texts}, **options)
+
+
+def _ended(side: _Side, texts: Any, longest: int) -> tuple[list[list[int]], int]:
+    """Ids that end with the end token: without one a model learns to write, but never that it is done."""
+    end = end_of(side.tokenizer)
+    if ends(side, end):
+        return encode(side, texts, longest)
+    rows, cut = encode(side, texts, longest - 1)
+    for row in rows:
+        row.append(end)
+    return rows, cut
+
+
+def ends(side: Any, end: int) -> bool:
+    """Whether a tokenizer sets the end token itself; a code of the language may stand after it."""
+    return end in side(["a"])["input_ids"][0][-2:]
+
+
+def end_of(tokenizer: Any) -> int:
+    """The token that ends a text. Raises ModelError for a tokenizer that has none."""
+    for found in (tokenizer.eos_token_id, tokenizer.sep_token_id):
+        if found is not None:
+            return int(found)
+    raise ModelError(
+        "the tokenizer has no end token, so that what is written would never end",
+        where="model.tokenizer",
+        mend="use one that has an eos_token",
+    )
