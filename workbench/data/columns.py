@@ -67,9 +67,15 @@ def names(table: pa.Table) -> list[str]:
 
 
 def described(table: pa.Table) -> str:
-    """`text (string), label (int64)` for a message."""
-    fields = (table.schema.field(name) for name in names(table))
-    return ", ".join(f"{clean(field.name)} ({kind(field.type)})" for field in fields) or "none"
+    """`text (string), label (whole number), translation.en (string)` for a message."""
+    fields = (leaf for name in names(table) for leaf in _leaves(name, table.schema.field(name).type))
+    return ", ".join(f"{clean(name)} ({kind(type)})" for name, type in fields) or "none"
+
+
+def _leaves(name: str, type: pa.DataType) -> list[tuple[str, pa.DataType]]:
+    if not pa.types.is_struct(type):
+        return [(name, type)]
+    return [leaf for field in type for leaf in _leaves(f"{name}.{field.name}", field.type)]
 
 
 def kind(type: pa.DataType) -> str:
@@ -104,6 +110,28 @@ def named(table: pa.Table, wanted: str, where: str, field: str) -> str:
         where=where,
         mend=f"set {field} to one of {described(table)}",
     )
+
+
+def unfolded(table: pa.Table, wanted: Sequence[str]) -> pa.Table:
+    """The table with a column more for each dotted name, such as `translation.en`, that leads into an object."""
+    for name in wanted:
+        inner = _inner(table, name)
+        if inner is not None and name not in names(table):
+            metadata = table.schema.metadata
+            table = table.append_column(name, inner).replace_schema_metadata(metadata)
+    return table
+
+
+def _inner(table: pa.Table, name: str) -> pa.ChunkedArray | None:
+    first, *rest = name.split(".")
+    if not rest or first not in names(table):
+        return None
+    values = table.column(first)
+    for part in rest:
+        if not pa.types.is_struct(values.type) or values.type.get_field_index(part) < 0:
+            return None
+        values = pc.struct_field(values, part)
+    return values
 
 
 def unrecognised(table: pa.Table, role: str, where: str) -> DataError:

@@ -100,6 +100,8 @@ def load(recipe: Recipe, search: Sequence[Path]) -> Splits:
     origins: dict[str, Origin] = {}
     for name, spec in _wanted(data, source, evaluated, notes).items():
         tables[name], origins[name] = _read(spec, f"data.{name}", data, source, search, notes)
+    asked = [column for columns_of in shapes.named(data).values() for column in columns_of]
+    tables = {name: columns.unfolded(table, asked) for name, table in tables.items()}
     chosen = shapes.find(recipe, tables["train"], str(origins["train"]))
     dropped: dict[str, int] = {}
     for name in tables:
