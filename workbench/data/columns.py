@@ -142,18 +142,23 @@ def unrecognised(table: pa.Table, role: str, where: str) -> DataError:
     )
 
 
-def usable(table: pa.Table, needed: Sequence[str]) -> pa.ChunkedArray:
+def usable(table: pa.Table, needed: Sequence[str], nothing: Sequence[str] = ()) -> pa.ChunkedArray:
     """Which rows can be used, as booleans: every needed column holds a value, and more than white space.
 
-    A ClassLabel of -1 is `datasets`' way to say that there is none.
+    In the columns `nothing` an empty list says that there is nothing, and a number that is none is a fault to be told,
+    not a value that is missing. A ClassLabel of -1 is `datasets`' way to say that there is none.
     """
     mask = pa.chunked_array([pa.repeat(True, table.num_rows)])
     for name in needed:
         column = table.column(name)
-        mask = pc.and_(mask, _filled(column))
+        mask = pc.and_(mask, _there(column) if name in nothing else _filled(column))
         if pa.types.is_integer(column.type) and columnar.class_names(table.schema, name) is not None:
             mask = pc.and_(mask, pc.fill_null(pc.greater_equal(column, 0), False))
     return mask
+
+
+def _there(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    return _filled(column) if _is_string(column.type) else pc.is_valid(column)
 
 
 def _filled(column: pa.ChunkedArray) -> pa.ChunkedArray:

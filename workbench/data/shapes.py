@@ -22,7 +22,7 @@ class Role:
     """One thing a task takes from a row. `usual` are names it is recognised by, the likeliest first.
 
     `texts`: its values are strings. `lone`: the only column of strings will do. A row without a `filled` role is
-    dropped; a role that is not `needed` may have no column.
+    dropped; a role that is not `needed` may have no column. With `nothing` an empty list is a value like any other.
     """
 
     name: str
@@ -31,6 +31,7 @@ class Role:
     lone: bool = False
     filled: bool = True
     needed: bool = True
+    nothing: bool = False
 
 
 @dataclass(frozen=True)
@@ -53,13 +54,22 @@ class Columns:
         """The (first) column of a role, None where there is none."""
         return next(iter(self.named.get(role, ())), None)
 
+    def lone(self, role: str) -> str | None:
+        """The column of a role that has just one."""
+        named = self.named.get(role, ())
+        return named[0] if len(named) == 1 else None
+
     def filled(self) -> dict[str, tuple[str, ...]]:
         """The roles without which a row is of no use, with their columns."""
         roles = (role.name for role in self.shape.roles if role.filled)
         return {name: self.named[name] for name in roles if name in self.named}
 
+    def nothing(self) -> tuple[str, ...]:
+        """The columns in which an empty list says that there is nothing."""
+        return tuple(name for role in self.shape.roles if role.nothing for name in self.named.get(role.name, ()))
 
-_LABEL: Final = Role("label", columns.LABEL, texts=False)
+
+_LABEL: Final = Role("label", columns.LABEL, texts=False, nothing=True)
 _TEXT: Final = Role("text", columns.TEXT, lone=True)
 _PAIR: Final = (
     Role("text", ("sentence1", "premise", "question1", "text_a", "text1")),
@@ -122,6 +132,9 @@ def find(recipe: Recipe, train: pa.Table, where: str) -> Columns:
     shapes, asked = SHAPES[recipe.task], named(recipe.data)
     _check_roles(recipe.task, shapes, asked)
     fitting = [shape for shape in shapes if set(asked) <= {role.name for role in shape.roles}]
+    if "text" in asked and "text_pair" not in asked:
+        # Whoever names the one text of a pair, as for a baseline that sees no premise, means it alone.
+        fitting = [shape for shape in fitting if shape.name != "pair"]
     if not fitting:
         raise BadInput(
             f"{' and '.join(f'data.{name}' for name in asked)} are no shape of {recipe.task}",

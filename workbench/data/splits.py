@@ -110,7 +110,7 @@ def load(recipe: Recipe, search: Sequence[Path]) -> Splits:
     if "validation" not in tables and (data.holdout is not None or evaluated):
         share = DEFAULT_HOLDOUT if data.holdout is None else data.holdout
         tables["train"], tables["validation"] = hold_out(
-            tables["train"], share, data.holdout_seed, chosen.of("label"), notes
+            tables["train"], share, data.holdout_seed, chosen.lone("label"), notes
         )
         origins["validation"], dropped["validation"] = origins["train"], 0
     tables["train"] = _subset(tables["train"], data, notes)
@@ -182,7 +182,8 @@ def _cleaned(
     if are_lines(table) and chosen.of("label") is None:
         return table, 0
     filled = chosen.filled()
-    kept = table.filter(columns.usable(table, [name for named in filled.values() for name in named]))
+    needed = [name for named in filled.values() for name in named]
+    kept = table.filter(columns.usable(table, needed, chosen.nothing()))
     dropped = table.num_rows - kept.num_rows
     if not kept.num_rows:
         raise DataError(f"every row has an empty {' or '.join(filled)}", where=origin)
@@ -219,7 +220,7 @@ def hold_out(
 
 
 def _chosen(table: pa.Table, wanted: int, generator: np.random.Generator, label: str | None) -> tuple[_Indices, str]:
-    if label is None or not _is_flat(table.column(label)):
+    if label is None or not _has_classes(table.column(label)):
         return generator.permutation(table.num_rows)[:wanted], ""
     codes = _codes(table.column(label))
     sizes = np.bincount(codes)
@@ -232,8 +233,11 @@ def _chosen(table: pa.Table, wanted: int, generator: np.random.Generator, label:
     return np.concatenate(picked), ", stratified by label"
 
 
-def _is_flat(column: pa.ChunkedArray) -> bool:
-    return not pa.types.is_nested(column.type)
+def _has_classes(column: pa.ChunkedArray) -> bool:
+    """Whether a value stands for a class: a list of them does not, nor does a number with a fraction."""
+    if pa.types.is_nested(column.type) or pa.types.is_decimal(column.type):
+        return False
+    return not pa.types.is_floating(column.type) or not pc.any(pc.not_equal(column, pc.round(column))).as_py()
 
 
 def _codes(column: pa.ChunkedArray) -> _Indices:
