@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.json as pajson
 
@@ -32,6 +33,16 @@ def read_jsonl(path: Path) -> pa.Table:
     a line that is no object, or a column of mixed types.
     """
     return from_blocks(path, raw.blocks(path))
+
+
+def lines_of(path: Path) -> npt.NDArray[np.int64]:
+    """The line, from 1, that each row is on. Raises DataError."""
+    found, first = [np.zeros(0, np.int64)], 1
+    for data in raw.blocks(path):
+        lines = faults.lines(data)
+        found.append(np.flatnonzero([bool(line.strip()) for line in lines]) + first)
+        first += len(lines)
+    return np.concatenate(found)
 
 
 def from_blocks(path: Path, blocks: Iterator[bytes]) -> pa.Table:

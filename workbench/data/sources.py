@@ -9,9 +9,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
-from workbench.data import builtin, columnar, directories, faults, formats, hubdata, objects
+from workbench.data import builtin, columnar, directories, faults, formats, hubdata, notes, objects, raw
+from workbench.data.formats import Format
 from workbench.errors import DataError
 from workbench.nearest import nearest
 from workbench.recipe import Data
@@ -22,49 +25,50 @@ _NAMES = {"training": "train", "val": "validation", "valid": "validation", "dev"
 
 @dataclass
 class Part:
-    """One split of a source: the files that make it, and how they are read."""
+    """One split of a source: the files that make it, and how they are read.
+
+    `format` is that of the files, where they are read one by one and each is the rows of this split alone.
+    """
 
     files: tuple[Path, ...]
     read: Callable[[], list[pa.Table]]
     label: str
+    format: Format | None = None
     _table: pa.Table | None = field(default=None, repr=False)
     _rows: list[int] = field(default_factory=list, repr=False)
+    _notes: list[str] = field(default_factory=list, repr=False)
+    _lines: dict[Path, npt.NDArray[np.int64]] = field(default_factory=dict, repr=False)
 
     def table(self) -> pa.Table:
         """Every row. Raises DataError."""
         if self._table is None:
             tables = self.read()
             self._rows = [table.num_rows for table in tables]
+            self._notes = [note for table in tables for note in notes.of(table)]
             self._table = joined(tables, self.files)
         return self._table
+
+    @property
+    def notes(self) -> list[str]:
+        """What the readers have to say of the files, a sentence each, with the place. Raises DataError."""
+        self.table()
+        return self._notes
 
     def place(self, row: int) -> str:
         """Where a row (from 0) stands: file and line where rows are lines, else file and number (from 1)."""
         self.table()
         for path, count in zip(self.files, self._rows, strict=False):
             if row < count:
-                return _place(path, row)
+                return self._place(path, row)
             row -= count
         return f"{self.label}, row {row + 1}"
 
-
-def _place(path: Path, row: int) -> str:
-    if path.suffix.lower() in {".jsonl", ".ndjson", ".txt"}:
-        return f"{path}:{_line(path, row)}"
-    return f"{path}, row {row + 1}"
-
-
-def _line(path: Path, row: int) -> int:
-    """The line of a row, counted from 1: blank lines are rows of a .txt file only."""
-    if path.suffix.lower() == ".txt":
-        return row + 1
-    with path.open("rb") as file:
-        for number, line in enumerate(file, 1):
-            if line.strip():
-                row -= 1
-            if row < 0:
-                return number
-    return row + 1
+    def _place(self, path: Path, row: int) -> str:
+        if self.format is None or self.format.lines is None:
+            return f"{path}, row {row + 1}"
+        if path not in self._lines:
+            self._lines[path] = self.format.lines(path)
+        return f"{path}:{self._lines[path][row]}"
 
 
 @dataclass(frozen=True)
@@ -110,16 +114,26 @@ def open_source(data: Data, search: Sequence[Path]) -> Source:
     """
     if data.source is None:
         raise DataError("no source is given", where="data.source", mend="name a file, a directory or a hub id")
-    return open_named(data.source, search, config=data.config, revision=data.revision)
+    return open_named(data.source, search, config=data.config, revision=data.revision, wanted=data.format)
 
 
-def open_named(name: str, search: Sequence[Path], *, config: str | None = None, revision: str | None = None) -> Source:
-    """The source of that name: `builtin:…`, a file, a directory, or else a hub id. Raises DataError."""
+def open_named(
+    name: str,
+    search: Sequence[Path],
+    *,
+    config: str | None = None,
+    revision: str | None = None,
+    wanted: str | None = None,
+) -> Source:
+    """The source of that name: `builtin:…`, a file, a directory, or else a hub id.
+
+    `wanted` is the format that files are read in (one of `formats.FORMATS`), where names do not say. Raises DataError.
+    """
     if name.startswith("builtin:"):
         return _builtin(name)
     path = find(name, search)
     if path is not None:
-        return from_directory(path) if path.is_dir() else from_file(path)
+        return from_path(path, wanted)
     if is_pathlike(name):
         raise missing(name, search)
     return _hub(name, config, revision)
@@ -127,41 +141,57 @@ def open_named(name: str, search: Sequence[Path], *, config: str | None = None, 
 
 def find(name: str, search: Sequence[Path]) -> Path | None:
     """The file or directory of that name, absolute or in the first of `search` that has it."""
+    return next((candidate for candidate in _candidates(name, search) if _exists(candidate)), None)
+
+
+def _candidates(name: str, search: Sequence[Path]) -> list[Path]:
     path = Path(name).expanduser()
-    candidates = [path] if path.is_absolute() else [directory / path for directory in search or [Path()]]
-    return next((candidate for candidate in candidates if candidate.exists()), None)
+    return [path] if path.is_absolute() else [directory / path for directory in search or [Path()]]
+
+
+def _exists(path: Path) -> bool:
+    """Whether it is there, though it may be forbidden to look at it."""
+    try:
+        return path.exists()
+    except PermissionError:
+        return True
+    except OSError:  # such as a name too long to be one
+        return False
 
 
 def is_pathlike(name: str) -> bool:
     """Whether `name` can only be meant as a path, never as a hub id (`name` or `owner/name`)."""
-    has_suffix = Path(name).suffix.lower() in formats.SUFFIXES
+    has_suffix = raw.suffix(Path(name)) in formats.SUFFIXES or raw.is_packed(Path(name))
     return has_suffix or name.startswith(("/", ".", "~")) or name.count("/") > 1 or name.endswith("/")
 
 
 def missing(name: str, search: Sequence[Path]) -> DataError:
     """The DataError for a path that is nowhere: where it was looked for, and what is near."""
-    places = list(search) or [Path()]
-    parents = {(place / Path(name).expanduser()).parent for place in places}
+    candidates = _candidates(name, search)
+    link = next((path for path in candidates if path.is_symlink()), None)
+    if link is not None:
+        return DataError(f"a link that leads nowhere (to {clean(str(link.readlink()))})", where=str(link))
+    parents = list(dict.fromkeys(path.parent for path in candidates))
     near = sorted(path.name for parent in parents if parent.is_dir() for path in parent.iterdir())
-    looked = ", ".join(dict.fromkeys(str(parent) for parent in parents))
+    looked = ", ".join(map(str, parents))
     return DataError(
         f"no such file or directory{nearest(Path(name).name, near)}", where=name, mend=f"looked in {looked}"
     )
 
 
-def from_file(path: Path) -> Source:
-    """One file. It is all `train`, unless it is JSON that names its splits."""
-    suffix = path.suffix.lower()
-    if suffix == ".json":
+def from_path(path: Path, wanted: str | None = None) -> Source:
+    """A file or a directory, as `from_file` and `from_directory`. Raises DataError."""
+    return from_directory(path, wanted) if path.is_dir() else from_file(path, wanted)
+
+
+def from_file(path: Path, wanted: str | None = None) -> Source:
+    """One file. It is all `train`, unless it is JSON that names its splits. Raises DataError."""
+    raw.check(path)
+    format = formats.of(path, wanted)
+    if format.name == "json":
         tables = objects.read_json(path)
         return Source(str(path), {key or "train": _json_part(path, key, table) for key, table in tables.items()})
-    if suffix not in formats.READERS:
-        raise DataError(
-            f"files of type {suffix or 'none'} are not read",
-            where=str(path),
-            mend=f"use one of {', '.join(formats.SUFFIXES)}",
-        )
-    return Source(str(path), {"train": _file_part((path,), str(path))})
+    return Source(str(path), {"train": _file_part((path,), str(path), format)})
 
 
 def _json_part(path: Path, key: str | None, table: pa.Table) -> Part:
@@ -170,21 +200,28 @@ def _json_part(path: Path, key: str | None, table: pa.Table) -> Part:
     return _held_part(table, f"{path}, {key}")
 
 
-def _file_part(files: tuple[Path, ...], label: str) -> Part:
-    return Part(files, lambda: [formats.read_file(path) for path in files], label)
+def _file_part(files: tuple[Path, ...], label: str, format: Format) -> Part:
+    return Part(files, lambda: [format.read(path) for path in files], label, format)
 
 
-def from_directory(directory: Path) -> Source:
+def from_directory(directory: Path, wanted: str | None = None) -> Source:
     """A `save_to_disk` directory, or one of files named by split (`train*`, `valid*`, `dev*`, `val*`, `test*`).
 
     Files may lie one directory deeper, in `data/` or in one named by the split; several of a split are joined in
-    order of name. A single file is all `train`. Raises DataError.
+    order of name. Where none begins with a split's name, it may stand within (`reviews-train.csv`, `eng.testa`). A
+    single file is all `train`, and so are `part-*`. Raises DataError.
     """
     if columnar.is_saved(directory):
         shards = columnar.saved_splits(directory)
         return Source(str(directory), {name: _arrow_part(files, directory) for name, files in shards.items()})
-    grouped = directories.split_files(directory)
-    return Source(str(directory), {name: _file_part(tuple(files), str(directory)) for name, files in grouped.items()})
+    grouped = directories.split_files(directory, wanted)
+    return Source(
+        str(directory),
+        {
+            name: _file_part(tuple(files), str(directory), formats.of(files[0], wanted))
+            for name, files in grouped.items()
+        },
+    )
 
 
 def _arrow_part(files: tuple[Path, ...], directory: Path) -> Part:
