@@ -139,8 +139,9 @@ def _read(
     spec: str, where: str, data: Data, source: sources.Source | None, search: Sequence[Path], notes: list[str]
 ) -> tuple[pa.Table, Origin]:
     part = slices.parse(spec, where)
-    origin = _origin(part.name, where, source, search)
+    origin = _origin(part.name, where, data.format, source, search)
     table = origin.source.table(origin.split)
+    notes += [note for note in origin.source.part(origin.split).notes if note not in notes]
     if columns.ROW in table.column_names:
         table = table.drop_columns([columns.ROW])
     metadata = table.schema.metadata
@@ -157,7 +158,7 @@ def _read(
     return table.slice(start, stop - start), origin
 
 
-def _origin(name: str, where: str, source: sources.Source | None, search: Sequence[Path]) -> Origin:
+def _origin(name: str, where: str, wanted: str | None, source: sources.Source | None, search: Sequence[Path]) -> Origin:
     if source is not None and (name in source.parts or not sources.is_pathlike(name)):
         source.part(name)
         return Origin(source, name)
@@ -171,7 +172,7 @@ def _origin(name: str, where: str, source: sources.Source | None, search: Sequen
         raise DataError(
             f"'{name}' is a split, and there is no source that has it", where=where, mend="give data.source, or a file"
         )
-    opened = sources.from_directory(path) if path.is_dir() else sources.from_file(path)
+    opened = sources.from_path(path, wanted)
     asked = where.removeprefix("data.")
     return Origin(opened, asked if asked in opened.parts else opened.names[0])
 
