@@ -90,14 +90,20 @@ def with_features(table: pa.Table, directory: Path) -> pa.Table:
 
 
 def class_names(schema: pa.Schema, column: str) -> list[str] | None:
-    """The names of a ClassLabel column, in the order of their ids, from the metadata `datasets` writes."""
+    """The names of a column of ClassLabels, or of lists of them, in the order of their ids.
+
+    They are in the metadata that `datasets` writes.
+    """
     raw = (schema.metadata or {}).get(b"huggingface")
     if raw is None:
         return None
     try:
         feature = json.loads(raw)["info"]["features"][column]
+        if isinstance(feature, list):
+            feature = feature[0]
+        feature = feature.get("feature", feature)
         if feature["_type"] == "ClassLabel":
             return [str(name) for name in feature["names"]]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError):
         pass
     return None

@@ -93,6 +93,11 @@ def kind(type: pa.DataType) -> str:
     return "object" if pa.types.is_struct(type) else str(type)
 
 
+def kinds(type: pa.DataType) -> str:
+    """The same of several values."""
+    return "true and false" if pa.types.is_boolean(type) else f"{kind(type)}s"
+
+
 def _is_list(type: pa.DataType) -> bool:
     return bool(pa.types.is_list(type) or pa.types.is_large_list(type) or pa.types.is_fixed_size_list(type))
 

@@ -1,0 +1,78 @@
+"""What a label is: one class of several, any number of labels, or numbers. As the recipe says, or the column's type.
+
+Lists are labels, and so are several columns of 0 and 1; numbers with a fraction are targets; all else is one class.
+"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from workbench.data import columns, faults
+from workbench.data.naming import whole
+from workbench.data.splits import Splits
+from workbench.errors import DataError
+from workbench.recipe import Data
+from workbench.recipe.sense import Problem
+
+
+def of(splits: Splits, data: Data) -> Problem:
+    """Raises DataError where the columns are not what `data.problem` says, or could be several things."""
+    named = splits.columns.named["label"]
+    found = [splits.train.column(name) for name in named]
+    if data.problem == "single-label" and len(named) > 1:
+        raise DataError(
+            f"one label is one column, and {len(named)} are named",
+            where="data.label",
+            mend='name one, or set data.problem = "multi-label"',
+        )
+    if data.problem is not None:
+        return data.problem
+    return _of_one(found[0]) if len(found) == 1 else _of_several(found, splits)
+
+
+def _of_one(column: pa.ChunkedArray) -> Problem:
+    if columns.kind(column.type) == "list":
+        return "multi-label"
+    return "regression" if _fractions(column) else "single-label"
+
+
+def _of_several(found: list[pa.ChunkedArray], splits: Splits) -> Problem:
+    if all(is_flag(column) for column in found):
+        return "multi-label"
+    if all(is_number(column) for column in found) and any(_fractions(column) for column in found):
+        return "regression"
+    name, column = next(
+        (name, column) for name, column in zip(splits.columns.named["label"], found, strict=True) if not is_flag(column)
+    )
+    holds = "whole numbers beyond 0 and 1" if is_number(column) else f"{columns.kinds(column.type)}"
+    raise DataError(
+        f"several columns are labels of 0 and 1, or numbers to foresee, and {faults.quoted(name)} holds {holds}",
+        where="data.label",
+        mend='name one column, or set data.problem = "regression" for numbers',
+    )
+
+
+def is_number(column: pa.ChunkedArray) -> bool:
+    return pa.types.is_integer(column.type) or pa.types.is_floating(column.type) or pa.types.is_decimal(column.type)
+
+
+def is_flag(column: pa.ChunkedArray) -> bool:
+    """Whether every value is 0 or 1, or true or false."""
+    if pa.types.is_boolean(column.type):
+        return True
+    return is_number(column) and bool(pc.all(flags(column)).as_py())
+
+
+def flags(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Which of the numbers are 0 or 1."""
+    numbers = pc.cast(column, pa.float64())
+    return pc.or_(pc.equal(numbers, 0), pc.equal(numbers, 1))
+
+
+def _fractions(column: pa.ChunkedArray) -> bool:
+    """Whether a number has a fraction. NaN and infinities have none: a column of ids may hold one by mistake."""
+    if not pa.types.is_floating(column.type) and not pa.types.is_decimal(column.type):
+        return False
+    numbers = pc.cast(column, pa.float64())
+    return bool(pc.any(pc.and_(pc.is_finite(numbers), pc.invert(whole(numbers)))).as_py())
