@@ -13,13 +13,13 @@ import pytest
 from textual.widgets import Input
 
 from workbench.errors import BadInput
+from workbench.spans import plain, width_of
 from workbench.text import cells
 from workbench.tui.modals import Prompt
 from workbench.tui.screens.data import DataPane
 from workbench.tui.widgets.histogram import balance, columns, spread
 from workbench.tui.widgets.row_detail import RowDetail
 from workbench.tui.widgets.rows_table import PAGE, Row, RowsTable
-from workbench.tui.widgets.spans import plain, width_of
 from workbench.tui.widgets.split_figures import SplitFigures
 
 HOSTILE = "evil\x1b]52;c;aGk=\x07\u202e[bold]x[/bold]"

@@ -6,7 +6,9 @@ import math
 
 import pytest
 
+from workbench.answers import bar, bar_lines
 from workbench.confusion import Confusion
+from workbench.spans import plain, width_of
 from workbench.text import cells
 from workbench.tui.widgets.confusion import Window, class_lines, matrix_lines
 from workbench.tui.widgets.language import Sample, Scores, sample_lines, score_lines
@@ -20,9 +22,7 @@ from workbench.tui.widgets.metric_table import (
     metric_lines,
 )
 from workbench.tui.widgets.prediction_rows import PredictedRow, row_lines
-from workbench.tui.widgets.probability_bars import bar, bar_lines
-from workbench.tui.widgets.spans import plain, width_of
-from workbench.tui.widgets.wrap import wrap
+from workbench.wrap import wrap
 
 TWO = Confusion(("negative", "positive"), ((71, 9), (12, 68)))
 MANY = Confusion(

@@ -10,9 +10,9 @@ from textual.widgets import TextArea
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
 from workbench.errors import BadInput
+from workbench.spans import plain, width_of
 from workbench.text import cells
 from workbench.tui.selection import Passage
-from workbench.tui.widgets.spans import plain, width_of
 from workbench.tui.widgets.token_detail import TokenDetail
 from workbench.tui.widgets.token_view import TokenView
 from workbench.tui.widgets.tokens_flow import Token, boxes, drawn, flow, listed, marks

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from workbench.answers import Labels
 from workbench.config import Home
 from workbench.errors import ModelError, WorkbenchError
 from workbench.events import EventWriter
 from workbench.rundir import RunDir
 from workbench.runs.create import create
+from workbench.spans import plain
 from workbench.tui.app import WorkbenchApp
 from workbench.tui.newest import Newest
 from workbench.tui.selection import Passage
@@ -21,7 +23,6 @@ from workbench.tui.widgets.composer import Composer
 from workbench.tui.widgets.generated import generated_lines
 from workbench.tui.widgets.knobs import KNOBS, Knobs, knob_line, set_from
 from workbench.tui.widgets.side import Side
-from workbench.tui.widgets.spans import plain
 
 HOSTILE = "evil\x1b]52;c;aGk=\x07\u202e"
 
@@ -72,8 +73,10 @@ class FakeLab:
                 raise ModelError("there is nothing to load yet", where=value, mend="wait for its first checkpoint")
             labels = self.models[value]
             task = "text-classification" if labels else "causal-lm"
-            return {"handle": value, "task": task, "labels": labels or [], "name": value, "step": 120}
-        (text,) = params["texts"]
+            kind = {"task": task, "labels": labels or [], "fields": ["text"], "generates": not labels}
+            return {"handle": value, "name": value, "step": 120, **kind}
+        (row,) = params["texts"]
+        text = row["text"]
         self.asked.append(text)
         assert self.free.wait(20)
         labels = self.models[params["handle"]] or []
@@ -129,6 +132,11 @@ def side(app: WorkbenchApp, name: str = "left") -> Side:
     return app.screen.query_one(f"#{name}", Side)
 
 
+def shares(app: WorkbenchApp, name: str = "left") -> Mapping[str, float]:
+    answer = side(app, name).answer.answer
+    return answer.probabilities if isinstance(answer, Labels) else {}
+
+
 def shot(app: WorkbenchApp) -> str:
     strips = app.screen._compositor.render_strips()
     return "\n".join("".join(segment.text for segment in strip).rstrip() for strip in strips)
@@ -144,10 +152,10 @@ async def test_one_types_and_sees_probabilities_of_two_runs(app, make_run, size,
     async with app.run_test(size=size) as pilot:
         await opened(pilot, app, lab, left, right)
         await pilot.press(*"great")
-        await until(pilot, lambda: side(app).bars.probabilities == {"负面": 0.5, "正面": 0.5})
+        await until(pilot, lambda: shares(app) == {"负面": 0.5, "正面": 0.5})
         app.screen.query_one(Composer).load("这部电影真的很好看, isn't it?")
-        await until(pilot, lambda: side(app).bars.probabilities["负面"] == 0.9)
-        await until(pilot, lambda: side(app, "right").bars.probabilities["negative"] == 0.9)
+        await until(pilot, lambda: shares(app).get("负面") == 0.9)
+        await until(pilot, lambda: shares(app, "right").get("negative") == 0.9)
         await pilot.pause()
         agrees(app, f"try-two-classifiers-{size[0]}x{size[1]}")
 
@@ -166,11 +174,11 @@ async def test_while_an_answer_is_out_only_the_newest_text_waits_and_stale_ones_
             app.screen.query_one(Composer).load(text)
             await pilot.pause(0.2)
         assert lab.asked == ["x"]
-        assert not side(app).has_class("-bars")
+        assert not side(app).has_class("-answer")
         lab.free.set()
-        await until(pilot, lambda: side(app).has_class("-bars"))
+        await until(pilot, lambda: side(app).has_class("-answer"))
         assert lab.asked == ["x", "xyzw"]
-        assert side(app).bars.probabilities["a"] == 0.4
+        assert shares(app)["a"] == 0.4
 
 
 async def test_fast_typing_asks_once(app, make_run, opened, until):
@@ -179,7 +187,7 @@ async def test_fast_typing_asks_once(app, make_run, opened, until):
     async with app.run_test(size=(80, 24)) as pilot:
         await opened(pilot, app, lab, run)
         await pilot.press(*"quick")
-        await until(pilot, lambda: side(app).has_class("-bars"))
+        await until(pilot, lambda: side(app).has_class("-answer"))
         assert lab.asked[-1] == "quick"
         assert len(lab.asked) < len("quick")
 
@@ -301,8 +309,8 @@ async def test_an_answer_that_fails_is_said_where_it_would_stand(app, make_run, 
         await until(pilot, lambda: side(app).has_class("-failed"))
         lab.call = lambda *a, **k: FakeLab.call(lab, *a, **k)
         await pilot.press("y")
-        await until(pilot, lambda: side(app).has_class("-bars"))
-        assert not side(app).has_class("-failed") or side(app).has_class("-bars")
+        await until(pilot, lambda: side(app).has_class("-answer"))
+        assert not side(app).has_class("-failed") or side(app).has_class("-answer")
 
 
 async def test_what_was_entered_is_recalled_the_next_time(home, make_run, opened):
@@ -406,8 +414,8 @@ async def test_the_real_lab_loads_a_model_and_answers(app, home, make_run, until
             if app.screen.query(Side) and side(app).model is not None:
                 break
         await pilot.press(*"good")
-        await until(pilot, lambda: side(app).has_class("-bars"))
-        assert set(side(app).bars.probabilities) == {"负面", "正面"}
+        await until(pilot, lambda: side(app).has_class("-answer"))
+        assert set(shares(app)) == {"负面", "正面"}
 
 
 def _tiny_classifier(directory: Path) -> None:

@@ -10,7 +10,7 @@ import typer
 from workbench.cli.follow import follow
 from workbench.cli.launch import Overrides, recipe_file
 from workbench.cli.output import figure, say
-from workbench.cli.predict import opened, print_prediction
+from workbench.cli.predict import opened, print_answer
 from workbench.cli.session import home_of, registry_of
 from workbench.config import Home
 from workbench.rundir import RunDir
@@ -64,5 +64,5 @@ def _conclude(home: Home, run: RunDir) -> None:
     with opened(run.path) as (lab, model):
         answers = lab.call("model.predict", handle=model["handle"], texts=list(SENTENCES), top_k=None)
     for text, answer in zip(SENTENCES, answers, strict=True):
-        print_prediction(text, answer)
+        print_answer({"text": text}, answer, model["labels"])
     say(f'\nNext: `workbench` opens the TUI; `workbench predict {run.id} "…"` tries a sentence.')

@@ -118,6 +118,8 @@ class OpenModel:
     handle: str
     task: str
     labels: Sequence[str]
+    fields: tuple[str, ...]
+    generates: bool
     name: str
     step: int | None
 
@@ -128,6 +130,8 @@ class OpenModel:
             handle=str(record["handle"]),
             task=str(record["task"]),
             labels=tuple(str(label) for label in record.get("labels") or ()),
+            fields=tuple(str(field) for field in record["fields"]),
+            generates=bool(record["generates"]),
             name=str(record.get("name") or ""),
             step=None if step is None else int(step),
         )

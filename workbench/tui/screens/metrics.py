@@ -9,6 +9,7 @@ from textual.app import ComposeResult
 from textual.containers import Container
 
 from workbench.errors import WorkbenchError
+from workbench.spans import plain
 from workbench.text import clean
 from workbench.tui.bindings import METRICS, textual_bindings
 from workbench.tui.feed import Request, Snapshot
@@ -19,7 +20,7 @@ from workbench.tui.widgets.confusion import ClassTable, ConfusionMatrix
 from workbench.tui.widgets.language import SampleList, ScoreTable
 from workbench.tui.widgets.metric_table import MetricTable, figure
 from workbench.tui.widgets.prediction_rows import PAGE, PredictedRow, PredictionRows
-from workbench.tui.widgets.spans import Caption, Drawing, plain
+from workbench.tui.widgets.spans import Caption, Drawing
 
 # What the lower half shows, as a class of the pane.
 _PARTS = ("-classes", "-language", "-unjudged")

@@ -18,12 +18,13 @@ from workbench.tui.selection import Passage
 from workbench.tui.tried import TryRequest, TryView, Where, named, offers
 from workbench.tui.widgets.composer import Composer
 from workbench.tui.widgets.knobs import KNOBS, Knobs, set_from
-from workbench.tui.widgets.side import Side
+from workbench.tui.widgets.side import Side, Typed
 
 # Seconds after the last key before the text is asked about.
 DEBOUNCE = 0.12
 _LEFT, _RIGHT = "left", "right"
 _PLACEHOLDER = "Type a text. enter keeps it, or lets a language model go on from it; ↑ recalls; esc leaves the text."
+_SECOND = {"context": "The context the answer is in.", "text_pair": "The second text of the pair."}
 
 
 class TryPane(Pane):
@@ -33,6 +34,8 @@ class TryPane(Pane):
     BINDINGS = textual_bindings(TRY)
     AUTO_FOCUS = "#prompt"
     DEFAULT_CSS = """
+    TryPane #second { display: none; margin: 1 0 0 0; }
+    TryPane.-pair #second { display: block; }
     TryPane Knobs { display: none; padding: 0 1; }
     TryPane.-language Knobs { display: block; }
     TryPane #sides { height: 1fr; margin: 1 0 0 0; }
@@ -49,13 +52,18 @@ class TryPane(Pane):
         self._stand_in: str | None = None
 
     def compose_body(self) -> ComposeResult:
-        self._history = History(self.app.home.path / "try.jsonl")
-        self._composer = Composer(self._history, id="prompt", placeholder=_PLACEHOLDER)
+        home = self.app.home.path
+        self._composer = Composer(History(home / "try.jsonl"), id="prompt", placeholder=_PLACEHOLDER)
+        self._second = Composer(History(home / "try-second.jsonl"), id="second")
         yield self._composer
+        yield self._second
         yield Knobs(id="knobs")
         with Horizontal(id="sides"):
-            yield Side(lambda: self._composer.raw, id=_LEFT)
-            yield Side(lambda: self._composer.raw, id=_RIGHT)
+            yield Side(self._typed_now, id=_LEFT)
+            yield Side(self._typed_now, id=_RIGHT)
+
+    def _typed_now(self) -> Typed:
+        return self._composer.raw, self._second.raw
 
     @property
     def _knobs(self) -> Knobs:
@@ -124,6 +132,9 @@ class TryPane(Pane):
     @on(Side.Loaded)
     def _loaded(self, event: Side.Loaded) -> None:
         self.set_class(any(side.generates for side in self._sides), "-language")
+        second = {name for side in self._sides if side.model for name in side.model.fields[1:]}
+        self.set_class(bool(second), "-pair")
+        self._second.placeholder = next((_SECOND[name] for name in sorted(second) if name in _SECOND), "")
         event.side.predict()
 
     # -- asking --------------------------------------------------------------------------------------------------
@@ -143,13 +154,13 @@ class TryPane(Pane):
         if not event.text.strip():
             return
         try:
-            self._history.add(event.text)
+            event.composer.keep()
         except OSError as error:
             self.app.complain(WorkbenchError(f"the history cannot be kept ({error})"))
         for side in self._sides:
             if side.where is not None:
                 side.predict()
-                side.generate(event.text, self._knobs.values)
+                side.generate(self._composer.raw, self._knobs.values)
 
     @on(Side.Running)
     def _say_running(self) -> None:

@@ -30,6 +30,7 @@ class Composer(TextArea):
     class Sent(Message):
         """Enter was pressed."""
 
+        composer: Composer
         text: str
 
     def __init__(self, history: History, **options: Any) -> None:
@@ -43,6 +44,10 @@ class Composer(TextArea):
         """The text as it is meant: the loaded one with its odd characters, as long as it was not edited."""
         shown, raw = self._loaded
         return raw if shown and shown == self.text else self.text
+
+    def keep(self) -> None:
+        """Keep the text for later recall. Raises OSError where it cannot be written."""
+        self._history.add(self.raw)
 
     def load(self, text: str) -> None:
         """Another text, at most 20,000 characters of it; the cursor at its end."""
@@ -61,7 +66,7 @@ class Composer(TextArea):
         if event.key == "enter":
             event.stop()
             event.prevent_default()
-            self.post_message(self.Sent(self.raw))
+            self.post_message(self.Sent(self, self.raw))
 
     def action_cursor_up(self, select: bool = False) -> None:
         older = self._history.older(self.raw) if self.cursor_at_first_line and not select else None

@@ -9,9 +9,10 @@ from textual.geometry import Size
 from textual.message import Message
 
 from workbench.confusion import ClassReport, Confusion, macro
+from workbench.spans import Line, Span, width_of
 from workbench.text import cells, clean, cut, pad
-from workbench.tui.widgets.spans import Drawing, Line, Span, width_of
-from workbench.tui.widgets.wrap import wrap
+from workbench.tui.widgets.spans import Drawing
+from workbench.wrap import wrap
 
 CORNER = "true \\ called"
 UNDEFINED = "–"

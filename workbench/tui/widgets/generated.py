@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
+from workbench.spans import Line, Span, folded
 from workbench.text import clean
-from workbench.tui.widgets.spans import Drawing, Line, Span
-from workbench.tui.widgets.wrap import wrap
+from workbench.tui.widgets.spans import Drawing
 
 
 def generated_lines(prompt: str, text: str, width: int) -> list[Line]:
     """Prompt and text folded as one; both are clean already. The prompt is muted."""
-    lines: list[Line] = []
-    left = len(prompt)
-    whole = prompt + text
-    at = 0
-    for line in wrap(whole, width):
-        # A fold swallows the spaces or the line feed it was made at: find where the line really stands.
-        at = whole.index(line, at)
-        own = max(0, min(len(line), left - at))
-        lines.append(tuple(span for span in (Span(line[:own], "muted"), Span(line[own:])) if span.text))
-        at += len(line)
-    return lines
+    return folded([Span(prompt, "muted"), Span(text)], width)
 
 
 class GeneratedText(Drawing, can_focus=True):

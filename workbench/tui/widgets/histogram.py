@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from workbench.answers import bar
+from workbench.spans import Line, Span
 from workbench.text import cells, clean, cut, pad
-from workbench.tui.widgets.probability_bars import bar
-from workbench.tui.widgets.spans import Line, Span
 
 _LEVELS = " ▁▂▃▄▅▆▇█"
 

@@ -9,7 +9,8 @@ from typing import Any
 from textual.message import Message
 
 from workbench.errors import BadInput
-from workbench.tui.widgets.spans import Drawing, Line, Span
+from workbench.spans import Line, Span
+from workbench.tui.widgets.spans import Drawing
 
 
 @dataclass(frozen=True)

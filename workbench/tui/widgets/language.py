@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from workbench.spans import Line, Span
 from workbench.text import clean, cut, pad
 from workbench.tui.widgets.metric_table import figure
-from workbench.tui.widgets.spans import Drawing, Line, Span
-from workbench.tui.widgets.wrap import wrap
+from workbench.tui.widgets.spans import Drawing
+from workbench.wrap import wrap
 
 _SAMPLE_LIMIT = 8000
 

@@ -10,9 +10,10 @@ from typing import Literal
 from textual.message import Message
 
 from workbench.registry import directions
+from workbench.spans import Line, Span
 from workbench.text import cells, clean, cut, pad
 from workbench.tui.widgets.confusion import Window
-from workbench.tui.widgets.spans import Drawing, Line, Span
+from workbench.tui.widgets.spans import Drawing
 
 Direction = Literal["max", "min"]
 _ARROWS: Mapping[str | None, str] = {"max": " ↑", "min": " ↓", None: ""}

@@ -9,10 +9,11 @@ from typing import Any
 
 from textual.message import Message
 
+from workbench.spans import Line, Span
 from workbench.text import clean, cut, pad
 from workbench.tui.widgets.confusion import Window
-from workbench.tui.widgets.spans import Drawing, Line, Span
-from workbench.tui.widgets.wrap import wrap
+from workbench.tui.widgets.spans import Drawing
+from workbench.wrap import wrap
 
 PAGE = 50
 _PREVIEW = 4

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from workbench.spans import Line, Span
 from workbench.text import clean
-from workbench.tui.widgets.spans import Drawing, Line, Span
-from workbench.tui.widgets.wrap import wrap
+from workbench.tui.widgets.spans import Drawing
+from workbench.wrap import wrap
 
 
 @dataclass(frozen=True, slots=True)

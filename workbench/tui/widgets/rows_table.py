@@ -9,8 +9,9 @@ from typing import Any
 from textual import events
 from textual.message import Message
 
+from workbench.spans import Line, Span
 from workbench.text import cells, clean, cut, pad
-from workbench.tui.widgets.spans import Drawing, Line, Span
+from workbench.tui.widgets.spans import Drawing
 
 PAGE = 100
 _KEPT_PAGES = 40

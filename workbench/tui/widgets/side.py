@@ -13,21 +13,25 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import Static
 
+from workbench import answers
 from workbench.errors import WorkbenchError
 from workbench.text import clean
 from workbench.tui.generation import Generation
 from workbench.tui.newest import Newest
 from workbench.tui.pane import Pane
 from workbench.tui.tried import OpenModel, Where
+from workbench.tui.widgets.answer import AnswerView
 from workbench.tui.widgets.generated import GeneratedText
-from workbench.tui.widgets.probability_bars import ProbabilityBars
 from workbench.tui.widgets.spans import Caption
 
-_STATES = ("-bars", "-text", "-note")
+_STATES = ("-answer", "-text", "-note")
+
+# What is typed: the text, and the second one of models that take two.
+Typed = tuple[str, str]
 
 
 class Side(Vertical):
-    """`current` gives the text as it stands now: an answer to another one is dropped.
+    """`current` gives the texts as they stand now: an answer to others is dropped.
 
     `where` is what is or will be loaded, `model` None until it is.
     """
@@ -35,8 +39,8 @@ class Side(Vertical):
     DEFAULT_CSS = """
     Side { width: 1fr; height: 1fr; padding: 0 1; }
     Side Caption { background: $boost; margin: 0 0 1 0; }
-    Side > ProbabilityBars, Side > GeneratedText, Side > Static { display: none; }
-    Side.-bars > ProbabilityBars, Side.-text > GeneratedText, Side.-note > Static { display: block; }
+    Side > AnswerView, Side > GeneratedText, Side > Static { display: none; }
+    Side.-answer > AnswerView, Side.-text > GeneratedText, Side.-note > Static { display: block; }
     Side > Static { height: 1fr; color: $foreground 70%; }
     Side.-failed > Static { color: $text-error; }
     """
@@ -60,26 +64,26 @@ class Side(Vertical):
         generation: Generation
         text: str
 
-    def __init__(self, current: Callable[[], str], *, id: str) -> None:
+    def __init__(self, current: Callable[[], Typed], *, id: str) -> None:
         super().__init__(id=id)
         self.where: Where | None = None
         self.model: OpenModel | None = None
         self.generation: Generation | None = None  # the one that runs
         self._written: Generation | None = None  # the one whose text is shown: its end overtakes its last pieces
         self._current = current
-        self._gate: Newest[str] = Newest()
+        self._gate: Newest[Typed] = Newest()
         self._sent: tuple[str, Mapping[str, float]] | None = None
-        self._answer_to: str | None = None
+        self._answer_to: Typed | None = None
 
     def compose(self) -> ComposeResult:
         yield Caption()
-        yield ProbabilityBars()
+        yield AnswerView()
         yield GeneratedText()
         yield Static(markup=False)
 
     @property
-    def bars(self) -> ProbabilityBars:
-        return self.query_one(ProbabilityBars)
+    def answer(self) -> AnswerView:
+        return self.query_one(AnswerView)
 
     @property
     def text(self) -> GeneratedText:
@@ -87,15 +91,15 @@ class Side(Vertical):
 
     @property
     def generates(self) -> bool:
-        return self.model is not None and self.model.task == "causal-lm"
+        return self.model is not None and self.model.generates
 
     @property
     def shown(self) -> str:
-        """What can be copied: the text, or labels and probabilities."""
+        """What can be copied: the text, or the answer."""
         if self.has_class("-text"):
             return self.text.prompt + self.text.text
-        if self.has_class("-bars"):
-            return "\n".join(f"{clean(label)}\t{p:.6f}" for label, p in self.bars.probabilities.items())
+        if self.has_class("-answer") and self.answer.answer:
+            return self.answer.answer.copied()
         return ""
 
     # -- the model -----------------------------------------------------------------------------------------------
@@ -122,7 +126,7 @@ class Side(Vertical):
         self._wait()
         self.post_message(self.Loaded(self))
         sent, self._sent = self._sent, None
-        if sent and sent[0] == self._current():
+        if sent and sent[0] == self._current()[0]:
             self.generate(*sent)
 
     def _failed(self, error: WorkbenchError) -> None:
@@ -131,40 +135,40 @@ class Side(Vertical):
             self.query_one(Caption).show(self.where.title if self.where else "", "failed")
         self._note(error.sentence, failed=True)
 
-    # -- labels --------------------------------------------------------------------------------------------------
+    # -- answers -------------------------------------------------------------------------------------------------
 
     def predict(self) -> None:
-        """Ask about the current text, if this model gives labels."""
-        text = self._current()
+        """Ask about the current texts, if this model answers."""
+        typed = self._current()
         if self.model is None or self.generates:
             return
-        if not text.strip():
+        if not all(text.strip() for text in typed[: len(self.model.fields)]):
             self._wait()
-        elif self.has_class("-bars") and text == self._answer_to:
+        elif self.has_class("-answer") and typed == self._answer_to:
             return
-        elif self._gate.ask(text):
-            self._ask(self.model, text)
+        elif self._gate.ask(typed):
+            self._ask(self.model, typed)
 
-    def _ask(self, model: OpenModel, text: str) -> None:
-        if not self.has_class("-bars"):
+    def _ask(self, model: OpenModel, typed: Typed) -> None:
+        if not self.has_class("-answer"):
             self._note("Asking …")
+        row = dict(zip(model.fields, typed, strict=False))
         lab = self._pane.app.lab
         self._work(
             "predict",
-            lambda: lab.call("model.predict", handle=model.handle, texts=[text]),
-            lambda answers: self._answered(model, text, answers),
+            lambda: lab.call("model.predict", handle=model.handle, texts=[row]),
+            lambda records: self._answered(model, typed, row, records),
             lambda error: self._failed(error) if self.model is model else None,
         )
 
-    def _answered(self, model: OpenModel, text: str, answers: list[dict[str, Any]]) -> None:
-        """Show an answer, unless the model or the text is another by now."""
+    def _answered(self, model: OpenModel, typed: Typed, row: dict[str, str], records: list[dict[str, Any]]) -> None:
+        """Show an answer, unless the model or what is typed is another by now."""
         if self.model is not model:
             return
-        if text == self._current():
-            shares = {str(label): float(share) for label, share in answers[0]["probabilities"].items()}
-            self._answer_to = text
-            self.bars.show(shares, model.labels)
-            self._show("-bars")
+        if typed == self._current():
+            self._answer_to = typed
+            self.answer.show(answers.parse(records[0], model.labels), row)
+            self._show("-answer")
         newer = self._gate.answered()
         if newer is not None:
             self._ask(model, newer)
@@ -224,8 +228,9 @@ class Side(Vertical):
     def _wait(self) -> None:
         """Nothing was asked yet."""
         if self.model is not None:
-            labels = f"{len(self.model.labels)} labels: type a text"
-            self._note("enter  lets it go on from the text" if self.generates else labels)
+            wanted = " and ".join(f"a {name.replace('_', ' ')}" for name in self.model.fields)
+            labels = f"{len(self.model.labels)} labels: " if self.model.labels else ""
+            self._note("enter  lets it go on from the text" if self.generates else f"{labels}type {wanted}")
 
     def _note(self, sentence: str, *, failed: bool = False) -> None:
         """Words in place of an answer."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
 
 from rich.segment import Segment
 from rich.style import Style
@@ -12,33 +11,13 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
+from workbench.spans import Line, Span
 from workbench.text import cells, clean, cut, pad
 from workbench.tui.widgets.lines import changed
-
-
-class Span(NamedTuple):
-    """Text that is already safe to show, what it means, and for a heat cell how much (0 to 1)."""
-
-    text: str
-    role: str = ""
-    heat: float = 0.0
-
-
-Line = tuple[Span, ...]
 
 _FAR = 1 << 40
 
 ROLES = ("muted", "head", "best", "good", "bad", "cursor", "bar", "right", "wrong", "error", "faint-bar")
-
-
-def plain(lines: Iterable[Line]) -> list[str]:
-    """The lines as a terminal without colour shows them, trailing spaces dropped."""
-    return ["".join(span.text for span in line).rstrip() for line in lines]
-
-
-def width_of(line: Line) -> int:
-    """In cells."""
-    return sum(cells(span.text) for span in line)
 
 
 def differences(before: Sequence[Strip], after: Sequence[Strip], width: int) -> list[Region]:

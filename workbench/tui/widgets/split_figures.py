@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from workbench.spans import Line, Span, width_of
 from workbench.text import clean, cut
 from workbench.tui.widgets.histogram import balance, spread
-from workbench.tui.widgets.spans import Drawing, Line, Span, width_of
-from workbench.tui.widgets.wrap import wrap
+from workbench.tui.widgets.spans import Drawing
+from workbench.wrap import wrap
 
 Stats = Mapping[str, Any]
 

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from textual import events
 from textual.message import Message
 
+from workbench.spans import Line, Span, width_of
 from workbench.text import cells, clean, cut
-from workbench.tui.widgets.spans import Drawing, Line, Span, width_of
+from workbench.tui.widgets.spans import Drawing
 
 
 class SplitTabs(Drawing):

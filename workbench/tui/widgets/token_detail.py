@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from workbench.spans import Line, Span
 from workbench.text import clean, cut
-from workbench.tui.widgets.spans import Drawing, Line, Span
+from workbench.tui.widgets.spans import Drawing
 from workbench.tui.widgets.tokens_flow import Token
 
 

@@ -9,11 +9,12 @@ from typing import Literal
 from textual import events
 from textual.message import Message
 
+from workbench.spans import Line, Span
 from workbench.text import clean
 from workbench.tui.widgets import tokens_flow
-from workbench.tui.widgets.spans import Drawing, Line, Span
+from workbench.tui.widgets.spans import Drawing
 from workbench.tui.widgets.tokens_flow import ROLES, Rows, Token
-from workbench.tui.widgets.wrap import wrap
+from workbench.wrap import wrap
 
 Form = Literal["boxes", "flow", "list"]
 FORMS: tuple[Form, ...] = ("boxes", "flow", "list")

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from workbench.spans import Line, Span
 from workbench.text import cells, clean, cut, pad
-from workbench.tui.widgets.spans import Line, Span
 
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 _SHOWN = 400  # characters of one token: an unknown word may be a megabyte long
