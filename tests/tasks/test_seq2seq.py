@@ -126,9 +126,13 @@ def built(family, tokenizer):
     task = tasks.task_for(parsed)
     task._sides = Sides(tokenizer, "", 20, 12)
     torch.manual_seed(0)
-    model, new = task.model(locate(parsed.model, []), tokenizer, None)
+    model, new = task.model(locate(parsed.model, []), tokenizer, rows([[4]], [[4]]))
     assert new == ["*"]
     return task, model.eval()
+
+
+def rows(sources, targets):
+    return tasks.Prepared({"train": TokenRows.pack(sources, targets=TokenRows.pack(targets))}, [], 20, {})
 
 
 # Rows
@@ -263,23 +267,23 @@ def test_what_needs_sentencepiece_says_so(tmp_path):
 
 
 @given(st.lists(st.lists(st.integers(3, 13), min_size=1, max_size=6), min_size=1, max_size=5))
-def test_labels_are_padded_and_the_decoder_sees_them_a_place_later(rows):
-    packed = TokenRows.pack([[5]] * len(rows), targets=TokenRows.pack(rows))
-    items = [packed[place] for place in range(len(rows))]
+def test_labels_are_padded_and_the_decoder_sees_them_a_place_later(targets):
+    packed = rows([[5]] * len(targets), targets).splits["train"]
+    items = [packed[place] for place in range(len(targets))]
     batch = ShiftedPadding(Padding(1), Shift(start=0, pad=1))(items)
-    for place, row in enumerate(rows):
+    for place, row in enumerate(targets):
         assert batch["labels"][place].tolist() == row + [IGNORED] * (batch["labels"].shape[1] - len(row))
         given = batch["decoder_input_ids"][place].tolist()
         assert given[: len(row)] == [0, *row[:-1]]
         assert IGNORED not in given
-    assert ShiftedPadding(Padding(1), Shift(0, 1), width=9)(items)["labels"].shape == (len(rows), 9)
+    assert ShiftedPadding(Padding(1), Shift(0, 1), width=9)(items)["labels"].shape == (len(targets), 9)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_shifting_and_loss_are_those_of_the_model(family, words):
     task, model = built(family, words)
-    packed = TokenRows.pack([[4, 5, 2], [6, 2]], targets=TokenRows.pack([[8, 9, 2], [8, 9, 11, 10, 2]]))
-    batch = task.collator(words, None if task.recipe.train.padding == "longest" else packed)([packed[0], packed[1]])
+    prepared = rows([[4, 5, 2], [6, 2]], [[8, 9, 2], [8, 9, 11, 10, 2]])
+    batch = task.collator(words, prepared)([prepared.splits["train"][place] for place in (0, 1)])
     if own := getattr(model, "prepare_decoder_input_ids_from_labels", None):
         assert torch.equal(batch["decoder_input_ids"], own(batch["labels"]))
     with torch.no_grad():
@@ -405,8 +409,8 @@ def test_what_is_no_encoder_decoder_or_knows_too_few_tokens_is_refused(words, tm
     larger = weights.train_bpe(["some text"], 300)
     larger.save_pretrained(tmp_path)
     parsed = recipe.parse(DATES, overrides=["model.architecture=none", f"model.name={tmp_path}"])
-    with pytest.raises(ModelError, match=r"265 tokens and the model knows 14"):
-        tasks.task_for(parsed).model(locate(parsed.model, []), larger, None)
+    with pytest.raises(ModelError, match="the rows have token 264, and the model knows 14"):
+        tasks.task_for(parsed).model(locate(parsed.model, []), larger, rows([[4, 2]], [[264, 5]]))
 
 
 # Runs

@@ -97,7 +97,7 @@ class Seq2Seq:
 
         config, scratch = _vocabulary(located, tokenizer), located.kind == "scratch"
         model, new = weights.load_model(AutoModelForSeq2SeqLM, self.recipe.model, located, config)
-        _check_vocabulary(model, tokenizer, located.name)
+        _check_vocabulary(model, prepared, located.name)
         if model.config.pad_token_id is None:
             model.config.pad_token_id = tokenizer.pad_token_id
         if getattr(model.config, "decoder_start_token_id", None) is None:
@@ -158,11 +158,14 @@ def _vocabulary(located: Located, tokenizer: Any) -> dict[str, Any]:
     }
 
 
-def _check_vocabulary(model: Any, tokenizer: Any, name: str) -> None:
-    rows = model.get_input_embeddings().weight.shape[0]
-    if len(tokenizer) > rows:
+def _check_vocabulary(model: Any, prepared: Prepared, name: str) -> None:
+    """Some models know more tokens than their tokenizer, some fewer; it matters which the rows have."""
+    known = model.get_input_embeddings().weight.shape[0]
+    sides = [side for rows in prepared.splits.values() for side in (rows, rows.targets) if side is not None]
+    largest = max(int(side.ids.max(initial=0)) for side in sides)
+    if largest >= known:
         raise ModelError(
-            f"the tokenizer has {len(tokenizer)} tokens and the model knows {rows}",
+            f"the rows have token {largest}, and the model knows {known}",
             where=name,
             mend="leave model.tokenizer out, or name the one the model was trained with",
         )
@@ -254,7 +257,9 @@ class TextWriter:
             languages.speak(tokenizer, recipe.data.source_language, recipe.data.target_language)
         data = Data() if recipe is None else recipe.data
         self._beams = (Evaluate() if recipe is None else recipe.evaluate).beams
-        config = self._model.config
+        config, settings = self._model.config, self._model.generation_config
+        if settings.decoder_start_token_id is None:
+            settings.decoder_start_token_id = tokenizer.pad_token_id
         self._limit = _NO_LIMIT if computes_positions(config) else weights.longest(config, tokenizer) or _NO_LIMIT
         self.max_length = min(max_length or data.max_length or DEFAULT_LENGTH, self._limit)
         self._sides = Sides(tokenizer, data.prefix, self.max_length, min(data.max_target_length, self._limit))
