@@ -46,12 +46,12 @@ target = "translation.iso"
 max_length = 32
 max_target_length = 16
 [train]
-epochs = 8
+epochs = 12
 batch_size = 32
-learning_rate = 1e-2
+learning_rate = 5e-3
 precision = "fp32"
 [evaluate]
-every = "epoch"
+every = 188
 beams = 2
 [launch]
 device = "cpu"
