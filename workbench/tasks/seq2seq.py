@@ -179,8 +179,9 @@ def computes_positions(config: Any) -> bool:
 def sides_of(tokenizer: Any, data: Data, longest: int | None) -> Sides:
     """How the rows of a recipe become tokens, where the model can take `longest`. Raises BadInput."""
     source = _length("max_length", data.max_length, DEFAULT_LENGTH, longest)
-    asked = data.max_target_length if "max_target_length" in data.model_fields_set else None
-    target = _length("max_target_length", asked, data.max_target_length, longest)
+    usual = Data().max_target_length
+    asked = None if data.max_target_length == usual else data.max_target_length
+    target = _length("max_target_length", asked, usual, longest)
     return Sides(tokenizer, data.prefix, source, target)
 
 

@@ -31,7 +31,10 @@ _DEFAULT_BLOCK = 512
 _CHECKPOINT_BYTES = 12
 _WEIGHT_BYTES = 4
 # Tables of learned positions: a longer text fails in the middle of training, with an index error.
-_LEARNED_POSITIONS = {"bert": 0, "distilbert": 0, "electra": 0, "albert": 0, "gpt2": 0, "roberta": 2, "xlm-roberta": 2}
+_LEARNED_POSITIONS = {
+    "bert": 0, "distilbert": 0, "electra": 0, "albert": 0, "gpt2": 0, "roberta": 2, "xlm-roberta": 2,
+    "bart": 0, "mbart": 0, "marian": 0, "pegasus": 0,
+}  # fmt: skip
 
 
 def check(path: Path, search: Sequence[Path], overrides: Sequence[str], home: Home) -> dict[str, Any]:
@@ -112,7 +115,10 @@ def device_problems(wanted: Recipe) -> list[str]:
 def length_problems(wanted: Recipe, model: models.Located) -> list[str]:
     """Lengths beyond the positions the model has learned."""
     there = positions(wanted, model)
-    asked = {"data.max_length": wanted.data.max_length, "data.block_size": wanted.data.block_size}
+    data = wanted.data
+    asked = {"data.max_length": data.max_length, "data.block_size": data.block_size}
+    if data.max_target_length != type(data)().max_target_length:
+        asked["data.max_target_length"] = data.max_target_length
     return [
         f"{field} = {length} is more than the {there} positions of the model: use at most {there}"
         for field, length in asked.items()
