@@ -455,3 +455,15 @@ def test_without_writing_the_loss_is_all_there_is(dates, trained, said):
     assert set(table["prediction"]) == set(table["score"]) == {None}
     assert all(loss > 0 for loss in table["loss"])
     assert not said(run, "sample")
+
+
+def test_a_run_that_was_stopped_goes_on_as_if_it_had_not_been(dates, trained, said):
+    short = ("train.max_steps=8", "train.save_every=2", "evaluate.generate=false", "evaluate.every=4")
+    whole = trained(DATES, *short, name="whole")
+    trained(DATES, *short, name="parts", stop_at=5)
+    parts = trained(DATES, *short, name="parts")
+    losses = [
+        {event.fields["step"]: event.scalars["train/loss"] for event in said(run, "step")} for run in (whole, parts)
+    ]
+    assert losses[0] == losses[1]
+    assert said(parts, "eval")[-1].scalars == said(whole, "eval")[-1].scalars
