@@ -7,10 +7,12 @@ import os
 import random
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
@@ -128,9 +130,10 @@ class Runs:
 
         attempt = max((event.attempt for event in events.read_all(run.events)), default=0) + 1
         log = journal or LogJournal(run.events, attempt=attempt)
-        stop = StopAt(run, stop_at) if stop_at else StopRequest(run.stop_request)
+        stop = StopAt(run.stop_request, stop_at) if stop_at else StopRequest(run.stop_request)
         try:
-            return Session(run, log, stop, attempt=attempt).run()
+            with stop.listening() if isinstance(stop, StopAt) else nullcontext():
+                return Session(run, log, stop, attempt=attempt).run()
         finally:
             log.close()
 
@@ -141,26 +144,29 @@ class Runs:
 
 
 class StopAt(StopRequest):
-    """Asks for a stop while a step is under way, told by what the log says; not in the evaluation before it."""
+    """Asks for a stop once `step` is under way, the first one too: when the trainer takes up its first batch."""
 
-    def __init__(self, run: RunDir, step: int) -> None:
-        super().__init__(run.stop_request)
-        self._run, self._before = run, step - 1
-        self._every = run.read_facts()["recipe"]["evaluate"]["every"]
+    def __init__(self, file: Path, step: int) -> None:
+        super().__init__(file)
+        self._step, self._under_way = step, False
 
     @property
     def reason(self) -> str | None:
-        last = last_step(self._run)
-        due = last == self._before and isinstance(self._every, int) and last and last % self._every == 0
-        waits = due and last not in {event.fields["step"] for event in of_type(self._run, "eval")}
-        return "asked to" if last >= self._before and not waits else None
+        return "asked to" if self._under_way else None
 
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Within this it is told of every batch."""
+        from workbench.train.trainer import RunTrainer
 
-def last_step(run: RunDir) -> int:
-    """The step the newest attempt has logged last."""
-    found = list(events.read_all(run.events))
-    newest = max((event.attempt for event in found), default=1)
-    return max((event.fields["step"] for event in found if event.type == "step" and event.attempt == newest), default=0)
+        train = RunTrainer.training_step
+
+        def told(trainer: Any, *parts: Any, **options: Any) -> Any:
+            self._under_way = self._under_way or trainer.state.global_step + 1 == self._step
+            return train(trainer, *parts, **options)
+
+        with patch.object(RunTrainer, "training_step", told):
+            yield
 
 
 def of_type(run: RunDir, kind: str) -> list[events.Event]:

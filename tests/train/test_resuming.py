@@ -49,11 +49,18 @@ def uninterrupted(runs):
 def test_a_run_stopped_at_random_steps_ends_with_the_same_bits(runs, uninterrupted, logged):
     seed = random.SystemRandom().randrange(10_000)
     print(f"seed {seed}")
-    stops = sorted(random.Random(seed).sample(range(1, TOTAL), 3))
+    _stopped_at(sorted(random.Random(seed).sample(range(1, TOTAL), 3)), runs, uninterrupted, logged)
+
+
+def test_a_run_stopped_at_its_first_step_and_again_at_the_next_ends_with_the_same_bits(runs, uninterrupted, logged):
+    _stopped_at([1, 2, TOTAL - 1], runs, uninterrupted, logged)
+
+
+def _stopped_at(stops, runs, uninterrupted, logged):
     run = runs.make("stopped", *UNEVEN)
     for step in stops:
         ended = runs.train(run, stop_at=step)
-        assert ended.state == "stopped"
+        assert (ended.state, ended.reason) == ("stopped", f"asked to at step {step}")
         assert checkpoints.newest_sealed(run.checkpoints) == checkpoints.directory(run.checkpoints, step)
     assert runs.train(run).state == "completed"
     assert weights(run) == weights(uninterrupted)
