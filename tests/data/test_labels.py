@@ -277,5 +277,5 @@ def test_targets_come_back_from_the_scale_they_are_learnt_on():
     assert scale.put(values).mean(axis=0) == pytest.approx([0, 0], abs=1e-6)
     assert scale.put(values).std(axis=0) == pytest.approx([1, 1], abs=1e-6)
     assert scale.back(scale.put(values)) == pytest.approx(values, rel=1e-6)
-    with pytest.raises(DataError, match="'b' is 0.1 in every row of train"):
+    with pytest.raises(DataError, match=r"'b' is 0\.1 in every row of train"):
         targets.Scale.of(np.array([[1.0, 0.1], [2.0, 0.1], [4.0, 0.1]]), ["a", "b"], "here")

@@ -15,7 +15,6 @@ from workbench.data import splits as data
 from workbench.errors import WorkbenchError
 from workbench.tasks.encoding import encode
 from workbench.tasks.rows import Padding, TokenRows
-from workbench.tasks.text_classification import step_loss
 from workbench.tasks.weights import train_bpe
 
 
@@ -78,19 +77,6 @@ def test_the_digest_knows_every_token_and_label():
         TokenRows.pack([[1, 2], [3]], labels=np.array([1, 1])),
     ):
         assert one.digest() != other.digest()
-
-
-def test_the_loss_is_of_the_whole_step():
-    logits, labels = torch.randn(6, 3), torch.tensor([0, 1, 2, 0, 1, 2])
-
-    class Outputs:
-        def __init__(self, part):
-            self.logits = logits[part]
-
-    whole = torch.nn.functional.cross_entropy(logits, labels)
-    parts = [step_loss(Outputs(part), labels[part], 6) for part in (slice(0, 4), slice(4, 6))]
-    assert sum(parts) == pytest.approx(whole)
-    assert step_loss(Outputs(slice(0, 6)), labels) == pytest.approx(whole)
 
 
 SCRATCH = """

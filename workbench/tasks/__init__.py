@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from workbench.errors import BadInput
 from workbench.recipe import Generate, Recipe
+from workbench.recipe.sense import Problem
 from workbench.tasks.rows import Batch, Collator, TokenRows
 
 if TYPE_CHECKING:
@@ -40,7 +41,8 @@ _TASKS: Final[Mapping[str, str]] = {
 class Prepared:
     """Rows made ready: `splits` by name, train first; `labels` the classes in id order (empty without classes).
 
-    `counts` is what the `data` event says of each split, `notes` what the user should know.
+    `counts` is what the `data` event says of each split, `notes` what the user should know. `problem` is what a label
+    is, where the task knows several kinds: it decides which metrics there are.
     """
 
     splits: dict[str, TokenRows]
@@ -48,6 +50,7 @@ class Prepared:
     max_length: int
     counts: dict[str, dict[str, Any]]
     notes: list[str] = field(default_factory=list)
+    problem: Problem | None = None
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from typing import Final, Literal
 
 from workbench.errors import BadInput
 from workbench.nearest import nearest
+from workbench.recipe.sense import Problem
 from workbench.text import clean
 
 Direction = Literal["max", "min"]
@@ -100,18 +101,40 @@ BEST: Final[dict[str, str]] = {
 }
 
 
+# text-classification has other metrics for other kinds of label.
+_OF_NUMBERS: Final = frozenset({"mse", "rmse", "mae", "r2", "pearson", "spearman"})
+_OF_SEVERAL: Final = frozenset({"precision_samples", "recall_samples", "f1_samples", "hamming_loss"})
+_BEST_OF: Final[dict[Problem, str]] = {"single-label": "accuracy", "multi-label": "f1", "regression": "mse"}
+
+
+def best(task: str, problem: Problem | None = None) -> str:
+    """What chooses the checkpoint where the recipe does not say. `problem` is what a label is, where that is known."""
+    return BEST[task] if problem is None else _BEST_OF[problem]
+
+
+def known(task: str, problem: Problem | None = None) -> dict[str, Direction]:
+    """The metrics a task has, for that kind of label where it is known; and which way of each is better."""
+    there = METRICS[task]
+    if problem == "regression":
+        return {name: way for name, way in there.items() if name in _OF_NUMBERS or name == "loss"}
+    besides = {None: frozenset[str](), "single-label": _OF_NUMBERS | _OF_SEVERAL, "multi-label": _OF_NUMBERS}[problem]
+    return {name: way for name, way in there.items() if name not in besides}
+
+
 def direction(task: str, metric: str) -> Direction | None:
     """Which way of the metric is better; None where the task has no such metric. `eval/` before it is passed over."""
     return METRICS[task].get(metric.removeprefix("eval/"))
 
 
-def find(task: str, metric: str, *, where: str = "evaluate.best") -> tuple[str, Direction]:
+def find(
+    task: str, metric: str, *, where: str = "evaluate.best", problem: Problem | None = None
+) -> tuple[str, Direction]:
     """The metric's bare name, and which way of it is better. Raises BadInput that names the nearest where none is."""
-    name = metric.removeprefix("eval/")
-    if name in METRICS[task]:
-        return name, METRICS[task][name]
+    name, there = metric.removeprefix("eval/"), known(task, problem)
+    if name in there:
+        return name, there[name]
     raise BadInput(
-        f"{task} has no metric '{clean(name)}'{nearest(name, METRICS[task])}",
+        f"{problem or task} has no metric '{clean(name)}'{nearest(name, there)}",
         where=where,
-        mend=f"use one of {', '.join(METRICS[task])}",
+        mend=f"use one of {', '.join(there)}",
     )

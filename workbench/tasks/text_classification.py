@@ -1,29 +1,48 @@
-"""text-classification: one label a text.
+"""text-classification: one label a text or a pair of texts, any number of labels, or numbers to foresee.
 
-Rows need a text and a label. The head is transformers' `…ForSequenceClassification`, its loss cross entropy.
+Rows need a text, perhaps a second one, and labels (`workbench.data.problem` says of which kind). The head is
+transformers' `…ForSequenceClassification`; the losses are in `text_losses`, the judges in `text_judges`, and
+`text_classifier` asks the trained model. What an answer needs beside the weights is in the model's config: names,
+`thresholds` of several labels, `target_mean` and `target_std` of numbers, and `text_pairs`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.errors import BadInput, WorkbenchError
-from workbench.recipe import Generate, Recipe
-from workbench.tasks import Asked, Judge, Loss, Prepared, Verdict, field_of, forward, weights
-from workbench.tasks.encoding import encode
-from workbench.tasks.rows import Batch, Collator, Padding, TokenRows
+from workbench.errors import BadInput, RecipeError
+from workbench.recipe import Recipe, sense
+from workbench.recipe.sense import Problem
+from workbench.tasks import Judge, Loss, Prepared, text_losses, text_pairs, weights
+from workbench.tasks.rows import Collator, Padding, TokenRows
+from workbench.tasks.text_classifier import DEFAULT_LENGTH, THRESHOLD, TextClassifier
+from workbench.tasks.text_judges import Judged, NumbersJudge, SeveralJudge, SingleJudge
 
 if TYPE_CHECKING:
     from workbench.data.splits import Splits
+    from workbench.data.targets import Scale
     from workbench.models import Located
 
-DEFAULT_LENGTH: Final = 512
-_AT_ONCE: Final = 32
+_PROBLEM_TYPE: Final[dict[Problem, str]] = {
+    "single-label": "single_label_classification",
+    "multi-label": "multi_label_classification",
+    "regression": "regression",
+}
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """What the rows of train say is to be learnt, and how. `scale` is that of numbers."""
+
+    problem: Problem
+    objective: text_losses.Objective
+    scale: Scale | None = None
 
 
 class TextClassification:
@@ -34,6 +53,13 @@ class TextClassification:
 
     def __init__(self, recipe: Recipe) -> None:
         self.recipe = recipe
+        self._learnt: Learnt | None = None
+        self._pairs = False
+
+    @property
+    def learnt(self) -> Learnt:
+        assert self._learnt is not None, "rows are prepared before they are learnt from"
+        return self._learnt
 
     def tokenizer(self, splits: Splits, search: Sequence[Path]) -> Any:
         texts = (str(text) for text in splits.texts("train"))
@@ -43,23 +69,24 @@ class TextClassification:
         return weights.read_config(self.recipe.model, located, _vocabulary(located, tokenizer))
 
     def prepare(self, splits: Splits, tokenizer: Any, longest: int | None) -> Prepared:
-        from workbench.data import labels
+        from workbench.data import labels, problem
 
+        data = self.recipe.data
+        kind = problem.of(splits, data)
+        if found := sense.problems(self.recipe, kind):
+            raise RecipeError(found)
+        self._pairs = splits.columns.of("text_pair") is not None
         length = self._length(longest)
-        classes = labels.classes(splits, self.recipe.data)
+        text_pairs.check_room(tokenizer, length, pairs=self._pairs)
+        names = labels.classes(splits, data)
+        learnt = {name: labels.encode(splits, name, names, data) for name in splits.tables()}
+        self._learnt = self._how(kind, learnt["train"], names, str(splits.origins["train"]))
         ready, counts = {}, {}
-        for name, table in splits.tables().items():
-            rows, truncated = encode(tokenizer, splits.texts(name), length)
-            ids = labels.encode(splits, name, classes, self.recipe.data)
-            ready[name] = TokenRows.pack(rows, np.asarray(table.column("__row__")), ids)
-            counts[name] = {
-                "rows": len(rows),
-                "dropped": splits.dropped.get(name, 0),
-                "truncated": truncated,
-                "tokens": ready[name].tokens,
-                "labels": dict(zip(classes, np.bincount(ids, minlength=len(classes)).tolist(), strict=True)),
-            }
-        return Prepared(ready, classes, length, counts, list(splits.notes))
+        for name in splits.tables():
+            ready[name], counts[name] = self._split(splits, name, tokenizer, length, learnt[name])
+            counts[name] |= _told(kind, learnt[name], names)
+        notes = [*splits.notes, *self._notes(splits, tokenizer, names)]
+        return Prepared(ready, names, length, counts, notes, kind)
 
     def _length(self, longest: int | None) -> int:
         asked = self.recipe.data.max_length
@@ -73,6 +100,53 @@ class TextClassification:
             )
         return asked
 
+    def _how(self, kind: Problem, train: NDArray[Any], names: list[str], where: str) -> Learnt:
+        from workbench.data.targets import Scale
+
+        if kind == "regression":
+            return Learnt(kind, text_losses.SquaredError(), Scale.of(train, names, where))
+        if kind == "single-label":
+            return Learnt(kind, text_losses.single(self.recipe.train, train, names))
+        self._check_thresholds(names)
+        return Learnt(kind, text_losses.several(self.recipe.train, train, names))
+
+    def _check_thresholds(self, names: list[str]) -> None:
+        asked = self.recipe.evaluate.thresholds
+        if isinstance(asked, list) and len(asked) != len(names):
+            raise BadInput(
+                f"{len(asked)} thresholds for {len(names)} labels",
+                where="evaluate.thresholds",
+                mend=f"give one for all, or one for each of {', '.join(names[:8])}",
+            )
+
+    def _split(
+        self, splits: Splits, name: str, tokenizer: Any, length: int, learnt: NDArray[Any]
+    ) -> tuple[TokenRows, dict[str, Any]]:
+        others = splits.texts(name, "text_pair") if self._pairs else None
+        read = text_pairs.read(tokenizer, splits.texts(name, "text"), others, length)
+        source = np.asarray(splits.tables()[name].column("__row__"))
+        scale = self.learnt.scale
+        values = learnt if scale is None else scale.put(learnt)
+        rows = TokenRows.pack(read.ids, source, values, segments=read.flat_segments())
+        counts = {
+            "rows": len(rows),
+            "dropped": splits.dropped.get(name, 0),
+            "truncated": read.truncated,
+            "tokens": rows.tokens,
+        }
+        return rows, counts
+
+    def _notes(self, splits: Splits, tokenizer: Any, names: list[str]) -> Iterator[str]:
+        if self._pairs:
+            yield f"pairs of texts: {splits.columns.of('text')} and {splits.columns.of('text_pair')}"
+            yield from text_pairs.said_of(tokenizer)
+        if self.recipe.data.problem is None and self.learnt.problem != "single-label":
+            yield f"{', '.join(splits.columns.named['label'][:8])}: read as {self.learnt.problem}"
+        balance = getattr(self.learnt.objective, "weights", None)
+        if balance is not None:
+            told = (f"{name} {weight:.4g}" for name, weight in zip(names[:20], balance, strict=False))
+            yield f"class weights: {', '.join(told)}{', …' if len(names) > 20 else ''}"
+
     def model(self, located: Located, tokenizer: Any, prepared: Prepared) -> tuple[Any, list[str]]:
         from transformers import AutoModelForSequenceClassification
 
@@ -81,22 +155,41 @@ class TextClassification:
             "num_labels": len(names),
             "id2label": names,
             "label2id": {label: place for place, label in names.items()},
-            "problem_type": "single_label_classification",
+            "problem_type": _PROBLEM_TYPE[self.learnt.problem],
         }
         config |= _vocabulary(located, tokenizer)
         model, new = weights.load_model(AutoModelForSequenceClassification, self.recipe.model, located, config)
         model.config.pad_token_id = tokenizer.pad_token_id
+        for name, value in self._kept(len(names)).items():
+            setattr(model.config, name, value)
         return model, new
+
+    def _kept(self, several: int) -> dict[str, Any]:
+        """What answers need to know and no config of transformers has a field for."""
+        kept: dict[str, Any] = {"text_pairs": self._pairs}
+        if self.learnt.problem == "multi-label":
+            asked = self.recipe.evaluate.thresholds
+            first = THRESHOLD if asked == "best" else asked
+            kept["thresholds"] = list(first) if isinstance(first, list) else [float(first)] * several
+        if self.learnt.scale is not None:
+            kept["target_mean"] = self.learnt.scale.mean.tolist()
+            kept["target_std"] = self.learnt.scale.std.tolist()
+        return kept
 
     def collator(self, tokenizer: Any, prepared: Prepared) -> Collator:
         fixed = prepared.max_length if self.recipe.train.padding == "max_length" else None
         return Padding(tokenizer.pad_token_id, tokenizer.padding_side, fixed)
 
     def loss(self) -> Loss:
-        return step_loss
+        return text_losses.StepLoss(self.learnt.objective)
 
     def judge(self, split: str, splits: Splits, prepared: Prepared) -> Judge:
-        return ClassificationJudge(split, splits, prepared)
+        judged = Judged(split, splits, prepared, self.learnt.objective, self.recipe.data)
+        if self.learnt.scale is not None:
+            return NumbersJudge(judged, self.learnt.scale)
+        if self.learnt.problem == "multi-label":
+            return SeveralJudge(judged, self.recipe.evaluate.thresholds)
+        return SingleJudge(judged)
 
     def samples(self, model: Any, tokenizer: Any) -> Iterator[tuple[str, str]]:
         return iter(())
@@ -113,125 +206,13 @@ def _vocabulary(located: Located, tokenizer: Any) -> dict[str, Any]:
     return {"vocab_size": len(tokenizer), "pad_token_id": tokenizer.pad_token_id}
 
 
-def step_loss(outputs: Any, labels: Any, num_items_in_batch: Any = None) -> Any:
-    """Cross entropy in nats, summed over the batch and divided by the rows of the optimizer step.
+def _told(kind: Problem, learnt: NDArray[Any], names: list[str]) -> dict[str, Any]:
+    """What the `data` event says of the labels of a split."""
+    from workbench.data import labels, targets
 
-    The models' own loss is the mean of the batch, which Trainer then adds up over an accumulated step: with
-    accumulation the gradient would be so many times too long.
-    """
-    import torch
-
-    total = torch.nn.functional.cross_entropy(outputs.logits.float(), labels, reduction="sum")
-    return total / (len(labels) if num_items_in_batch is None else num_items_in_batch)
-
-
-class ClassificationJudge:
-    """Keeps the logits [rows, classes] of a split; the measures are taken once, over all of them."""
-
-    def __init__(self, split: str, splits: Splits, prepared: Prepared) -> None:
-        self._split, self._splits, self._prepared = split, splits, prepared
-        self._rows: list[NDArray[np.int64]] = []
-        self._logits: list[Any] = []
-
-    def ask(self, model: Any, batch: Batch) -> Any:
-        return forward(model, batch)
-
-    def add(self, rows: NDArray[np.int64], batch: Batch, outputs: Any) -> None:
-        self._rows.append(rows)
-        self._logits.append(outputs.logits.float())
-
-    def part(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        import torch
-
-        if not self._rows:
-            return np.zeros(0, np.int64), np.zeros((0, len(self._prepared.labels)), np.float32)
-        return np.concatenate(self._rows), torch.cat(self._logits).cpu().numpy()
-
-    def verdict(self, parts: Sequence[tuple[NDArray[np.int64], NDArray[np.float32]]]) -> Verdict:
-        from workbench.train.metrics.classification import SingleLabel
-
-        rows = self._prepared.splits[self._split]
-        assert rows.labels is not None, "classification has labels"
-        logits = np.empty((len(rows), len(self._prepared.labels)), np.float64)
-        for places, part in parts:
-            logits[places] = part
-        shares = softmax(logits)
-        called = logits.argmax(axis=1)
-        losses = -_log_softmax(logits)[np.arange(len(rows)), rows.labels]
-        result = SingleLabel(self._prepared.labels).compute(
-            predictions=called, references=rows.labels, probabilities=shares
-        )
-        scalars = {"loss": float(losses.mean())} | result["scalars"]
-        return Verdict(scalars, result["undefined"], result["report"], self._table(called, shares, losses))
-
-    def _table(self, called: NDArray[np.int64], shares: NDArray[np.float64], losses: NDArray[np.float64]) -> Any:
-        import pyarrow as pa
-
-        rows = self._prepared.splits[self._split]
-        names = pa.array(self._prepared.labels, pa.string())
-        flat = pa.array(shares.astype(np.float32).ravel())
-        steps = pa.array(np.arange(len(shares) + 1, dtype=np.int32) * shares.shape[1])
-        return pa.table(
-            {
-                "row": pa.array(rows.source),
-                "label": names.take(pa.array(rows.labels)),
-                "prediction": names.take(pa.array(called)),
-                "probabilities": pa.ListArray.from_arrays(steps, flat),
-                "loss": pa.array(losses.astype(np.float32)),
-                "text": self._splits.texts(self._split),
-            }
-        )
-
-
-def _log_softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    result: NDArray[np.float64] = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-    return result
-
-
-def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Shares [rows, classes] that sum to 1 in each row."""
-    result: NDArray[np.float64] = np.exp(_log_softmax(logits))
-    return result
-
-
-class TextClassifier:
-    """A trained classifier: texts in, labels with their probabilities out."""
-
-    task = "text-classification"
-    fields = ("text",)
-    generates = False
-
-    def __init__(self, model_dir: Path, *, device: str | None = None, max_length: int | None = None) -> None:
-        from transformers import AutoModelForSequenceClassification
-
-        self._tokenizer = weights.open_tokenizer(model_dir)
-        self._model, self._device = weights.open_model(AutoModelForSequenceClassification, model_dir, device)
-        limit = weights.longest(self._model.config, self._tokenizer) or DEFAULT_LENGTH
-        self.max_length = min(max_length or DEFAULT_LENGTH, limit)
-        names = self._model.config.id2label
-        self.labels = [str(names[place]) for place in sorted(names)]
-
-    def predict(self, rows: Sequence[Asked], top_k: int | None = None) -> list[dict[str, Any]]:
-        import torch
-
-        texts = [field_of(row, self.fields)[0] for row in rows]
-        encoded, _ = encode(self._tokenizer, texts, self.max_length)
-        pad = Padding(self._tokenizer.pad_token_id, self._tokenizer.padding_side)
-        answers = []
-        for start in range(0, len(encoded), _AT_ONCE):
-            batch = pad([{"input_ids": row} for row in encoded[start : start + _AT_ONCE]])
-            with torch.inference_mode():
-                outputs = self._model(**{name: tensor.to(self._device) for name, tensor in batch.items()})
-            answers += [self._answer(row, top_k) for row in softmax(outputs.logits.double().cpu().numpy())]
-        return answers
-
-    def _answer(self, shares: NDArray[np.float64], top_k: int | None) -> dict[str, Any]:
-        order = np.argsort(-shares, kind="stable")[:top_k]
-        return {
-            "label": self.labels[int(order[0])],
-            "probabilities": {self.labels[place]: float(shares[place]) for place in order},
-        }
-
-    def generate(self, prompt: str, options: Generate) -> Iterator[str]:
-        raise WorkbenchError("a classifier generates no text", mend="give it texts to label")
+    if kind == "regression":
+        return {"targets": {name: targets.summary(learnt[:, place]) for place, name in enumerate(names)}}
+    told: dict[str, Any] = {"labels": labels.tally(learnt, names)}
+    if kind == "multi-label":
+        told["unlabelled"] = int((learnt.sum(axis=1) == 0).sum())
+    return told

@@ -120,6 +120,13 @@ def estimate(model: Any) -> int:
     return sum(weights.values()) + moments + _SLACK
 
 
+def take_thresholds(directory: Path, config: Any) -> None:
+    """Put the labels' thresholds that were saved with some weights back beside them: they were the best for these."""
+    if hasattr(config, "thresholds") and (directory / "config.json").is_file():
+        saved = json.loads((directory / "config.json").read_text("utf-8"))
+        config.thresholds = saved.get("thresholds", config.thresholds)
+
+
 def write_model(trainer: Any, tokenizer: Any, card: Card, step: int, final: Path) -> None:
     """`model/`, written beside and moved into place whole. Raises OSError and what a full disk else makes."""
     partial, old = (final.with_name(f".{final.name}.{word}") for word in ("partial", "old"))

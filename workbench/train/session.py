@@ -13,6 +13,7 @@ from workbench.data import splits as data
 from workbench.errors import BadInput
 from workbench.models import Located, locate
 from workbench.recipe import Recipe
+from workbench.recipe.sense import Problem
 from workbench.rundir import RunDir
 from workbench.tasks import Prepared, Task, metrics_table, task_for
 from workbench.train import checkpoints, device, resume
@@ -79,7 +80,7 @@ class Session:
 
     def _prepare(self, recipe: Recipe, search: list[Path], located: Located, checkpoint: Path | None) -> Ready:
         task = task_for(recipe)
-        rule = rule_of(recipe)
+        rule_of(recipe)
         rows = data.load(recipe, search)
         chosen = device.choose(recipe)
         if checkpoint is not None and recipe.model.tokenizer == "bpe":
@@ -89,6 +90,7 @@ class Session:
         else:
             tokenizer = task.tokenizer(rows, search)
         prepared = task.prepare(rows, tokenizer, _longest(task, located, tokenizer))
+        rule = rule_of(recipe, prepared.problem)
         self._journal.write("data", splits=prepared.counts, notes=prepared.notes)
         seed_everything(recipe.seed)
         model, new = task.model(located, tokenizer, prepared)
@@ -131,13 +133,17 @@ def seed_everything(seed: int) -> None:
     torch.manual_seed(seed)
 
 
-def rule_of(recipe: Recipe) -> Rule:
-    """What chooses the checkpoint. Raises BadInput for a metric that the task does not have."""
+def rule_of(recipe: Recipe, problem: Problem | None = None) -> Rule:
+    """What chooses the checkpoint. Raises BadInput for a metric that the task does not have.
+
+    `problem` is what a label is: known once the rows are read, and then there are fewer metrics.
+    """
     for name in recipe.evaluate.metrics or []:
-        metrics_table.find(recipe.task, name, where="evaluate.metrics")
+        metrics_table.find(recipe.task, name, where="evaluate.metrics", problem=problem)
     if recipe.evaluate.every == "never":
         return Rule(None, "min")
-    metric, direction = metrics_table.find(recipe.task, recipe.evaluate.best or metrics_table.BEST[recipe.task])
+    asked = recipe.evaluate.best or metrics_table.best(recipe.task, problem)
+    metric, direction = metrics_table.find(recipe.task, asked, problem=problem)
     return Rule(
         metric,
         recipe.evaluate.direction or direction,

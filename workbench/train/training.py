@@ -254,6 +254,7 @@ class Training:
         weights = load_file(path / "model.safetensors", device="cpu")
         self._trainer.model.load_state_dict(weights, strict=False)
         self._trainer.model.tie_weights()
+        saving.take_thresholds(path, self._trainer.model.config)
         self._trainer.state.global_step = checkpoints.step_of(path) or 0
 
     def _write_model(self, step: int) -> None:
