@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,32 +12,82 @@ import pyarrow as pa
 import pyarrow.ipc
 import pyarrow.parquet
 
-from workbench.data import faults
+from workbench.data import faults, raw
 from workbench.errors import DataError
 
 _PANDAS_INDEX = "__index_level_"
+_BATCH = 1024
+_HEAP = 64  # batches that are made one chunk
+_CHUNK = 64 << 20  # bytes
+_ROOM = 1 << 30  # bytes that any file may unpack to
+_VALIDATED = 4 << 30  # bytes
 
 
 def read_parquet(path: Path) -> pa.Table:
     """The rows of a .parquet file, without the index column pandas adds. Raises DataError where it is damaged."""
+    with parquet(path) as file:
+        parts = [pa.Table.from_batches(batches) for batches in _gathered(batches_of(path, file))]
+        table = pa.concat_tables(part.combine_chunks() for part in parts) if parts else file.schema_arrow.empty_table()
+    return table.select(kept(table.column_names))
+
+
+def kept(names: Sequence[str]) -> list[str]:
+    """The user's columns: pandas adds one for its index."""
+    return [name for name in names if not name.startswith(_PANDAS_INDEX)]
+
+
+@contextmanager
+def parquet(path: Path) -> Iterator[pyarrow.parquet.ParquetFile]:
+    """An open .parquet file. Raises DataError where it cannot be read, now or within."""
+    raw.check(path)
     try:
-        table = pyarrow.parquet.ParquetFile(path).read()
-    except OSError as error:
+        with pyarrow.parquet.ParquetFile(path, pre_buffer=False) as file:
+            yield file
+    except (OSError, pa.ArrowException, MemoryError) as error:
         raise _broken(path, "parquet", error) from error
-    except pa.ArrowException as error:
-        raise _broken(path, "parquet", error) from error
-    return table.select([name for name in table.column_names if not name.startswith(_PANDAS_INDEX)])
+
+
+def batches_of(
+    path: Path, file: pyarrow.parquet.ParquetFile, groups: Sequence[int] | None = None
+) -> Iterator[pa.RecordBatch]:
+    """Its rows, a thousand at a time. Raises DataError past the bounds: a value may be packed as often as it occurs."""
+    most, packed, unpacked = max(_ROOM, raw.RATIO * path.stat().st_size), path.stat().st_size, 0
+    for batch in file.iter_batches(batch_size=_BATCH, row_groups=groups):
+        unpacked += batch.nbytes
+        if unpacked > most:
+            raise raw.overflow(
+                path, packed, most, f"at most {raw.RATIO} times its size, or {raw.size_of(_ROOM)}, are read"
+            )
+        batch.validate(full=True)
+        yield batch
+
+
+def _gathered(batches: Iterator[pa.RecordBatch]) -> Iterator[list[pa.RecordBatch]]:
+    """Batches in heaps large enough to make one chunk of."""
+    heap: list[pa.RecordBatch] = []
+    for batch in batches:
+        heap.append(batch)
+        if sum(one.nbytes for one in heap) > _CHUNK or len(heap) == _HEAP:
+            yield heap
+            heap = []
+    if heap:
+        yield heap
 
 
 def read_arrow(path: Path) -> pa.Table:
     """The rows of an .arrow file, in the file or the stream format, mapped rather than read where it can be."""
+    raw.check(path)
     try:
         source = pa.memory_map(str(path))
         head = source.read(6)
         source.seek(0)
         opener = pa.ipc.open_file if head == b"ARROW1" else pa.ipc.open_stream
-        return opener(source).read_all()
-    except (OSError, pa.ArrowException) as error:
+        table = opener(source).read_all()
+        # Offsets that lead out of the file would end the process when they are followed. What is larger than memory is
+        # not read for it.
+        table.validate(full=table.nbytes < _VALIDATED)
+        return table
+    except (OSError, pa.ArrowException, MemoryError, UnicodeDecodeError) as error:
         raise _broken(path, "arrow", error) from error
 
 

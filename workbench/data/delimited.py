@@ -6,27 +6,37 @@ the first block breaks on the row that differs, and turns the text "1.50" or "20
 
 from __future__ import annotations
 
-import codecs
-import csv
 import io
 import re
-import sys
 from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
-from workbench.data import faults, raw
+from workbench.data import csv_faults, faults, raw
 from workbench.errors import DataError
 
 # No leading zeros and no plus: what is turned into a number can be turned back into the very same text.
 _WHOLE = r"^(0|-?[1-9][0-9]{0,17})$"
 _NUMERIC_SAMPLE = 1000
-_HEADER = 1 << 16  # bytes; a field may be twice as long before `csv` gives up
+_HEAD = 1 << 20  # bytes by which a file's form is told
+# A row must fit in a block. Larger ones are tried when it does not, and no quote was left open.
+_BLOCKS: Final = (8 << 20, 256 << 20, (1 << 31) - 1)
 _TSV_QUOTED = re.compile(rb'(?:(?<=\t)|(?<=\n)|^)"[^\t\n]*')
+
+
+@dataclass(frozen=True)
+class Form:
+    """How a file is written: its columns, what stands between them, and whether fields are quoted."""
+
+    names: list[str]
+    delimiter: str
+    quoting: bool
 
 
 def read_csv(path: Path) -> pa.Table:
@@ -34,8 +44,7 @@ def read_csv(path: Path) -> pa.Table:
 
     Raises DataError with file and line for a ragged row, an open quote, a twice-named column or bytes not UTF-8.
     """
-    data = raw.read_bytes(path)
-    return _read(path, data, _delimiter(data), quoting=True)
+    return _read(path, form(path, tsv=False))
 
 
 def read_tsv(path: Path) -> pa.Table:
@@ -45,46 +54,46 @@ def read_tsv(path: Path) -> pa.Table:
     quoted where every field that opens with a quote is well formed, and some double their inner quotes or some hold
     a tab or a line feed (which shows as ragged lines).
     """
-    data = raw.read_bytes(path)
-    if is_quoted_tsv(data):
-        return _read(path, data, "\t", quoting=True)
+    if is_quoted_tsv(raw.blocks(path)):
+        return _read(path, _form(path, _head(path), "\t", quoting=True))
     try:
-        return _read(path, data, "\t", quoting=False)
+        return _read(path, _form(path, _head(path), "\t", quoting=False))
     except DataError:
-        if not _TSV_QUOTED.search(data):
+        if not any(_TSV_QUOTED.search(block) for block in raw.blocks(path)):
             raise
         try:
-            return _read(path, data, "\t", quoting=True)
+            return _read(path, _form(path, _head(path), "\t", quoting=True))
         except DataError:
             pass
         raise
 
 
-def read(path: Path) -> pa.Table:
-    """The rows of a .csv or .tsv file. Raises DataError."""
-    return (read_tsv if path.suffix.lower() == ".tsv" else read_csv)(path)
+def form(path: Path, *, tsv: bool) -> Form:
+    """As the file's beginning shows it. Raises DataError."""
+    head = _head(path)
+    if tsv:
+        return _form(path, head, "\t", quoting=is_quoted_tsv(iter([head])) or _is_ragged(head))
+    return _form(path, head, _delimiter(head), quoting=True)
 
 
-def stream(path: Path, block: int = 1 << 20) -> pacsv.CSVStreamingReader:
-    """Batches of rows as strings, a megabyte at a time, from the file's beginning on.
+def stream(path: Path, form: Form, block: int) -> Iterator[pa.RecordBatch]:
+    """Batches of rows as strings, `block` bytes at a time.
 
-    Raises DataError where the beginning is unusable; iterating raises pyarrow.ArrowInvalid where a later part is.
+    Raises DataError, or pyarrow.ArrowInvalid where a part is not as it should be.
     """
-    try:
-        with path.open("rb") as file:
-            head = file.read(block).removeprefix(codecs.BOM_UTF8)
-    except OSError as error:
-        raise faults.unreadable(path, error) from error
-    if not head.strip():
-        raise faults.empty(path)
-    tsv = path.suffix.lower() == ".tsv"
-    delimiter = "\t" if tsv else _delimiter(head)
-    quoting = not tsv or is_quoted_tsv(head) or _is_ragged(head)
-    names = header(path, head, delimiter, quoting=quoting)
-    try:
-        return pacsv.open_csv(path, **_options(names, delimiter, quoting, block))
-    except pa.ArrowInvalid as error:
-        raise _fault(path, path.read_bytes(), len(names), delimiter, quoting, error) from error
+    with raw.opened(path) as file, pacsv.open_csv(pa.PythonFile(file), **_options(form, block)) as batches:
+        yield from batches
+
+
+def _head(path: Path) -> bytes:
+    """The first megabyte, or the first line where that is longer."""
+    with raw.opened(path) as file:
+        head = file.read(_HEAD)
+        if not re.search(rb"[\r\n]", head):
+            head += file.readline(_BLOCKS[0])
+        if not head.strip() and not any(block.strip() for block in iter(lambda: file.read(_HEAD), b"")):
+            raise faults.empty(path)
+    return head
 
 
 def _is_ragged(head: bytes) -> bool:
@@ -93,13 +102,15 @@ def _is_ragged(head: bytes) -> bool:
     return bool(_TSV_QUOTED.search(head)) and len({line.count(b"\t") for line in whole if line}) > 1
 
 
-def is_quoted_tsv(data: bytes) -> bool:
+def is_quoted_tsv(blocks: Iterator[bytes]) -> bool:
     """Whether single-line fields are all well-formed quoted ones, with a doubled quote to prove it."""
-    fields = [field.rstrip(b"\r") for field in _TSV_QUOTED.findall(data)]
-    inner = [field[1:-1] for field in fields if len(field) > 1 and field.endswith(b'"')]
-    if len(inner) < len(fields) or any(b'"' in text.replace(b'""', b"") for text in inner):
-        return False
-    return any(b'""' in text for text in inner)
+    proven = False
+    for match in (match for block in blocks for match in _TSV_QUOTED.finditer(block)):
+        quoted = match[0].rstrip(b"\r")
+        if len(quoted) < 2 or not quoted.endswith(b'"') or b'"' in quoted[1:-1].replace(b'""', b""):
+            return False
+        proven = proven or b'""' in quoted[1:-1]
+    return proven
 
 
 def _delimiter(data: bytes) -> str:
@@ -109,60 +120,90 @@ def _delimiter(data: bytes) -> str:
     return next((mark for mark in (";", "\t", "|") if mark in header), ",")
 
 
-def header(path: Path, data: bytes, delimiter: str, *, quoting: bool) -> list[str]:
-    """The column names in the first row of `data`. Raises DataError where they are not UTF-8 or one is there twice."""
-    line = re.split(rb"\r\n|\n|\r", data, maxsplit=1)[0]
+def _form(path: Path, head: bytes, delimiter: str, *, quoting: bool) -> Form:
+    """With the column names in the first row. Raises DataError where they are not UTF-8 or one is there twice."""
+    head = head.lstrip(b"\r\n")
+    line = re.split(rb"\r\n|\n|\r", head, maxsplit=1)[0]
     if fault := faults.encoding_fault(path, line):
         raise fault
     names = line.decode("utf-8").split(delimiter)
     if quoting:
-        start = io.StringIO(data[:_HEADER].decode("utf-8", "replace"), newline="")
-        names = next(csv.reader(start, delimiter=delimiter), [])
+        start = io.StringIO(head.decode("utf-8", "replace"), newline="")
+        names = csv_faults.first_row(start, delimiter) or names
     twice = [name for name, times in Counter(names).items() if times > 1]
     if twice:
         raise DataError(f"the header names column {faults.quoted(twice[0])} twice", where=f"{path}:1")
-    return names
+    return Form(names, delimiter, quoting)
 
 
-def _read(path: Path, data: bytes, delimiter: str, *, quoting: bool) -> pa.Table:
-    names = header(path, data, delimiter, quoting=quoting)
-    try:
-        table = parse(data, names, delimiter, quoting=quoting)
-    except pa.ArrowInvalid as error:
-        raise _fault(path, data, len(names), delimiter, quoting, error) from error
-    if quoting and data.count(b'"') % 2 and (fault := _open_quote(path, data, delimiter)):
+class _Counted(io.RawIOBase):
+    """A file that counts the quotes that are read of it."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self.quotes = file, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._file.read(size)
+        self.quotes += data.count(b'"')
+        return data
+
+
+def look(path: Path, form: Form) -> csv_faults.Look:
+    """A second, careful look at a file that cannot be read."""
+    return csv_faults.Look(path, len(form.names), form.delimiter, form.quoting)
+
+
+def straddles(error: pa.ArrowInvalid) -> bool:
+    """Whether it says that a row does not fit in a block."""
+    return "straddl" in str(error)
+
+
+def _read(path: Path, form: Form) -> pa.Table:
+    looked = look(path, form)
+    for block in _BLOCKS:
+        try:
+            return _with_numbers(_parsed(path, form, block, looked))
+        except pa.ArrowInvalid as error:
+            fault = looked.fault()
+            if fault is not None or not straddles(error) or block == _BLOCKS[-1]:
+                raise fault or DataError(faults.quoted(error, 200), where=str(path)) from error
+    raise AssertionError("the last block ends the loop")
+
+
+def _parsed(path: Path, form: Form, block: int, looked: csv_faults.Look) -> pa.Table:
+    with raw.opened(path) as file:
+        counted = _Counted(file)
+        table = pacsv.read_csv(pa.PythonFile(counted, mode="r"), **_options(form, block))
+    # A quote that is open at the end swallows the rows after it, and Arrow says nothing.
+    if form.quoting and counted.quotes % 2 and (fault := looked.open_quote()):
         raise fault
-    return _with_numbers(table)
+    return table
 
 
-def parse(data: bytes, names: list[str], delimiter: str, *, quoting: bool) -> pa.Table:
-    """Rows as strings, header included in `data`. Raises pyarrow.ArrowInvalid."""
-    block = max(1 << 20, min(len(data), 1 << 30))
-    return pacsv.read_csv(pa.BufferReader(data), **_options(names, delimiter, quoting, block))
-
-
-def _options(names: list[str], delimiter: str, quoting: bool, block: int) -> dict[str, Any]:
+def _options(form: Form, block: int) -> dict[str, Any]:
     return {
         "read_options": pacsv.ReadOptions(use_threads=False, block_size=block),
         "parse_options": pacsv.ParseOptions(
-            delimiter=delimiter, quote_char='"' if quoting else False, newlines_in_values=quoting
+            delimiter=form.delimiter, quote_char='"' if form.quoting else False, newlines_in_values=form.quoting
         ),
         "convert_options": pacsv.ConvertOptions(
-            column_types={name: pa.string() for name in names}, strings_can_be_null=False
+            column_types={name: pa.string() for name in form.names}, strings_can_be_null=False
         ),
     }
 
 
 def _with_numbers(table: pa.Table) -> pa.Table:
-    for index, name in enumerate(table.column_names):
-        column = table.column(index)
-        if _whole_numbers(column):
-            table = table.set_column(index, name, _as_integers(column))
-    return table
+    columns = [_as_integers(column) if _whole_numbers(column) else column for column in table.columns]
+    return pa.table(columns, names=table.column_names)
 
 
 def _whole_numbers(column: pa.ChunkedArray) -> bool:
     """Whether every field is a whole number or empty, and one at least is a number."""
+    if not pa.types.is_string(column.type):
+        return False
     for part in (column.slice(0, _NUMERIC_SAMPLE), column):
         filled = part.filter(pc.not_equal(part, ""))
         if len(filled) and not pc.all(pc.match_substring_regex(filled, _WHOLE)).as_py():
@@ -172,41 +213,3 @@ def _whole_numbers(column: pa.ChunkedArray) -> bool:
 
 def _as_integers(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.cast(pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column), pa.int64())
-
-
-def _fault(path: Path, data: bytes, width: int, delimiter: str, quoting: bool, error: Exception) -> DataError:
-    return (
-        faults.encoding_fault(path, data)
-        or _ragged(path, data, width, delimiter, quoting)
-        or (_open_quote(path, data, delimiter) if quoting else None)
-        or DataError(faults.quoted(error, 200), where=str(path))
-    )
-
-
-def _ragged(path: Path, data: bytes, width: int, delimiter: str, quoting: bool) -> DataError | None:
-    text = io.StringIO(data.decode("utf-8", "replace"), newline="")
-    csv.field_size_limit(sys.maxsize)
-    reader = csv.reader(text, delimiter=delimiter, quoting=csv.QUOTE_MINIMAL if quoting else csv.QUOTE_NONE)
-    line = 1
-    for number, row in enumerate(reader):
-        if row and len(row) != width:
-            mend = "quote a field that holds the separator" if quoting else "a field cannot hold a tab"
-            what = f"row {number} has {len(row)} fields where the header names {width}"
-            return DataError(what, where=f"{path}:{line}", mend=mend)
-        line = reader.line_num + 1
-    return None
-
-
-def _open_quote(path: Path, data: bytes, delimiter: str) -> DataError | None:
-    """The DataError for a quoted field that is never closed, with the line its row begins on."""
-    text = io.StringIO(data.decode("utf-8", "replace"), newline="")
-    csv.field_size_limit(sys.maxsize)
-    reader = csv.reader(text, delimiter=delimiter, strict=True)
-    line = 1
-    try:
-        for _ in reader:
-            line = reader.line_num + 1
-    except csv.Error as error:
-        if "unexpected end" in str(error):
-            return DataError("a quoted field opens here and is never closed", where=f"{path}:{line}")
-    return None

@@ -1,39 +1,24 @@
-"""Pages of a split without reading it all: the first is there at once, however large the file.
-
-A file is a run of blocks, found as far as someone looks. A block of lines is a range of bytes and is parsed again for
-each page, so that a pager holds next to nothing; only delimited files, which cannot be entered in the middle (a
-quoted field may hold a line feed), keep what was read of them.
-"""
+"""Pages of a split without reading it all: the first is there at once, however large the file."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet
 
-from workbench.data import delimited, faults, jsonlines, lines
+from workbench.data import blocks
+from workbench.data.blocks import BROKEN, Block
 from workbench.data.sources import Part
 from workbench.errors import DataError
 
-BROKEN = "__broken__"  # the key of a line that cannot be read: its fault, said in place of the row
-_BLOCK = 1 << 20
-_BATCH = 2048
+__all__ = ["BROKEN", "Pager", "Row", "open_pager"]
 
 Row = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Block:
-    """Some consecutive rows. `read(offset, limit)` gives those from `offset` on."""
-
-    rows: int
-    read: Callable[[int, int], pa.Table]
 
 
 @dataclass
@@ -52,6 +37,7 @@ class Pager:
         self._blocks: list[Block] = []
         self._starts: list[int] = [0]
         self._done = False
+        self._fault: DataError | None = None
         self._searches: dict[tuple[str, str, str], _Search] = {}
 
     @property
@@ -113,7 +99,13 @@ class Pager:
         return len(state.found), self._done and state.blocks == len(self._blocks)
 
     def _find(self) -> bool:
-        block = next(self._source, None)
+        if self._fault is not None:
+            raise self._fault
+        try:
+            block = next(self._source, None)
+        except DataError as error:
+            self._fault = error
+            raise
         if block is None:
             self._done = True
             return False
@@ -124,137 +116,72 @@ class Pager:
 
 def open_pager(part: Part) -> Pager:
     """Pages of one split of a source. Raises DataError, now or when the place of a fault is reached."""
-    if part.files and all(path.suffix.lower() in _OPENERS for path in part.files):
-        return Pager(block for path in part.files for block in _OPENERS[path.suffix.lower()](path))
-    return Pager(_whole(part))
+    return Pager(_blocks(part))
 
 
-def _whole(part: Part) -> Iterator[Block]:
-    table = part.table()
-    yield Block(table.num_rows, table.slice)
+def _blocks(part: Part) -> Iterator[Block]:
+    runs = [blocks.of_file(path, part.format) if part.format else None for path in part.files]
+    if not runs or None in runs:
+        table = part.table()
+        yield Block(table.num_rows, table.slice)
+        return
+    for run in runs:
+        yield from run or ()
 
 
-def _matching(table: pa.Table, contains: str, column: str, value: str) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+_Mask = npt.NDArray[np.bool_]
+
+
+def _matching(table: pa.Table, contains: str, column: str, value: str) -> _Mask:
     mask = np.ones(table.num_rows, dtype=bool)
     if contains:
         hits = np.zeros(table.num_rows, dtype=bool)
-        for name in table.column_names:
-            if pa.types.is_string(table.schema.field(name).type):
-                held = pc.match_substring(table.column(name), contains, ignore_case=True)
-                hits |= np.asarray(pc.fill_null(held, False))
+        for held in table.columns:
+            hits |= _holding(held.combine_chunks(), contains)
         mask &= hits
     if column:
         if column not in table.column_names:
             return np.zeros(table.num_rows, dtype=bool)
-        mask &= np.asarray(pc.fill_null(pc.equal(pc.cast(table.column(column), pa.string()), value), False))
+        mask &= _being(table.column(column).combine_chunks(), value)
     return mask
 
 
-def _line_blocks(path: Path, parse: Callable[[bytes], pa.Table], count: Callable[[bytes], int]) -> Iterator[Block]:
-    """Ranges of whole lines, about a megabyte each."""
+def _holding(values: pa.Array, text: str) -> _Mask:
+    """Which values have the text in them, at any depth, in any case."""
+    if pa.types.is_dictionary(values.type):
+        values = values.dictionary_decode()
+    if _is_list(values.type):
+        return _of_lists(values, _holding(pc.list_flatten(values), text))
+    if pa.types.is_struct(values.type):
+        hits = np.zeros(len(values), dtype=bool)
+        for part in values.flatten():
+            hits |= _holding(part, text)
+        return hits
+    if not (pa.types.is_string(values.type) or pa.types.is_large_string(values.type)):
+        return np.zeros(len(values), dtype=bool)
+    return _mask(pc.match_substring(values, text, ignore_case=True))
+
+
+def _being(values: pa.Array, text: str) -> _Mask:
+    """Which values are, as text, the one looked for; a list is where one of its items is."""
+    if _is_list(values.type):
+        return _of_lists(values, _being(pc.list_flatten(values), text))
     try:
-        with path.open("rb") as file:
-            start = 3 if file.read(3) == b"\xef\xbb\xbf" else 0
-            file.seek(start)
-            while chunk := file.read(_BLOCK):
-                chunk += file.readline()
-                rows = count(chunk)
-                if rows:
-                    yield Block(rows, _range(path, start, len(chunk), parse))
-                start += len(chunk)
-    except OSError as error:
-        raise faults.unreadable(path, error) from error
+        return _mask(pc.equal(pc.cast(values, pa.string()), text))
+    except pa.ArrowException:  # an object has no one text
+        return np.zeros(len(values), dtype=bool)
 
 
-def _range(path: Path, start: int, size: int, parse: Callable[[bytes], pa.Table]) -> Callable[[int, int], pa.Table]:
-    def read(offset: int, limit: int) -> pa.Table:
-        with path.open("rb") as file:
-            file.seek(start)
-            return parse(file.read(size)).slice(offset, limit)
-
-    return read
+def _of_lists(lists: pa.Array, hits: _Mask) -> _Mask:
+    """Which lists hold one of the items that `hits` tells."""
+    mask = np.zeros(len(lists), dtype=bool)
+    mask[np.asarray(pc.list_parent_indices(lists))[hits]] = True
+    return mask
 
 
-def _jsonl(path: Path) -> Iterator[Block]:
-    return _line_blocks(path, _objects, lambda chunk: sum(1 for line in chunk.split(b"\n") if line.strip()))
+def _mask(values: pa.Array) -> _Mask:
+    return np.asarray(pc.fill_null(values, False).to_numpy(zero_copy_only=False), dtype=bool)
 
 
-def _objects(data: bytes) -> pa.Table:
-    """Like `jsonlines.parse`, but a line that cannot be read takes the place of its row."""
-    try:
-        return jsonlines.Block(Path(), data).table()
-    except DataError:
-        rows = [_object(line) for line in faults.lines(data) if line.strip()]
-        keys = dict.fromkeys(key for row in rows for key in row)
-        return pa.table({key: _loosely([row.get(key) for row in rows]) for key in keys})
-
-
-def _object(line: bytes) -> Row:
-    try:
-        row = jsonlines.load(line, "")
-    except DataError as error:
-        return {BROKEN: error.what}
-    return row if isinstance(row, dict) else {BROKEN: "not an object"}
-
-
-def _loosely(values: list[Any]) -> pa.Array:
-    """A column of whatever it holds: as it is where the types agree, else as text."""
-    try:
-        return pa.array(values)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, UnicodeEncodeError, OverflowError):
-        texts = [None if value is None else str(value).encode("utf-8", "replace").decode() for value in values]
-        return pa.array(texts, pa.string())
-
-
-def _txt(path: Path) -> Iterator[Block]:
-    def parse(data: bytes) -> pa.Table:
-        return lines.parse(data.decode("utf-8", "replace").encode())
-
-    return _line_blocks(path, parse, lambda chunk: chunk.count(b"\n") + (not chunk.endswith(b"\n")))
-
-
-def _delimited(path: Path) -> Iterator[Block]:
-    try:
-        with delimited.stream(path) as batches:
-            for batch in batches:
-                table = pa.Table.from_batches([batch])
-                if table.num_rows:
-                    yield Block(table.num_rows, table.slice)
-    except pa.ArrowInvalid:
-        delimited.read(path)  # says where the fault is
-        raise
-
-
-def _parquet(path: Path) -> Iterator[Block]:
-    try:
-        file = pyarrow.parquet.ParquetFile(path, pre_buffer=False)
-    except (OSError, pa.ArrowException) as error:
-        raise DataError(f"cannot be read as parquet ({faults.quoted(error, 120)})", where=str(path)) from error
-    for group in range(file.num_row_groups):
-        yield Block(file.metadata.row_group(group).num_rows, _group(file, group))
-
-
-def _group(file: Any, group: int) -> Callable[[int, int], pa.Table]:
-    def read(offset: int, limit: int) -> pa.Table:
-        taken: list[pa.RecordBatch] = []
-        seen = 0
-        for batch in file.iter_batches(batch_size=_BATCH, row_groups=[group]):
-            if seen + batch.num_rows > offset:
-                taken.append(batch)
-            seen += batch.num_rows
-            if seen >= offset + limit:
-                break
-        first = seen - sum(batch.num_rows for batch in taken)
-        return pa.Table.from_batches(taken).slice(offset - first, limit)
-
-    return read
-
-
-_OPENERS: dict[str, Callable[[Path], Iterator[Block]]] = {
-    ".jsonl": _jsonl,
-    ".ndjson": _jsonl,
-    ".txt": _txt,
-    ".csv": _delimited,
-    ".tsv": _delimited,
-    ".parquet": _parquet,
-}
+def _is_list(type: pa.DataType) -> bool:
+    return bool(pa.types.is_list(type) or pa.types.is_large_list(type) or pa.types.is_fixed_size_list(type))

@@ -100,16 +100,22 @@ class _Unpacked(gzip.GzipFile):
             return b"".join(iter(lambda: self.read(BLOCK), b""))
         data = super().read(size)
         if self.tell() > self._most:
-            raise DataError(
-                f"unpacks to more than {_size(self._most)} from {_size(self._packed)}; "
-                f"at most {RATIO} times its size (or {_size(ROOM)}) and {_size(MOST)} are read",
-                where=str(self._path),
-                mend="unpack it with gunzip if it is what it should be",
-            )
+            bounds = f"at most {RATIO} times its size (or {size_of(ROOM)}) and {size_of(MOST)} are read"
+            raise overflow(self._path, self._packed, self._most, bounds)
         return data
 
 
-def _size(amount: float) -> str:
+def overflow(path: Path, packed: int, most: int, bounds: str) -> DataError:
+    """The DataError for a packed file of `packed` bytes that unpacks to more than `most`."""
+    return DataError(
+        f"unpacks to more than {size_of(most)} from {size_of(packed)}; {bounds}",
+        where=str(path),
+        mend="unpack it yourself if it is what it should be",
+    )
+
+
+def size_of(amount: float) -> str:
+    """A number of bytes for a message."""
     for unit in ("bytes", "KiB", "MiB"):
         if amount < 1024:
             return f"{amount:.3g} {unit}"
