@@ -418,6 +418,13 @@ def test_what_is_no_encoder_decoder_or_knows_too_few_tokens_is_refused(words, tm
 # Runs
 
 
+def test_texts_that_do_not_end_are_counted(dates, trained, said):
+    (event,) = said(trained(DATES, "train.max_steps=1", "data.max_target_length=5", "data.holdout=none"), "eval")
+    table = pq.read_table(dates / "runs/run/predictions/validation.parquet")
+    assert event.fields["unended"] > 0
+    assert table.num_rows == 40
+
+
 def test_a_small_t5_learns_to_write_dates(dates, trained, said):
     run = trained(DATES)
     judged = said(run, "eval")
@@ -437,6 +444,8 @@ def test_a_small_t5_learns_to_write_dates(dates, trained, said):
     for score, exact in zip(table["score"], right, strict=True):
         assert 0 <= score <= 1
         assert (score > 0.9999) == exact
+
+    assert best.fields["unended"] == 0
 
     # Whoever opens the model gets what the evaluation got.
     opened = tasks.predictor("seq2seq", run.model)

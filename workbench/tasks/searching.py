@@ -27,9 +27,11 @@ def settle(model: Any, sides: Sides, shift: Shift, *, scratch: bool) -> None:
     model.config.decoder_start_token_id = settings.decoder_start_token_id
     if language is not None:
         settings.forced_bos_token_id = language if target[0] == language else None
+    # Some set the end token upon the last one there is room for: it would be lost, and seem to be the end.
+    settings.forced_eos_token_id = None
     if scratch:
         # The configs' own defaults are ids of the published vocabularies.
-        model.config.forced_eos_token_id = settings.forced_eos_token_id = None
+        model.config.forced_eos_token_id = None
         settings.bos_token_id = sides.tokenizer.bos_token_id
         settings.eos_token_id = end_of(sides.tokenizer)
 

@@ -128,6 +128,7 @@ class Seq2Seq:
             prepared,
             write=self._write if evaluate.generate else None,
             read=partial(generation.text_of, sides.tokenizer),
+            end=end_of(sides.tokenizer),
             language=languages.of_text(self.recipe.data.target_language),
         )
 

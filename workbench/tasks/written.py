@@ -21,16 +21,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Share:
-    """What a process has gathered: rows [n], the sum of the loss and tokens of each [n, 2], and texts if any."""
+    """What a process has gathered: rows [n], the sum of the loss and tokens of each [n, 2], and texts if any.
+
+    `unended` is how many texts were broken off where there was room for no more.
+    """
 
     rows: NDArray[np.int64]
     sums: NDArray[np.float64]
     texts: list[str]
+    unended: int
 
 
 class WritingJudge:
     """Keeps of each row its loss in nats, its tokens and the ids written. `write` gives ids [rows, longest], or None
-    where the loss alone is asked for; `read` makes ids a text."""
+    where the loss alone is asked for; `read` makes ids a text, which `end` ends."""
 
     def __init__(
         self,
@@ -40,10 +44,11 @@ class WritingJudge:
         *,
         write: Callable[[Any, Batch], Any] | None,
         read: Callable[[list[int]], str],
+        end: int,
         language: str | None,
     ) -> None:
         self._split, self._splits, self._prepared = split, splits, prepared
-        self._write, self._read, self._language = write, read, language
+        self._write, self._read, self._end, self._language = write, read, end, language
         self._rows: list[NDArray[np.int64]] = []
         self._sums: list[Any] = []
         self._ids: list[NDArray[np.int32]] = []
@@ -69,9 +74,10 @@ class WritingJudge:
         import torch
 
         if not self._rows:
-            return Share(np.zeros(0, np.int64), np.zeros((0, 2)), [])
+            return Share(np.zeros(0, np.int64), np.zeros((0, 2)), [], 0)
         texts = [self._read(ids.tolist()).strip() for ids in self._ids]
-        return Share(np.concatenate(self._rows), torch.cat(self._sums).cpu().numpy(), texts)
+        unended = sum(self._end not in ids for ids in self._ids)
+        return Share(np.concatenate(self._rows), torch.cat(self._sums).cpu().numpy(), texts, unended)
 
     def verdict(self, parts: Sequence[Share]) -> Verdict:
         count = len(self._prepared.splits[self._split])
@@ -89,7 +95,8 @@ class WritingJudge:
             texts[row] = text
         result = self._measured(texts)
         table = self._table(losses, texts)
-        return Verdict(scalars | result["scalars"], result["undefined"], result["report"], table)
+        report = result["report"] | {"unended": sum(part.unended for part in parts)}
+        return Verdict(scalars | result["scalars"], result["undefined"], report, table)
 
     def _gold(self) -> list[str]:
         found: list[str] = self._splits.texts(self._split, "target").to_pylist()
