@@ -54,7 +54,7 @@ class TextClassification:
     def __init__(self, recipe: Recipe) -> None:
         self.recipe = recipe
         self._learnt: Learnt | None = None
-        self._pairs = False
+        self._pairs = self._typed = False
 
     @property
     def learnt(self) -> Learnt:
@@ -66,7 +66,9 @@ class TextClassification:
         return weights.load_tokenizer(self.recipe.model, search, texts)
 
     def config(self, located: Located, tokenizer: Any) -> Any:
-        return weights.read_config(self.recipe.model, located, _vocabulary(located, tokenizer))
+        found = weights.read_config(self.recipe.model, located, _vocabulary(located, tokenizer))
+        self._typed = text_pairs.has_segments(found)
+        return found
 
     def prepare(self, splits: Splits, tokenizer: Any, longest: int | None) -> Prepared:
         from workbench.data import labels, problem
@@ -123,7 +125,7 @@ class TextClassification:
         self, splits: Splits, name: str, tokenizer: Any, length: int, learnt: NDArray[Any]
     ) -> tuple[TokenRows, dict[str, Any]]:
         others = splits.texts(name, "text_pair") if self._pairs else None
-        read = text_pairs.read(tokenizer, splits.texts(name, "text"), others, length)
+        read = text_pairs.read(tokenizer, splits.texts(name, "text"), others, length, typed=self._typed)
         source = np.asarray(splits.tables()[name].column("__row__"))
         scale = self.learnt.scale
         values = learnt if scale is None else scale.put(learnt)

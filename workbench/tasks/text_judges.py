@@ -53,7 +53,7 @@ class Judged:
         return found
 
     def verdict(self, logits: Logits, result: dict[str, Any], columns: dict[str, Any], score: NDArray[Any]) -> Verdict:
-        """What the metric `result` found, with the loss before it, and the rows' table with what the task adds."""
+        """What the metric `result` found, with the loss before it, and the rows' table with `columns` in it."""
         import pyarrow as pa
 
         losses = self.losses(logits)
@@ -144,7 +144,12 @@ class SeveralJudge(LogitsJudge):
         result = MultiLabel(judged.names, thresholds).compute(probabilities=shares, references=truth)
         result["report"] = (result.get("report") or {}) | {"thresholds": thresholds}
         called = shares >= np.asarray(thresholds)
-        columns = {"prediction": readable(called, judged.names), "probabilities": lists(shares)}
+        columns = {
+            # In the order of the ids, so that equal sets read alike.
+            "label": readable(truth > 0, judged.names),
+            "prediction": readable(called, judged.names),
+            "probabilities": lists(shares),
+        }
         return judged.verdict(logits, result, columns, row_f1(called, truth > 0))
 
 

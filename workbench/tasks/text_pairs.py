@@ -40,16 +40,20 @@ class Encoded:
         return [{"input_ids": ids, "token_type_ids": segments} for ids, segments in pairs]
 
 
-def read(tokenizer: Any, texts: Any, others: Any | None, max_length: int) -> Encoded:
+def has_segments(config: Any) -> bool:
+    """Whether a model tells two texts apart by token types. Not every tokenizer says so of its model."""
+    return (getattr(config, "type_vocab_size", None) or 0) > 1
+
+
+def read(tokenizer: Any, texts: Any, others: Any | None, max_length: int, *, typed: bool) -> Encoded:
     """Each text, with the other of its row if there are others, in at most `max_length` tokens.
 
     Of a pair that is too long, tokens go from the end of the text that is longer at the time. `texts` and `others` are
-    lists of strings or Arrow columns of them.
+    lists of strings or Arrow columns of them. With `typed` a pair has segments.
     """
     if others is None:
         ids, truncated = encode(tokenizer, texts, max_length)
         return Encoded(ids, None, truncated)
-    typed = "token_type_ids" in tokenizer.model_input_names
     rows: list[list[int]] = []
     segments: list[list[int]] = []
     truncated = 0
