@@ -16,7 +16,8 @@ from workbench.data import splits as data
 from workbench.models import locate
 from workbench.recipe import Generate
 from workbench.tasks import generation
-from workbench.tasks.causal_lm import LanguageJudge, pack
+from workbench.tasks.causal_lm import LanguageJudge
+from workbench.tasks.packing import pack
 
 TEXT = "the cat sat on the mat\n\nand the dog sat on the cat\n猫坐在垫子上。狗坐在猫上。\n" * 20
 
@@ -117,7 +118,7 @@ def test_the_judge_finds_the_loss_that_the_model_finds(made):
 def test_without_temperature_it_is_the_greedy_text_of_transformers(made):
     _, _, tokenizer, _, model, _ = made
     prompt = tokenizer("the cat")["input_ids"]
-    ours = list(generation.tokens(model, prompt, Generate(max_new_tokens=12, temperature=0), 32, None))
+    ours = list(generation.tokens(model, prompt, Generate(max_new_tokens=12, temperature=0), 32))
     theirs = model.generate(
         torch.tensor([prompt]), max_new_tokens=12, min_new_tokens=12, do_sample=False, pad_token_id=0
     )

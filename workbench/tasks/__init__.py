@@ -119,9 +119,9 @@ class Task(Protocol):
         """Prompts and what the model makes of them; nothing for a task that generates nothing."""
 
 
-def forward(model: Any, batch: Batch) -> Any:
+def forward(model: Any, batch: Batch, **options: Any) -> Any:
     """The model's outputs for a batch, without its labels."""
-    return model(**{name: tensor for name, tensor in batch.items() if name != "labels"})
+    return model(**{name: tensor for name, tensor in batch.items() if name != "labels"}, **options)
 
 
 # What a predictor is asked about: a text, or the fields of a row by name.

@@ -1,13 +1,15 @@
-"""causal-lm: what comes next, on plain text.
+"""causal-lm: what comes next, in plain text, in the completion of a prompt, or in the assistant's turns of a chat.
 
-Rows need a text. Lines of a text file are one document; other rows are a document each, with the end token between.
-The tokens are packed into blocks without regard to where documents end (Brown et al. 2020, section 2.2). Training
-drops the last block of a split where it is short, evaluation keeps it; both are counted in the `data` event.
+Plain text is packed into blocks; lines of a text file are one document, other rows are a document each. Training
+drops the last block of a split where it is short, evaluation keeps it. Of prompts and chats each row stays one, and
+only the answer is learnt, unless `train.loss_on` says otherwise. Whatever is cut or dropped is counted in the `data`
+event.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,16 +18,16 @@ from numpy.typing import NDArray
 
 from workbench.errors import BadInput, DataError, WorkbenchError
 from workbench.recipe import Generate, Recipe
-from workbench.tasks import Asked, Judge, Prepared, Verdict, documents, forward, generation, weights
-from workbench.tasks.encoding import encode
+from workbench.tasks import Asked, Judge, Prepared, Verdict, documents, forward, generation, packing, turns, weights
 from workbench.tasks.rows import IGNORED, Batch, Collator, Padding, TokenRows
 
 if TYPE_CHECKING:
     from workbench.data.splits import Splits
     from workbench.models import Located
 
-DEFAULT_BLOCK: Final = 512
-_NO_LIMIT: Final = 1 << 62
+DEFAULT_LENGTH: Final = 512
+PLAIN: Final = "text"
+CHAT: Final = "chat"
 
 
 class CausalLM:
@@ -37,46 +39,92 @@ class CausalLM:
     def __init__(self, recipe: Recipe) -> None:
         self.recipe = recipe
         self._positions: int | None = None
+        self._apart = self._chat = False
 
     def tokenizer(self, splits: Splits, search: Sequence[Path]) -> Any:
         return weights.load_tokenizer(self.recipe.model, search, documents.texts(splits, "train"))
 
     def config(self, located: Located, tokenizer: Any) -> Any:
-        return weights.read_config(self.recipe.model, located, _vocabulary(located, tokenizer))
+        config = weights.read_config(self.recipe.model, located, _vocabulary(located, tokenizer))
+        self._apart = packing.keeps_apart(config)
+        return config
 
     def prepare(self, splits: Splits, tokenizer: Any, longest: int | None) -> Prepared:
-        block = self._block(longest)
+        self._positions = longest
+        if splits.columns.shape.name == PLAIN:
+            return self._blocks(splits, tokenizer, self._length("block_size", longest))
+        return self._answers(splits, tokenizer, self._length("max_length", longest))
+
+    def _blocks(self, splits: Splits, tokenizer: Any, block: int) -> Prepared:
         ready, counts = {}, {}
         notes = list(splits.notes)
+        if self.recipe.train.loss_on == "answer":
+            raise BadInput("plain text has no answers", where="train.loss_on", mend="leave it out")
         for name, table in splits.tables().items():
-            ids, text_bytes = _tokens(splits, name, tokenizer)
-            ready[name], left = pack(ids, block, keep_short=name != "train")
+            text = packing.stream(splits, name, tokenizer)
+            starts = text.starts if self._apart else None
+            ready[name], left = packing.pack(text.ids, block, keep_short=name != "train", starts=starts)
             if len(ready[name]) == 0 or ready[name].tokens < 2:
-                raise DataError(f"{name} has too little text ({len(ids)} tokens)", where=f"data.{name}")
+                raise DataError(f"{name} has too little text ({len(text.ids)} tokens)", where=f"data.{name}")
             if left:
-                notes.append(f"{name}: the last {left} of {len(ids)} tokens fill no block of {block} and are dropped")
+                notes.append(
+                    f"{name}: the last {left} of {len(text.ids)} tokens fill no block of {block} and are dropped"
+                )
+            if len(text.starts) > 1 and not self._apart:
+                notes.append(f"{name}: documents that share a block see each other: the model cannot keep them apart")
             counts[name] = {
                 "rows": table.num_rows,
                 "dropped": splits.dropped.get(name, 0),
                 "truncated": 0,
-                "tokens": len(ids),
-                "bytes": text_bytes,
+                "tokens": len(text.ids),
+                "bytes": text.size,
                 "blocks": len(ready[name]),
                 "left_over": left,
             }
         return Prepared(ready, [], block, counts, notes)
 
-    def _block(self, longest: int | None) -> int:
-        self._positions = longest
-        asked = self.recipe.data.block_size
+    def _answers(self, splits: Splits, tokenizer: Any, length: int) -> Prepared:
+        ready, counts = {}, {}
+        notes = list(splits.notes)
+        whole = self.recipe.train.loss_on == "all"
+        self._chat = splits.columns.shape.name == CHAT
+        made = turns.chats if self._chat else turns.completions
+        for name, table in splits.tables().items():
+            rows = made(splits, name, tokenizer, all_of_it=whole)
+            fitted = turns.fit(rows, np.asarray(table.column("__row__")), length)
+            if not len(fitted.rows):
+                raise DataError(
+                    f"no row of {name} has an answer within {length} tokens",
+                    where=f"data.{name}",
+                    mend="raise data.max_length, or check which column is what",
+                )
+            if fitted.cut:
+                notes.append(f"{name}: {fitted.cut} of {table.num_rows} rows are cut at {length} tokens")
+            if fitted.gone:
+                notes.append(f"{name}: {fitted.gone} of {table.num_rows} rows are dropped: no answer is left of them")
+            ready[name] = fitted.rows
+            counts[name] = {
+                "rows": table.num_rows,
+                "dropped": splits.dropped.get(name, 0) + fitted.gone,
+                "truncated": fitted.cut,
+                "tokens": fitted.rows.tokens,
+                "learnt": fitted.learnt,
+                "bytes": _learnt_bytes(fitted.rows, tokenizer),
+            }
+        if self._chat and turns.turn_end(tokenizer) is None and not tokenizer.eos_token:
+            notes.append("the chat template ends an answer with no token of its own: what is generated may not end")
+        return Prepared(ready, [], length, counts, notes)
+
+    def _length(self, field: str, longest: int | None) -> int:
+        asked: int | None = getattr(self.recipe.data, field)
         if asked is None:
-            return min(longest or DEFAULT_BLOCK, DEFAULT_BLOCK)
+            return min(longest or DEFAULT_LENGTH, DEFAULT_LENGTH)
         if asked < 2:
-            raise BadInput("a block needs 2 tokens or more", where="data.block_size")
+            raise BadInput("2 tokens or more are needed", where=f"data.{field}")
         if longest is not None and asked > longest:
             raise BadInput(
                 f"{asked} tokens are more than the model's {longest} positions",
-                where="data.block_size",
+                where=f"data.{field}",
                 mend=f"use {longest} or less, or set model.config.n_positions",
             )
         return asked
@@ -85,22 +133,27 @@ class CausalLM:
         from transformers import AutoModelForCausalLM
 
         config = _vocabulary(located, tokenizer)
-        return weights.load_model(AutoModelForCausalLM, self.recipe.model, located, config)
+        model, new = weights.load_model(AutoModelForCausalLM, self.recipe.model, located, config)
+        # Whoever asks the model must know that what it is asked is a user's turn.
+        model.config.workbench_chat = self._chat
+        return model, new
 
     def collator(self, tokenizer: Any, prepared: Prepared) -> Collator:
-        return Padding(tokenizer.pad_token_id or 0, own_labels=True)
+        padding = Padding(tokenizer.pad_token_id or 0, own_labels=True)
+        return Blocks(padding) if prepared.splits["train"].positions is not None else padding
 
     def loss(self) -> None:
         return None
 
     def judge(self, split: str, splits: Splits, prepared: Prepared) -> Judge:
         counts = prepared.counts[split]
-        return LanguageJudge(bytes_per_token=counts["bytes"] / counts["tokens"])
+        return LanguageJudge(bytes_per_token=counts["bytes"] / counts.get("learnt", counts["tokens"]))
 
     def samples(self, model: Any, tokenizer: Any) -> Iterator[tuple[str, str]]:
         options = self.recipe.generate
         for prompt in options.prompts:
-            yield prompt, "".join(generation.stream(model, tokenizer, prompt, options, self._positions))
+            pieces = generation.stream(model, tokenizer, prompt, options, self._positions, chat=self._chat)
+            yield prompt, "".join(pieces)
 
     @classmethod
     def load(cls, model_dir: Path, *, device: str | None = None, max_length: int | None = None) -> TextGenerator:
@@ -119,45 +172,26 @@ def _vocabulary(located: Located, tokenizer: Any) -> dict[str, Any]:
     }
 
 
-def _tokens(splits: Splits, split: str, tokenizer: Any) -> tuple[NDArray[np.int32], int]:
-    """Every token of a split in order, the end token after each document; and the text's size in bytes of UTF-8."""
-    whole = documents.of_lines(splits, split)
-    end = tokenizer.eos_token_id
-    parts, size = [], 0
-    for text in documents.grouped(documents.texts(splits, split)):
-        size += sum(len(piece.encode("utf-8", "replace")) for piece in text)
-        rows, _ = encode(_Plain(tokenizer), text, _NO_LIMIT)
-        for row in rows:
-            parts.append(np.asarray(row, dtype=np.int32))
-            if end is not None and not whole:
-                parts.append(np.asarray([end], dtype=np.int32))
-    if end is not None and whole:
-        parts.append(np.asarray([end], dtype=np.int32))
-    return np.concatenate(parts) if parts else np.zeros(0, np.int32), size
+@dataclass(frozen=True)
+class Blocks:
+    """Blocks whose positions say what sees what. Padding stands behind everything, where nothing looks at it."""
+
+    padding: Padding
+
+    def __call__(self, items: Sequence[dict[str, Any]]) -> Batch:
+        batch = self.padding(items)
+        # With a mask transformers would not look for documents in the positions.
+        batch.pop("attention_mask", None)
+        return batch
 
 
-class _Plain:
-    """A tokenizer that adds no special tokens."""
-
-    def __init__(self, tokenizer: Any) -> None:
-        self._tokenizer = tokenizer
-
-    def __call__(self, texts: list[str], **options: Any) -> Any:
-        return self._tokenizer(texts, add_special_tokens=False, **options)
-
-
-def pack(ids: NDArray[np.int32], block: int, *, keep_short: bool) -> tuple[TokenRows, int]:
-    """The tokens cut into blocks, and how many at the end were left out.
-
-    A last block that is short stays with `keep_short`, and where it is the only one; a single token predicts nothing
-    and always goes.
-    """
-    left = len(ids) % block
-    if left > 1 and (keep_short or len(ids) < block):
-        left = 0
-    kept = len(ids) - left
-    bounds = np.append(np.arange(0, kept, block, dtype=np.int64), np.int64(kept))
-    return TokenRows(ids[:kept], bounds, np.arange(len(bounds) - 1)), left
+def _learnt_bytes(rows: TokenRows, tokenizer: Any) -> int:
+    """Bytes of UTF-8 of the tokens that are learnt."""
+    assert rows.tags is not None, "answers are tagged"
+    learnt = np.where(rows.tags == IGNORED, -1, rows.ids)
+    parts = (part[part >= 0].tolist() for part in np.split(learnt, rows.bounds[1:-1]))
+    texts = tokenizer.batch_decode(list(parts), skip_special_tokens=True, clean_up_tokenization_spaces=False)
+    return sum(len(text.encode("utf-8", "replace")) for text in texts)
 
 
 class LanguageJudge:
@@ -168,7 +202,8 @@ class LanguageJudge:
         self._sums: list[Any] = []
 
     def ask(self, model: Any, batch: Batch) -> Any:
-        return forward(model, batch)
+        # Nothing is gone on with; and with a cache transformers would not look for documents in the positions.
+        return forward(model, batch, use_cache=False)
 
     def add(self, rows: NDArray[np.int64], batch: Batch, outputs: Any) -> None:
         # A row at a time: all of them in fp32 would take as much memory as the whole training step.
@@ -226,4 +261,5 @@ class TextGenerator:
         raise WorkbenchError("a language model gives no labels", mend="generate from a prompt")
 
     def generate(self, prompt: str, options: Generate) -> Iterator[str]:
-        return generation.stream(self._model, self._tokenizer, prompt, options, self._positions)
+        chat = bool(getattr(self._model.config, "workbench_chat", False))
+        return generation.stream(self._model, self._tokenizer, prompt, options, self._positions, chat=chat)

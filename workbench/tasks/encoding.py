@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 _AT_ONCE: Final = 1000
@@ -41,3 +42,18 @@ def _chunks(texts: Sequence[str] | Any) -> Iterator[list[str]]:
     for start in range(0, len(texts), _AT_ONCE):
         part: Any = texts[start : start + _AT_ONCE]
         yield part if isinstance(part, list) else part.to_pylist()
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The special tokens a tokenizer puts around a text."""
+
+    before: list[int]
+    after: list[int]
+
+    @classmethod
+    def of(cls, tokenizer: Any) -> Frame:
+        plain = tokenizer("a", add_special_tokens=False)["input_ids"]
+        whole = tokenizer("a")["input_ids"]
+        start = next(at for at in range(len(whole)) if whole[at : at + len(plain)] == plain)
+        return cls(whole[:start], whole[start + len(plain) :])

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from workbench.recipe import Generate
+from workbench.tasks import packing, turns
 
 if TYPE_CHECKING:
     import torch
@@ -22,14 +23,17 @@ _WHOLE = "[\u3000-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff00-\uffef\U00
 _UNSPACED = re.compile(f"(?<={_WHOLE}) (?={_WHOLE})")
 
 
-def stream(model: Any, tokenizer: Any, prompt: str, options: Generate, positions: int | None) -> Iterator[str]:
+def stream(
+    model: Any, tokenizer: Any, prompt: str, options: Generate, positions: int | None, *, chat: bool = False
+) -> Iterator[str]:
     """Pieces of what the model writes after `prompt`, whole characters only; they join to the text.
 
-    Ends after `max_new_tokens` or at the model's end token. `positions` is how many tokens the model can see; beyond,
-    it goes on from the last half of them.
+    With `chat` the prompt is what a user says, and the assistant answers. Ends after `max_new_tokens` or at the
+    model's end token. `positions` is how many tokens the model can see; beyond, it goes on from the last half of them.
     """
-    prompt_ids = _prompt_ids(tokenizer, prompt)
-    return shown(tokenizer, tokens(model, prompt_ids, options, positions, tokenizer.eos_token_id))
+    prompt_ids = turns.asked(tokenizer, prompt) if chat else _prompt_ids(tokenizer, prompt)
+    ends = {tokenizer.eos_token_id, turns.turn_end(tokenizer) if chat else None} - {None}
+    return shown(tokenizer, tokens(model, prompt_ids, options, positions, ends))
 
 
 def shown(tokenizer: Any, tokens: Iterator[int]) -> Iterator[str]:
@@ -45,14 +49,16 @@ def shown(tokenizer: Any, tokens: Iterator[int]) -> Iterator[str]:
 def _prompt_ids(tokenizer: Any, prompt: str) -> list[int]:
     ids: list[int] = tokenizer(prompt, add_special_tokens=False, verbose=False)["input_ids"] if prompt else []
     if ids:
-        return ids
+        return [*packing.begins(tokenizer), *ids]
     start = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
     return [start if start is not None else 0]
 
 
-def tokens(model: Any, prompt: list[int], options: Generate, positions: int | None, end: int | None) -> Iterator[int]:
-    """Ids of what a decoder writes after the ids of a prompt, the end token left out."""
-    return _drawn(_Continuation(model, prompt, positions), options, () if end is None else (end,))
+def tokens(
+    model: Any, prompt: list[int], options: Generate, positions: int | None, ends: Collection[int] = ()
+) -> Iterator[int]:
+    """Ids of what a decoder writes after the ids of a prompt, up to one of `ends`, which is left out."""
+    return _drawn(_Continuation(model, prompt, positions), options, ends)
 
 
 def answered(model: Any, source: Sequence[int], begin: Sequence[int], options: Generate) -> Iterator[int]:

@@ -8,7 +8,6 @@ the same.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from workbench.errors import BadInput, DataError, ModelError, WorkbenchError
 from workbench.recipe import Generate, Recipe
 from workbench.tasks import Asked, Judge, Loss, Prepared, Verdict, documents, field_of, forward, weights
+from workbench.tasks.encoding import Frame
 from workbench.tasks.masking import Masking
 from workbench.tasks.rows import IGNORED, Batch, Collator, Padding, TokenRows
 
@@ -124,21 +124,6 @@ def _vocabulary(located: Located, tokenizer: Any) -> dict[str, Any]:
     if located.kind != "scratch":
         return {}
     return {"vocab_size": len(tokenizer), "pad_token_id": tokenizer.pad_token_id}
-
-
-@dataclass(frozen=True)
-class Frame:
-    """The special tokens a tokenizer puts around a text."""
-
-    before: list[int]
-    after: list[int]
-
-    @classmethod
-    def of(cls, tokenizer: Any) -> Frame:
-        plain = tokenizer("a", add_special_tokens=False)["input_ids"]
-        whole = tokenizer("a")["input_ids"]
-        start = next(at for at in range(len(whole)) if whole[at : at + len(plain)] == plain)
-        return cls(whole[:start], whole[start + len(plain) :])
 
 
 def blocks(splits: Splits, split: str, tokenizer: Any, block: int) -> TokenRows:
