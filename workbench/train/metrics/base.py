@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import evaluate
 import numpy as np
@@ -10,6 +11,9 @@ import numpy as np
 
 class Metric(evaluate.Metric):  # type: ignore[misc]  # evaluate has no types
     """A metric that writes no file and takes whole numbers only where it declares whole numbers."""
+
+    WHOLE: ClassVar[tuple[str, ...]] = ("predictions", "references")
+    """The inputs that are class ids."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(keep_in_memory=True, **options)
@@ -20,8 +24,9 @@ class Metric(evaluate.Metric):  # type: ignore[misc]  # evaluate has no types
 
     def add_batch(self, *, predictions: Any = None, references: Any = None, **inputs: Any) -> None:
         """Raises ValueError where ids are no whole numbers."""
-        for name, values in {"predictions": predictions, "references": references}.items():
-            _check_whole(name, values)
+        given = {"predictions": predictions, "references": references} | inputs
+        for name in self.WHOLE:
+            _check_whole(name, given[name])
         super().add_batch(predictions=predictions, references=references, **inputs)
 
 
@@ -30,3 +35,12 @@ def _check_whole(name: str, values: Any) -> None:
     array = np.asarray(values)
     if array.dtype.kind not in "iub":
         raise ValueError(f"{name} are class ids, whole numbers, not {array.dtype}")
+
+
+def outcome(values: Mapping[str, float | None], report: Mapping[str, Any]) -> dict[str, Any]:
+    """What a metric gives: the values that are there, the names of those that are not, and the report."""
+    return {
+        "scalars": {name: float(value) for name, value in values.items() if value is not None},
+        "undefined": [name for name, value in values.items() if value is None],
+        "report": dict(report),
+    }
