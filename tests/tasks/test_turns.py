@@ -37,7 +37,7 @@ config = { n_layer = 2, n_head = 2, n_embd = 32, n_positions = 64 }
 train = "train.jsonl"
 holdout = 24
 [train]
-epochs = 12
+epochs = 24
 batch_size = 8
 learning_rate = 1e-2
 [generate]
