@@ -195,7 +195,7 @@ def _delimited(path: Path, *, tsv: bool) -> Iterator[pa.Table]:
                 seen += table.num_rows
                 yield table
             return
-        except pa.ArrowInvalid as error:
+        except (pa.ArrowInvalid, UnicodeDecodeError) as error:
             fault = delimited.look(path, form).fault()
             if fault is not None or not delimited.straddles(error) or size == _DELIMITED[-1]:
                 raise fault or DataError(faults.quoted(error, 200), where=str(path)) from error

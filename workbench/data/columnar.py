@@ -12,11 +12,12 @@ import pyarrow as pa
 import pyarrow.ipc
 import pyarrow.parquet
 
-from workbench.data import faults, raw
+from workbench.data import faults, raw, records
 from workbench.errors import DataError
 
 _PANDAS_INDEX = "__index_level_"
 _BATCH = 1024
+_BUFFER = 1 << 20  # bytes; without one a column of a row group is read whole
 _HEAP = 64  # batches that are made one chunk
 _CHUNK = 64 << 20  # bytes
 _ROOM = 1 << 30  # bytes that any file may unpack to
@@ -28,6 +29,7 @@ def read_parquet(path: Path) -> pa.Table:
     with parquet(path) as file:
         parts = [pa.Table.from_batches(batches) for batches in _gathered(batches_of(path, file))]
         table = pa.concat_tables(part.combine_chunks() for part in parts) if parts else file.schema_arrow.empty_table()
+        records.kinds_of(table.schema)  # raises for names that are no UTF-8
     return table.select(kept(table.column_names))
 
 
@@ -41,9 +43,9 @@ def parquet(path: Path) -> Iterator[pyarrow.parquet.ParquetFile]:
     """An open .parquet file. Raises DataError where it cannot be read, now or within."""
     raw.check(path)
     try:
-        with pyarrow.parquet.ParquetFile(path, pre_buffer=False) as file:
+        with pyarrow.parquet.ParquetFile(path, pre_buffer=False, buffer_size=_BUFFER) as file:
             yield file
-    except (OSError, pa.ArrowException, MemoryError) as error:
+    except (OSError, pa.ArrowException, MemoryError, UnicodeDecodeError) as error:
         raise _broken(path, "parquet", error) from error
 
 
@@ -85,7 +87,8 @@ def read_arrow(path: Path) -> pa.Table:
         table = opener(source).read_all()
         # Offsets that lead out of the file would end the process when they are followed. What is larger than memory is
         # not read for it.
-        table.validate(full=table.nbytes < _VALIDATED)
+        records.kinds_of(table.schema)
+        table.validate(full=path.stat().st_size < _VALIDATED)
         return table
     except (OSError, pa.ArrowException, MemoryError, UnicodeDecodeError) as error:
         raise _broken(path, "arrow", error) from error

@@ -79,9 +79,10 @@ def form(path: Path, *, tsv: bool) -> Form:
 def stream(path: Path, form: Form, block: int) -> Iterator[pa.RecordBatch]:
     """Batches of rows as strings, `block` bytes at a time.
 
-    Raises DataError, or pyarrow.ArrowInvalid where a part is not as it should be.
+    Raises DataError, or pyarrow.ArrowInvalid or UnicodeDecodeError where a part is not as it should be.
     """
-    with raw.opened(path) as file, pacsv.open_csv(pa.PythonFile(file), **_options(form, block)) as batches:
+    with raw.opened(path) as file, pacsv.open_csv(pa.PythonFile(file, mode="r"), **_options(form, block)) as batches:
+        _ = batches.schema.names  # raises where they are no UTF-8
         yield from batches
 
 
@@ -156,7 +157,7 @@ def look(path: Path, form: Form) -> csv_faults.Look:
     return csv_faults.Look(path, len(form.names), form.delimiter, form.quoting)
 
 
-def straddles(error: pa.ArrowInvalid) -> bool:
+def straddles(error: Exception) -> bool:
     """Whether it says that a row does not fit in a block."""
     return "straddl" in str(error)
 
@@ -166,7 +167,7 @@ def _read(path: Path, form: Form) -> pa.Table:
     for block in _BLOCKS:
         try:
             return _with_numbers(_parsed(path, form, block, looked))
-        except pa.ArrowInvalid as error:
+        except (pa.ArrowInvalid, UnicodeDecodeError) as error:
             fault = looked.fault()
             if fault is not None or not straddles(error) or block == _BLOCKS[-1]:
                 raise fault or DataError(faults.quoted(error, 200), where=str(path)) from error

@@ -100,6 +100,7 @@ class Block:
             table = parse(self.data, before)
             # Arrow takes any bytes for a string, and several objects on a line for several rows.
             table.validate(full=True)
+            records.kinds_of(table.schema)  # raises for names that are no UTF-8
             if table.num_rows == self.rows and not _rounded(table):
                 return table
         except (pa.ArrowException, UnicodeDecodeError):
