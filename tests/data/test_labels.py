@@ -212,6 +212,21 @@ def test_numbers_with_a_fraction_are_targets(learn):
     assert read == ["0.5, 1", "1, 7"]
 
 
+def test_files_without_types_hold_numbers_all_the_same(write, load):
+    write("t.tsv", "text\tscore\tother\na\t2.500\t1\nb\t 5\t0.0\nc\t-1e-2\t1.0\n")
+    asked = {"train": "t.tsv", "validation": "t.tsv", "label": "score"}
+    made, data = load(**asked), Data(**asked)
+    assert problem.of(made, data) == "regression"
+    assert labels.encode(made, "train", labels.classes(made, data), data).tolist() == [[2.5], [5.0], [-0.01]]
+    asked["label"] = ["other"]
+    made, data = load(**asked), Data(**asked, problem="multi-label")
+    assert labels.encode(made, "train", labels.classes(made, data), data).tolist() == [[1], [0], [1]]
+    write("t.tsv", "text\tscore\na\t2.5\nb\ttwo\n")
+    asked["label"] = "score"
+    with pytest.raises(DataError, match=r"t\.tsv, row 2: 'score' is 'two', and a regression learns numbers"):
+        labels.classes(load(**asked), Data(**asked, problem="regression"))
+
+
 def test_ratings_are_classes_unless_the_recipe_says_that_they_are_numbers(learn):
     rows = [{"stars": 5}, {"stars": 1}, {"stars": 3}]
     assert learn(rows)[4] == "single-label"
@@ -234,9 +249,9 @@ def test_ratings_are_classes_unless_the_recipe_says_that_they_are_numbers(learn)
         (lists(["a"], ["b"]), [{"labels": "a"}], {}, "'labels' holds strings in validation and lists in train"),
         ([{"label": "a"}, {"label": "b"}], None, {"problem": "multi-label"}, "'label' holds strings, not labels"),
         ([{"label": 0}, {"label": 4}], None, {"problem": "multi-label"}, "t.jsonl:2: 'label' is 4, neither 0 nor 1"),
-        ([{"label": "a"}], None, {"problem": "regression"}, "'label' holds strings, and a regression learns numbers"),
+        ([{"label": "a"}], None, {"problem": "regression"}, "t.jsonl:1: 'label' is 'a', and a regression"),
         ([{"label": True}], None, {"problem": "regression"}, "'label' holds true and false,"),
-        ([{"a": 1, "b": 7}], None, {"label": ["a", "b"]}, "'b' holds whole numbers beyond 0 and 1"),
+        ([{"a": 1, "b": 7}], None, {"label": ["a", "b"]}, "'b' holds numbers beyond 0 and 1"),
         ([{"a": 1, "b": "x"}], None, {"label": ["a", "b"]}, "'b' holds strings"),
         ([{"a": 1, "b": 0}], None, {"label": ["a", "b"], "problem": "single-label"}, "one label is one column, and 2"),
         ([{"a": 1, "b": 0}], None, {"label": ["a", "b"], "labels": ["a"]}, "1 names for 2 columns of labels"),

@@ -72,6 +72,18 @@ def test_every_problem_is_told_at_once(ask, reviews):
     assert "no column 'lable' (did you mean 'label'?)" in problems
 
 
+def test_choices_that_the_labels_do_not_allow_are_told(ask, reviews, write):
+    more = '[train]\nclass_weights = { god = 2.0 }\n[evaluate]\nbest = "r2"\nthresholds = 0.3'
+    told = "\n".join(ask(reviews, more)["problems"])
+    assert "evaluate.best: single-label has no metric 'r2'" in told
+    assert "evaluate.thresholds: a single-label model calls no labels by threshold" in told
+    assert "there is no class 'god' (did you mean 'good'?): they are bad, good" in told
+    write("n.csv", "text,score\n" + "".join(f"text {i},{i / 7}\n" for i in range(30)))
+    told = ask('source = "n.csv"\nlabel = "score"', '[train]\nloss = "focal"\n[evaluate]\nbest = "f1"')["problems"]
+    assert [problem.split(":")[0] for problem in told] == ["evaluate.best", 'train.loss = "focal"']
+    assert ask('source = "n.csv"\nlabel = "score"')["data"]["splits"]["train"]["labels"] == {}
+
+
 def test_recipe_problems_carry_their_file_and_line(ask, reviews, tmp_path):
     answer = ask(reviews, "[train]\nbatch_size = 0\nlearning_rate = -1e-5\nepoch = 3")
     assert len(answer["problems"]) == 3

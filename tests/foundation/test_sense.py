@@ -47,6 +47,16 @@ def test_weights_are_not_below_zero():
     assert "b = -1 is below 0" in said("train.class_weights={a = 0.0, b = -1}")[0]
 
 
+def test_choices_that_name_classes_name_those_there_are():
+    text = 'name = "x"\ntask = "text-classification"\n[model]\nname = "m"\n[data]\nsource = "s"'
+    asked = recipe.parse(text, overrides=["train.class_weights={rare = 5, oftne = 1}", "evaluate.thresholds=[0.5]"])
+    weights, thresholds = sense.class_problems(asked, "multi-label", ["often", "rare"])
+    assert weights == ("train.class_weights: there is no class 'oftne' (did you mean 'often'?): they are often, rare")
+    assert "1 for 2 labels" in thresholds
+    assert sense.class_problems(asked, "multi-label", ["oftne"]) != []
+    assert sense.class_problems(recipe.parse(text), "single-label", ["often", "rare"]) == []
+
+
 @pytest.mark.parametrize(
     "choice",
     ["train.class_weights=balanced", "train.loss=focal", "train.label_smoothing=0.1", "data.problem=regression"],

@@ -81,16 +81,17 @@ def _of_columns(splits: Splits, split: str, named: list[str], data: Data) -> Mar
 
 
 def _flags(column: pa.ChunkedArray, name: str, splits: Splits, split: str) -> NDArray[np.bool_]:
-    if not pa.types.is_boolean(column.type) and not problem.is_number(column):
+    if pa.types.is_boolean(column.type):
+        return np.asarray(column, dtype=np.bool_)
+    found = problem.numbers(column)
+    if found is None:
         raise DataError(
             f"{faults.quoted(name)} holds {columns.kinds(column.type)}, not labels",
             where=str(splits.origins[split]),
             mend="several labels are a list in each row, or a column of 0 and 1 for each",
         )
-    if not pa.types.is_boolean(column.type):
-        _check(problem.flags(column), column, functools.partial(splits.place, split), f"{faults.quoted(name)} is")
-        column = pc.equal(pc.cast(column, pa.float64()), 1)
-    return np.asarray(column, dtype=np.bool_)
+    _check(problem.flags(found), column, functools.partial(splits.place, split), f"{faults.quoted(name)} is")
+    return np.asarray(pc.equal(found, 1), dtype=np.bool_)
 
 
 def _check(allowed: pa.ChunkedArray, values: pa.ChunkedArray, place: Place, said: str) -> None:
@@ -156,11 +157,9 @@ def _places(train: pa.ChunkedArray) -> int | None:
     """
     flat, _ = _flat(train)
     lengths = pc.unique(pc.list_value_length(train)).to_pylist()
-    if len(lengths) != 1 or not lengths[0] or not (pa.types.is_boolean(flat.type) or problem.is_number(flat)):
+    if len(lengths) != 1 or not lengths[0] or columns.kind(flat.type) == "string" or not problem.is_flag(flat):
         return None
-    if not pa.types.is_boolean(flat.type) and (lengths[0] < 2 or not problem.is_flag(flat)):
-        return None
-    return int(lengths[0])
+    return int(lengths[0]) if lengths[0] > 1 or pa.types.is_boolean(flat.type) else None
 
 
 def _of_places(splits: Splits, split: str, name: str, places: int, data: Data) -> Marks:
@@ -181,7 +180,9 @@ def _of_places(splits: Splits, split: str, name: str, places: int, data: Data) -
         )
     flat, rows = _flat(column)
     if not pa.types.is_boolean(flat.type):
-        _check(problem.flags(flat), flat, _placing(splits, split, rows), "a place of the list is")
+        found = problem.numbers(flat)
+        assert found is not None, "lists of numbers hold numbers"
+        _check(problem.flags(found), flat, _placing(splits, split, rows), "a place of the list is")
     held = np.asarray(pc.equal(pc.cast(flat, pa.float64()), 1)).reshape(-1, places)
     marked, ids = np.nonzero(held)
     return Marks(pa.chunked_array([pa.array(titles, pa.string()).take(pa.array(ids))]), marked)

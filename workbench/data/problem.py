@@ -40,12 +40,12 @@ def _of_one(column: pa.ChunkedArray) -> Problem:
 def _of_several(found: list[pa.ChunkedArray], splits: Splits) -> Problem:
     if all(is_flag(column) for column in found):
         return "multi-label"
-    if all(is_number(column) for column in found) and any(_fractions(column) for column in found):
+    if all(numbers(column) is not None for column in found) and any(_fractions(column) for column in found):
         return "regression"
     name, column = next(
         (name, column) for name, column in zip(splits.columns.named["label"], found, strict=True) if not is_flag(column)
     )
-    holds = "whole numbers beyond 0 and 1" if is_number(column) else f"{columns.kinds(column.type)}"
+    holds = columns.kinds(column.type) if numbers(column) is None else "numbers beyond 0 and 1"
     raise DataError(
         f"several columns are labels of 0 and 1, or numbers to foresee, and {faults.quoted(name)} holds {holds}",
         where="data.label",
@@ -53,26 +53,32 @@ def _of_several(found: list[pa.ChunkedArray], splits: Splits) -> Problem:
     )
 
 
-def is_number(column: pa.ChunkedArray) -> bool:
-    return pa.types.is_integer(column.type) or pa.types.is_floating(column.type) or pa.types.is_decimal(column.type)
+def numbers(column: pa.ChunkedArray) -> pa.ChunkedArray | None:
+    """The column as float64, None where it does not hold numbers alone. Files without types write them as strings."""
+    if pa.types.is_integer(column.type) or pa.types.is_floating(column.type) or pa.types.is_decimal(column.type):
+        return pc.cast(column, pa.float64())
+    if columns.kind(column.type) != "string":
+        return None
+    try:
+        return pc.cast(pc.utf8_trim_whitespace(column), pa.float64())
+    except pa.ArrowInvalid:
+        return None
 
 
 def is_flag(column: pa.ChunkedArray) -> bool:
     """Whether every value is 0 or 1, or true or false."""
     if pa.types.is_boolean(column.type):
         return True
-    return is_number(column) and bool(pc.all(flags(column)).as_py())
+    found = numbers(column)
+    return found is not None and bool(pc.all(flags(found)).as_py())
 
 
-def flags(column: pa.ChunkedArray) -> pa.ChunkedArray:
+def flags(found: pa.ChunkedArray) -> pa.ChunkedArray:
     """Which of the numbers are 0 or 1."""
-    numbers = pc.cast(column, pa.float64())
-    return pc.or_(pc.equal(numbers, 0), pc.equal(numbers, 1))
+    return pc.or_(pc.equal(found, 0), pc.equal(found, 1))
 
 
 def _fractions(column: pa.ChunkedArray) -> bool:
     """Whether a number has a fraction. NaN and infinities have none: a column of ids may hold one by mistake."""
-    if not pa.types.is_floating(column.type) and not pa.types.is_decimal(column.type):
-        return False
-    numbers = pc.cast(column, pa.float64())
-    return bool(pc.any(pc.and_(pc.is_finite(numbers), pc.invert(whole(numbers)))).as_py())
+    found = None if pa.types.is_integer(column.type) else numbers(column)
+    return found is not None and bool(pc.any(pc.and_(pc.is_finite(found), pc.invert(whole(found)))).as_py())

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from workbench.data import columns, faults
+from workbench.data import columns, faults, problem
 from workbench.data.splits import Splits
 from workbench.errors import DataError
 
@@ -28,14 +27,10 @@ def numbers(splits: Splits, split: str) -> Numbers:
 
 
 def _column(column: pa.ChunkedArray, name: str, splits: Splits, split: str) -> Numbers:
-    numeric = pa.types.is_integer(column.type) or pa.types.is_floating(column.type) or pa.types.is_decimal(column.type)
-    if not numeric:
-        raise DataError(
-            f"{faults.quoted(name)} holds {columns.kinds(column.type)}, and a regression learns numbers",
-            where=str(splits.origins[split]),
-            mend="set data.label to columns of numbers, or leave data.problem out",
-        )
-    values = np.asarray(pc.cast(column, pa.float64()), dtype=np.float64)
+    found = problem.numbers(column)
+    if found is None:
+        raise _no_numbers(column, name, splits, split)
+    values = np.asarray(found, dtype=np.float64)
     broken = np.flatnonzero(~np.isfinite(values))
     if len(broken):
         raise DataError(
@@ -44,6 +39,18 @@ def _column(column: pa.ChunkedArray, name: str, splits: Splits, split: str) -> N
             mend="mend the value, or leave it empty and the row is dropped and counted",
         )
     return values
+
+
+def _no_numbers(column: pa.ChunkedArray, name: str, splits: Splits, split: str) -> DataError:
+    mend = "set data.label to columns of numbers, or leave data.problem out"
+    if columns.kind(column.type) != "string":
+        said = f"{faults.quoted(name)} holds {columns.kinds(column.type)}, and a regression learns numbers"
+        return DataError(said, where=str(splits.origins[split]), mend=mend)
+    position = next(
+        at for at, value in enumerate(column) if problem.numbers(pa.chunked_array([[value.as_py()]])) is None
+    )
+    said = f"{faults.quoted(name)} is {faults.quoted(column[position].as_py())}, and a regression learns numbers"
+    return DataError(said, where=splits.place(split, position), mend=mend)
 
 
 def summary(values: Numbers) -> dict[str, float]:

@@ -1,20 +1,23 @@
 """Choices that fit together: what a recipe asks of text-classification, and what its kind of label allows.
 
-A recipe is asked twice: before its rows are read, when only `data.problem` says what a label is, and once they are.
+A recipe is asked before its rows are read, when only `data.problem` says what a label is, and once they are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, Literal
 
+from workbench.nearest import nearest
 from workbench.recipe.schema import Evaluate, Recipe, Train
+from workbench.text import clean
 
 Problem = Literal["single-label", "multi-label", "regression"]
 
 _TASK: Final = "text-classification"
-# Fields that only this task reads, and what they are where nobody asks for them.
+# Fields that this task reads and few others, and what they are where nobody asks for them.
 _ITS_OWN: Final = {"train.loss": "cross-entropy", "train.label_smoothing": 0.0, "train.class_weights": None}
+_SHARED: Final = {("seq2seq", "train.label_smoothing")}
 
 
 def problems(recipe: Recipe, problem: Problem | None = None) -> list[str]:
@@ -32,9 +35,27 @@ def problems(recipe: Recipe, problem: Problem | None = None) -> list[str]:
     return found
 
 
+def class_problems(recipe: Recipe, problem: Problem, names: Sequence[str]) -> list[str]:
+    """The same of choices that speak of classes, once their names are known."""
+    found = []
+    asked, weights = recipe.evaluate.thresholds, recipe.train.class_weights
+    for name in weights if isinstance(weights, dict) and problem != "regression" else ():
+        if name not in names:
+            found.append(f"train.class_weights: there is no class '{clean(name)}'{nearest(name, names)}: {_are(names)}")
+    if problem == "multi-label" and isinstance(asked, list) and len(asked) != len(names):
+        found.append(
+            f"evaluate.thresholds: {len(asked)} for {len(names)} labels: give one for all, or one each; {_are(names)}"
+        )
+    return found
+
+
+def _are(names: Sequence[str]) -> str:
+    return f"they are {', '.join(clean(name) for name in names[:8])}{', …' if len(names) > 8 else ''}"
+
+
 def _not_its_task(recipe: Recipe) -> Iterator[str]:
     for field, usual in _ITS_OWN.items():
-        if getattr(recipe.train, field.removeprefix("train.")) != usual:
+        if (recipe.task, field) not in _SHARED and getattr(recipe.train, field.removeprefix("train.")) != usual:
             yield f"{field}: {recipe.task} has no use for it: leave it out"
     if recipe.data.problem is not None:
         yield f"data.problem: {recipe.task} has no use for it: leave it out"

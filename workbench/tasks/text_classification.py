@@ -75,12 +75,12 @@ class TextClassification:
 
         data = self.recipe.data
         kind = problem.of(splits, data)
-        if found := sense.problems(self.recipe, kind):
-            raise RecipeError(found)
+        _refuse(sense.problems(self.recipe, kind))
         self._pairs = splits.columns.of("text_pair") is not None
         length = self._length(longest)
         text_pairs.check_room(tokenizer, length, pairs=self._pairs)
         names = labels.classes(splits, data)
+        _refuse(sense.class_problems(self.recipe, kind, names))
         learnt = {name: labels.encode(splits, name, names, data) for name in splits.tables()}
         self._learnt = self._how(kind, learnt["train"], names, str(splits.origins["train"]))
         ready, counts = {}, {}
@@ -109,17 +109,7 @@ class TextClassification:
             return Learnt(kind, text_losses.SquaredError(), Scale.of(train, names, where))
         if kind == "single-label":
             return Learnt(kind, text_losses.single(self.recipe.train, train, names))
-        self._check_thresholds(names)
         return Learnt(kind, text_losses.several(self.recipe.train, train, names))
-
-    def _check_thresholds(self, names: list[str]) -> None:
-        asked = self.recipe.evaluate.thresholds
-        if isinstance(asked, list) and len(asked) != len(names):
-            raise BadInput(
-                f"{len(asked)} thresholds for {len(names)} labels",
-                where="evaluate.thresholds",
-                mend=f"give one for all, or one for each of {', '.join(names[:8])}",
-            )
 
     def _split(
         self, splits: Splits, name: str, tokenizer: Any, length: int, learnt: NDArray[Any]
@@ -199,6 +189,11 @@ class TextClassification:
     @classmethod
     def load(cls, model_dir: Path, *, device: str | None = None, max_length: int | None = None) -> TextClassifier:
         return TextClassifier(model_dir, device=device, max_length=max_length)
+
+
+def _refuse(problems: list[str]) -> None:
+    if problems:
+        raise RecipeError(problems)
 
 
 def _vocabulary(located: Located, tokenizer: Any) -> dict[str, Any]:

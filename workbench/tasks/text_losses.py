@@ -15,9 +15,6 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.data import faults
-from workbench.errors import BadInput
-from workbench.nearest import nearest
 from workbench.recipe import Train
 
 Weights = NDArray[np.float64]
@@ -119,7 +116,7 @@ def _unsure(logarithm: Any, gamma: float) -> Any:
 
 
 def single(train: Train, labels: NDArray[np.int64], names: list[str]) -> CrossEntropy:
-    """The loss of a recipe for one label a row; `labels` [rows] are those of train. Raises BadInput."""
+    """The loss of a recipe for one label a row; `labels` [rows] are those of train."""
     counts = np.bincount(labels, minlength=len(names))
     return CrossEntropy(_weights(train, balanced(counts), names), float(train.label_smoothing), _gamma(train))
 
@@ -138,13 +135,6 @@ def _weights(train: Train, balance: Weights, names: list[str]) -> Weights | None
     asked = train.class_weights
     if not isinstance(asked, dict):
         return None if asked is None else balance
-    for name in asked:
-        if name not in names:
-            raise BadInput(
-                f"there is no class {faults.quoted(name)}{nearest(name, names)}",
-                where="train.class_weights",
-                mend=f"they are {', '.join(faults.quoted(known, 20) for known in names[:8])}",
-            )
     return np.array([asked.get(name, 1.0) for name in names], np.float64)
 
 

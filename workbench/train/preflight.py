@@ -7,6 +7,7 @@ object, `{"ok": true, "recipe", "model", "data", "steps"}` or `{"ok": false, "pr
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import math
 import shutil
@@ -17,11 +18,11 @@ from typing import Any, TypeVar
 
 from workbench import models, recipe
 from workbench.config import Home
-from workbench.data import columns, labels, report, splits
+from workbench.data import columns, labels, problem, report, splits
 from workbench.errors import BadInput, RecipeError, WorkbenchError
 from workbench.nearest import nearest
-from workbench.recipe import Recipe
-from workbench.tasks.metrics_table import METRICS
+from workbench.recipe import Recipe, sense
+from workbench.tasks import metrics_table
 
 T = TypeVar("T")
 
@@ -50,9 +51,10 @@ def check(path: Path, search: Sequence[Path], overrides: Sequence[str], home: Ho
     model = _attempt(lambda: models.locate(wanted.model, search), problems)
     if wanted.model.tokenizer:
         _attempt(lambda: models.locate_tokenizer(wanted.model, search), problems)
-    problems += metric_problems(wanted) + device_problems(wanted)
+    problems += device_problems(wanted)
     loaded = _attempt(lambda: splits.load(wanted, search), problems)
     data = _attempt(lambda: described(wanted, loaded), problems) if loaded else None
+    problems += choice_problems(wanted, loaded if data else None)
     if model is not None:
         problems += length_problems(wanted, model) + disk_problems(wanted, model, home)
     if problems or model is None or loaded is None or data is None:
@@ -88,14 +90,26 @@ def described(wanted: Recipe, loaded: splits.Splits) -> dict[str, Any]:
     }
 
 
-def metric_problems(wanted: Recipe) -> list[str]:
-    """Metrics the recipe names that its task has not."""
-    known = METRICS[wanted.task]
+def choice_problems(wanted: Recipe, loaded: splits.Splits | None) -> list[str]:
+    """Metrics the task has not, and choices that make no sense together; of rows whose labels can be used also those
+    that labels of this kind, or with these names, do not allow.
+    """
+    if loaded is None or loaded.label is None:
+        return metric_problems(wanted) + sense.problems(wanted)
+    kind = problem.of(loaded, wanted.data)
+    names = labels.classes(dataclasses.replace(loaded, notes=[]), wanted.data)
+    found = metric_problems(wanted, kind) + sense.problems(wanted, kind)
+    return found + sense.class_problems(wanted, kind, names)
+
+
+def metric_problems(wanted: Recipe, kind: sense.Problem | None = None) -> list[str]:
+    """Metrics the recipe names that its task has not; with `kind`, that labels of this kind have not."""
+    known = metrics_table.known(wanted.task, kind)
     best = [wanted.evaluate.best] if wanted.evaluate.best else []
     named = [("evaluate.best", name) for name in best]
     named += [("evaluate.metrics", name) for name in wanted.evaluate.metrics or []]
     return [
-        f"{field}: {wanted.task} has no metric '{name}'{nearest(name, known)}: use one of {', '.join(known)}"
+        f"{field}: {kind or wanted.task} has no metric '{name}'{nearest(name, known)}: use one of {', '.join(known)}"
         for field, name in named
         if name.removeprefix("eval/") not in known
     ]
