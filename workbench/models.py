@@ -39,13 +39,17 @@ _NOT_WEIGHTS = {"training_args.bin", "optimizer.pt", "scheduler.pt", "optimizer.
 
 @dataclass(frozen=True)
 class Located:
-    """A model or tokenizer that was found. `path_or_id` is what `from_pretrained` takes; empty from scratch."""
+    """A model or tokenizer that was found. `path_or_id` is what `from_pretrained` takes; empty from scratch.
+
+    `four_bit` asks for its weights in 4 bits, for QLoRA.
+    """
 
     path_or_id: str
     revision: str | None
     kind: Kind
     name: str
     type: str | None
+    four_bit: bool = False
 
     @property
     def directory(self) -> Path | None:
@@ -142,7 +146,11 @@ def _type(directory: Path, *, needed: bool = True) -> str | None:
         if not needed:
             return None
         if (directory / "adapter_config.json").is_file():
-            raise ModelError("the directory holds an adapter, not a model", where=str(directory), mend="name its base")
+            raise ModelError(
+                "the directory holds adapters, not a model",
+                where=str(directory),
+                mend="name their base, or `workbench export RUN --merge` them into it",
+            )
         raise ModelError(
             "the directory has no config.json", where=str(directory), mend="name one that save_pretrained wrote"
         )

@@ -18,6 +18,7 @@ from workbench.lab import places
 from workbench.lab.services import exposed
 from workbench.recipe import Generate, Model
 from workbench.rundir import RunDir
+from workbench.tasks.adapters import CONFIG, base_of, is_adapter
 from workbench.train import checkpoints
 
 if TYPE_CHECKING:
@@ -129,10 +130,18 @@ def _open(directory: Path) -> _Loaded:
     from workbench.tasks import predictor
 
     # Says in one sentence what from_pretrained says in thirty lines: torn weights, pickles, no tokenizer.
-    models.locate(Model(name=str(directory)), ())
+    models.locate(_whole(directory), ())
     stamp = _stamp(directory)
     found = describe(directory)
     return _Loaded(found, stamp, predictor(found.task, directory, max_length=found.max_length))
+
+
+def _whole(directory: Path) -> Model:
+    """The model itself, which adapters only name."""
+    if not is_adapter(directory):
+        return Model(name=str(directory))
+    base = base_of(directory)
+    return Model(name=str(base.path), tokenizer=str(directory), allow_pickle=base.allow_pickle)
 
 
 def _stamp(directory: Path) -> tuple[int, ...]:
@@ -142,7 +151,7 @@ def _stamp(directory: Path) -> tuple[int, ...]:
 
 
 def _of_run(run: RunDir) -> Path:
-    if (run.model / "config.json").is_file():
+    if (run.model / "config.json").is_file() or is_adapter(run.model):
         return run.model
     newest = checkpoints.newest_sealed(run.checkpoints)
     if newest is None:
@@ -161,7 +170,7 @@ def _of_path(path: Path) -> Path:
         return _of_run(RunDir(path))
     if checkpoints.step_of(path) is not None and path.parent.name == "checkpoints" and not checkpoints.sealed(path):
         raise ModelError("the checkpoint is not sealed", where=str(path), mend="use one that has its MANIFEST.json")
-    if not (path / "config.json").is_file():
+    if not (path / "config.json").is_file() and not is_adapter(path):
         raise ModelError("the directory has no config.json", where=str(path), mend="save_pretrained writes one")
     return path
 
@@ -203,7 +212,7 @@ def _run_around(directory: Path) -> RunDir | None:
 
 
 def _task_of(directory: Path) -> str:
-    config = _json(directory / "config.json") or {}
+    config = _json(directory / (CONFIG if is_adapter(directory) else "config.json")) or {}
     named = [str(name) for name in config.get("architectures") or ()]
     for ending, task in _HEADS:
         if any(name.endswith(ending) for name in named):

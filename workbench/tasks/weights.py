@@ -9,6 +9,7 @@ from typing import Any, Final
 from workbench import models
 from workbench.errors import ModelError
 from workbench.recipe import Model
+from workbench.tasks import adapters
 from workbench.text import clean
 
 END: Final = "<|endoftext|>"
@@ -81,11 +82,26 @@ def load_model(head: Any, asked: Model, located: models.Located, config: dict[st
             output_loading_info=True,
             revision=located.revision,
             trust_remote_code=asked.trust_remote_code,
+            **(_four_bit() if located.four_bit else {}),
         )
     except (OSError, ValueError, KeyError, TypeError, ImportError, AttributeError) as error:
         raise _unloadable("model", located.path_or_id, error) from error
     mismatched = {str(entry[0] if isinstance(entry, tuple) else entry) for entry in report["mismatched_keys"]}
     return model, sorted({str(name) for name in report["missing_keys"]} | mismatched)
+
+
+def _four_bit() -> dict[str, Any]:
+    """How QLoRA loads a model (Dettmers et al. 2023): NF4, its scales quantized again, onto the GPU at once."""
+    import torch
+    from transformers import BitsAndBytesConfig
+
+    settings = BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=torch.bfloat16,
+    )
+    return {"quantization_config": settings, "device_map": {"": torch.cuda.current_device()}}
 
 
 def read_config(asked: Model, located: models.Located, config: dict[str, Any]) -> Any:
@@ -109,6 +125,8 @@ def open_model(head: Any, model_dir: Path, device: str | None) -> tuple[Any, str
 
     place = device or ("cuda" if torch.cuda.is_available() else "cpu")
     try:
+        if adapters.is_adapter(model_dir):
+            return adapters.open_adapted(head, model_dir).to(place).eval(), place
         model = head.from_pretrained(model_dir, dtype="auto", use_safetensors=True, trust_remote_code=False)
     except (OSError, ValueError, KeyError, TypeError, ImportError) as error:
         raise _unloadable("model", model_dir, error) from error

@@ -14,7 +14,8 @@ from typing import Any, Final
 from safetensors import SafetensorError
 
 from workbench.rundir import sync
-from workbench.train import checkpoints
+from workbench.tasks.adapters import CONFIG, is_adapter
+from workbench.train import adapters, checkpoints
 from workbench.train.journal import Journal
 from workbench.train.ranks import Ranks
 from workbench.train.resume import Progress
@@ -113,17 +114,18 @@ class Saver:
 
 def estimate(model: Any) -> int:
     """Bytes a checkpoint takes: the weights, and two moments in fp32 of those that are trained."""
-    weights: dict[int, int] = {
-        id(tensor): tensor.numel() * tensor.element_size() for tensor in model.state_dict().values()
-    }
-    moments: int = sum(8 * parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+    learnt = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    kept = learnt if adapters.is_adapted(model) else model.state_dict().values()
+    weights: dict[int, int] = {id(tensor): tensor.numel() * tensor.element_size() for tensor in kept}
+    moments: int = sum(8 * parameter.numel() for parameter in learnt)
     return sum(weights.values()) + moments + _SLACK
 
 
 def take_thresholds(directory: Path, config: Any) -> None:
     """Put the labels' thresholds that were saved with some weights back beside them: they were the best for these."""
-    if hasattr(config, "thresholds") and (directory / "config.json").is_file():
-        saved = json.loads((directory / "config.json").read_text("utf-8"))
+    file = directory / (CONFIG if is_adapter(directory) else "config.json")
+    if hasattr(config, "thresholds") and file.is_file():
+        saved = json.loads(file.read_text("utf-8"))
         config.thresholds = saved.get("thresholds", config.thresholds)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import hashlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,8 +16,9 @@ from workbench.recipe import Recipe
 from workbench.recipe.sense import Problem
 from workbench.rundir import RunDir
 from workbench.tasks import Prepared, Task, metrics_table, task_for
-from workbench.train import checkpoints, device, resume
+from workbench.train import checkpoints, device, methods, resume
 from workbench.train.journal import Journal
+from workbench.train.methods import Learning
 from workbench.train.standing import Rule
 from workbench.train.stopping import StopRequest
 
@@ -41,7 +42,7 @@ class Ready:
     tokenizer: Any
     prepared: Prepared
     model: Any
-    new_weights: list[str]
+    learning: Learning
     rule: Rule
 
 
@@ -93,8 +94,11 @@ class Session:
         rule = rule_of(recipe, prepared.problem)
         self._journal.write("data", splits=prepared.counts, notes=prepared.notes)
         seed_everything(recipe.seed)
-        model, new = task.model(located, tokenizer, prepared)
-        return Ready(recipe, task, chosen, rows, tokenizer, prepared, model, new, rule)
+        model, new = task.model(replace(located, four_bit=recipe.train.method == "qlora"), tokenizer, prepared)
+        if (doubt := methods.doubts(model, new)) is not None:
+            self._journal.warn("new-weights", doubt)
+        model, learning = methods.apply(model, recipe, new, located)
+        return Ready(recipe, task, chosen, rows, tokenizer, prepared, model, learning, rule)
 
 
 def _read(run: RunDir) -> tuple[Recipe, list[Path]]:

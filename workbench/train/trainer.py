@@ -11,6 +11,7 @@ from transformers.trainer_callback import TrainerControl
 
 from workbench.tasks import Loss
 from workbench.tasks.rows import Collator, TokenRows
+from workbench.train import adapters
 from workbench.train.chance import RepeatableCollator, RepeatableRows, undisturbed
 from workbench.train.order import EpochOrder
 from workbench.train.ranks import Ranks
@@ -64,10 +65,24 @@ class RunTrainer(Trainer):  # type: ignore[misc]  # transformers has no types
         # Trainer turns the cache off for training; whoever generates with these weights wants it.
         config.use_cache, training = self.keeps_cache, config.use_cache
         try:
-            self.model.save_pretrained(directory)
+            if adapters.is_adapted(self.model):
+                adapters.save(self.model, directory)
+            else:
+                self.model.save_pretrained(directory)
         finally:
             config.use_cache = training
         tokenizer.save_pretrained(directory)
+
+    def load_weights(self, directory: Path) -> None:
+        """Put back what `save_weights` has written. Raises OSError and SafetensorError."""
+        if adapters.is_adapted(self.model):
+            adapters.load(self.model, directory)
+            return
+        super()._load_from_checkpoint(str(directory))
+        self.model.tie_weights()
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        self.load_weights(Path(resume_from_checkpoint))
 
     def join(self, processes: int) -> Ranks:
         """The processes of the run, each sure of the others. Raises WorkbenchError where one is missing."""

@@ -90,7 +90,6 @@ class Training:
 
     def _say_plan(self) -> None:
         ready, rhythm = self._ready, self._rhythm
-        parameters = {id(weight): weight for weight in ready.model.parameters()}.values()
         self._journal.write(
             "plan",
             total_steps=rhythm.total,
@@ -99,9 +98,7 @@ class Training:
             device=ready.device.name,
             precision=ready.device.precision,
             processes=self._ranks.world,
-            parameters=sum(weight.numel() for weight in parameters),
-            trainable=sum(weight.numel() for weight in parameters if weight.requires_grad),
-            new_weights=ready.new_weights,
+            **ready.learning.fields(),
             best=ready.rule.metric and f"eval/{ready.rule.metric}",
             direction=ready.rule.metric and ready.rule.direction,
             max_length=ready.prepared.max_length,
@@ -249,11 +246,7 @@ class Training:
         return best
 
     def _load(self, path: Path) -> None:
-        from safetensors.torch import load_file
-
-        weights = load_file(path / "model.safetensors", device="cpu")
-        self._trainer.model.load_state_dict(weights, strict=False)
-        self._trainer.model.tie_weights()
+        self._trainer.load_weights(path)
         saving.take_thresholds(path, self._trainer.model.config)
         self._trainer.state.global_step = checkpoints.step_of(path) or 0
 

@@ -1,0 +1,177 @@
+"""Low-rank adapters: LoRA (Hu et al. 2021), DoRA (Liu et al. 2024), and LoRA on 4-bit weights (Dettmers et al. 2023).
+
+The model's own weights stay as they are; beside each chosen layer a product of two thin matrices learns, and the head
+learns whole. Checkpoints and `model/` hold only what has learnt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any, Final
+
+from workbench.errors import BadInput
+from workbench.nearest import nearest
+from workbench.recipe import Recipe
+from workbench.tasks.adapters import CONFIG, WEIGHTS
+from workbench.train.anatomy import Anatomy, anatomy, unwrapped
+
+# By peft's names, so that its AutoPeftModelFor… opens what is saved. There is none for masked language models.
+_TASKS: Final = {
+    "text-classification": "SEQ_CLS",
+    "token-classification": "TOKEN_CLS",
+    "question-answering": "QUESTION_ANS",
+    "seq2seq": "SEQ_2_SEQ_LM",
+    "causal-lm": "CAUSAL_LM",
+}
+_OWN_HEAD: Final = {"text-classification", "token-classification", "question-answering"}
+
+
+def adapt(
+    model: Any, recipe: Recipe, new: Collection[str], frozen: Collection[str], base: tuple[str, str | None]
+) -> Any:
+    """The model with adapters in it, everything else but its head frozen.
+
+    Layers with weights in `frozen` get none. `base` is the id or directory of the model, and its revision, as they are
+    to stand in adapter_config.json. Raises BadInput for target modules that are not there.
+    """
+    from peft import LoraConfig, PeftModel, TaskType, prepare_model_for_kbit_training
+
+    lora = recipe.train.lora
+    build = anatomy(model)
+    targets = _targets(model, build, lora.target_modules)
+    kept = [name for name in targets if not _weights_of(name) & set(frozen)]
+    if not kept:
+        raise BadInput("every layer that would get adapters is frozen", where="train.freeze", mend="freeze less")
+    task = _TASKS.get(recipe.task)
+    settings = LoraConfig(
+        task_type=None if task is None else TaskType(task),
+        r=lora.rank,
+        lora_alpha=lora.alpha,  # type: ignore[arg-type]  # peft only divides it by the rank
+        lora_dropout=lora.dropout,
+        bias="none",
+        use_dora=recipe.train.method == "dora",
+        target_modules=sorted({name.rpartition(".")[2] for name in targets}) if kept == targets else kept,
+        modules_to_save=_whole(model, build, recipe.task, new) or None,
+        fan_in_fan_out=_transposed(model, kept[0]),
+        base_model_name_or_path=base[0],
+        revision=base[1],
+    )
+    if recipe.train.method == "qlora":
+        prepare: Any = prepare_model_for_kbit_training  # peft gives it no types
+        model = prepare(model, use_gradient_checkpointing=recipe.train.activation_checkpointing)
+    # The plain class passes every argument on; those of peft's tasks know only some.
+    adapted = PeftModel(model, settings)
+    settings.base_model_name_or_path, settings.revision = base
+    _freeze_saved(adapted, frozen)
+    return adapted
+
+
+def save(model: Any, directory: Path) -> None:
+    """Adapters, head and config; not the base. Raises OSError and SafetensorError."""
+    # The other value asks the hub whether the vocabulary has grown.
+    model.save_pretrained(directory, save_embedding_layers=False)
+    (directory / "README.md").unlink(missing_ok=True)
+    config = unwrapped(model).config
+    config.architectures = [type(unwrapped(model)).__name__]
+    config.to_json_file(directory / CONFIG)
+    if unwrapped(model).can_generate():
+        unwrapped(model).generation_config.save_pretrained(directory)
+
+
+def load(model: Any, directory: Path) -> None:
+    """Put the adapters and the head of a checkpoint into the model. Raises OSError and SafetensorError."""
+    from peft import set_peft_model_state_dict
+    from safetensors.torch import load_file
+
+    result: Any = set_peft_model_state_dict(model, load_file(directory / WEIGHTS, device="cpu"))
+    assert not result.unexpected_keys, f"{directory}: not the adapters of this model"
+
+
+def modules_of(model: Any) -> tuple[list[str], int]:
+    """The last words of the names of the layers with adapters, and how many such layers there are."""
+    from peft.tuners.lora import LoraLayer
+
+    names = [name for name, module in unwrapped(model).named_modules() if isinstance(module, LoraLayer)]
+    return sorted({name.rpartition(".")[2] for name in names}), len(names)
+
+
+def is_adapted(model: Any) -> bool:
+    return hasattr(model, "peft_config")
+
+
+def _targets(model: Any, build: Anatomy, asked: list[str] | None) -> list[str]:
+    """Full names of the layers that get adapters."""
+    linear = _linear_layers(model, build)
+    wanted = asked or _usual(model)
+    if wanted is None:
+        return linear
+    for word in wanted if asked else ():
+        if not any(_is(name, word) for name in linear):
+            words = sorted({name.rpartition(".")[2] for name in linear})
+            raise BadInput(
+                f"no layer is named {word!r}{nearest(word, words)}",
+                where="train.lora.target_modules",
+                mend=f"use some of {', '.join(words)}",
+            )
+    return [name for name in linear if any(_is(name, word) for word in wanted)] or linear
+
+
+def _usual(model: Any) -> list[str] | None:
+    """Which layers peft gives adapters to in this family; None where it does not say."""
+    from peft.utils.constants import TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING as USUAL
+
+    found = USUAL.get(model.config.model_type)
+    return list(found) if isinstance(found, list) else None
+
+
+def _linear_layers(model: Any, build: Anatomy) -> list[str]:
+    import torch
+    from transformers.pytorch_utils import Conv1D
+
+    found = ((name, module) for name, module in model.named_modules() if isinstance(module, torch.nn.Linear | Conv1D))
+    return [name for name, _ in found if build.layer(name) is not None]
+
+
+def _is(name: str, word: str) -> bool:
+    return name == word or name.endswith(f".{word}")
+
+
+def _weights_of(layer: str) -> set[str]:
+    return {f"{layer}.weight"}
+
+
+def _transposed(model: Any, layer: str) -> bool:
+    """Whether its layers keep their weights as GPT-2 does, input first."""
+    from transformers.pytorch_utils import Conv1D
+
+    return isinstance(model.get_submodule(layer), Conv1D)
+
+
+def _whole(model: Any, build: Anatomy, task: str, new: Collection[str]) -> list[str]:
+    """Names of the modules that learn whole: the head of a classifier, and whatever else is new.
+
+    What is tied to the embeddings is left out: two copies of one table would learn apart.
+    """
+    owners = {name.rpartition(".")[0] for name in new}
+    if task in _OWN_HEAD:
+        owners |= {name.rpartition(".")[0] for name in build.head}
+    shared = _shared(model)
+    return sorted(owner for owner in owners if owner and not _holds(model, owner, shared))
+
+
+def _shared(model: Any) -> set[int]:
+    """The identities of weights that are embeddings, by whatever name."""
+    tables = (model.get_input_embeddings(), model.get_output_embeddings())
+    return {id(weight) for table in tables if table is not None for weight in table.parameters()}
+
+
+def _holds(model: Any, owner: str, weights: set[int]) -> bool:
+    return any(id(weight) in weights for weight in model.get_submodule(owner).parameters())
+
+
+def _freeze_saved(model: Any, frozen: Collection[str]) -> None:
+    """A head that matches a pattern of `train.freeze` does not learn either."""
+    for name, weight in unwrapped(model).named_parameters():
+        if name.replace("modules_to_save.default.", "") in frozen:
+            weight.requires_grad_(False)

@@ -1,0 +1,98 @@
+"""What of a model learns: all of it, what is not frozen, or adapters put into it; and how that is told."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from workbench.errors import BadInput
+from workbench.models import Located
+from workbench.recipe import Recipe
+from workbench.train import adapters
+from workbench.train.anatomy import anatomy
+from workbench.train.freezing import freeze, frozen
+
+_ADAPTERS: Final = {"lora", "dora", "qlora"}
+_FEW: Final = 8  # names in a sentence
+
+
+@dataclass(frozen=True)
+class Learning:
+    """What the `plan` event says of it. Numbers count weights, each once however many names it has."""
+
+    method: str
+    parameters: int
+    trainable: int
+    new_weights: list[str]
+    frozen: list[str] = field(default_factory=list)
+    adapters: dict[str, Any] | None = None
+
+    def fields(self) -> dict[str, Any]:
+        """Of the event: `frozen` counts named weights, `adapters` has rank, alpha, modules and layers."""
+        return {
+            "method": self.method,
+            "parameters": self.parameters,
+            "trainable": self.trainable,
+            "new_weights": self.new_weights,
+            "frozen": len(self.frozen),
+            "adapters": self.adapters,
+        }
+
+
+def check(recipe: Recipe) -> None:
+    """Raises BadInput where the method and the fields beside it contradict each other."""
+    train = recipe.train
+    if train.method in _ADAPTERS and recipe.model.architecture:
+        raise BadInput(
+            "adapters on a model from scratch would leave its random weights as they are",
+            where="train.method",
+            mend='use "full", or give model.name',
+        )
+    if train.method in _ADAPTERS and train.head_only:
+        raise BadInput(
+            "head_only leaves no layer to adapt", where="train.head_only", mend=f"leave it out of {train.method}"
+        )
+
+
+def apply(model: Any, recipe: Recipe, new: Collection[str], located: Located) -> tuple[Any, Learning]:
+    """The model with only that left trainable which the recipe wants to learn. Raises BadInput."""
+    check(recipe)
+    names = [name for name, _ in model.named_parameters()]
+    fresh = set(names) if "*" in new else set(new)
+    still = frozen(model, recipe.train, fresh)
+    told: dict[str, Any] | None = None
+    if recipe.train.method in _ADAPTERS:
+        model = adapters.adapt(model, recipe, new, still, _base(located))
+        modules, layers = adapters.modules_of(model)
+        lora = recipe.train.lora
+        told = {"rank": lora.rank, "alpha": lora.alpha, "modules": modules, "layers": layers}
+    elif still:
+        freeze(model, still)
+    weights = {id(weight): weight for weight in model.parameters()}.values()
+    learnt = sum(weight.numel() for weight in weights if weight.requires_grad)
+    count = sum(weight.numel() for weight in weights)
+    return model, Learning(recipe.train.method, count, learnt, list(new), sorted(still), told)
+
+
+def doubts(model: Any, new: Collection[str]) -> str | None:
+    """A sentence where pretrained weights that ought to have been there are new; None where only the head is.
+
+    A pooler is passed over: a checkpoint of a masked language model has none, and a classifier's learns with its head.
+    """
+    if "*" in new:
+        return None
+    head = anatomy(model).head
+    body = [name for name in new if name not in head and ".pooler." not in name]
+    if not body:
+        return None
+    named = ", ".join(body[:_FEW]) + (", …" if len(body) > _FEW else "")
+    count = "1 weight of the body is" if len(body) == 1 else f"{len(body)} weights of the body are"
+    return f"{count} new, not pretrained: is this the right model? ({named})"
+
+
+def _base(located: Located) -> tuple[str, str | None]:
+    """What adapter_config.json names: the id of a model from the hub, else its directory."""
+    if located.kind in {"cache", "download"}:
+        return located.name, located.revision
+    return located.path_or_id, None
