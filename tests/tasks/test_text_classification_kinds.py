@@ -14,6 +14,7 @@ from workbench import recipe, tasks
 from workbench.data import splits as data
 from workbench.errors import BadInput, DataError, RecipeError
 from workbench.models import locate
+from workbench.tasks import metrics_table
 
 RECIPE = """
 name = "tiny"
@@ -321,3 +322,21 @@ def test_a_model_from_elsewhere_is_asked_by_what_its_config_says(words, tmp_path
         words.save_pretrained(tmp_path / name)
         (answer,) = tasks.predictor("text-classification", tmp_path / name, device="cpu").predict(["the film"])
         assert key in answer
+
+
+def test_each_kind_of_label_has_the_metrics_that_the_table_says():
+    from workbench.train.metrics.classification import SingleLabel
+    from workbench.train.metrics.multilabel import MultiLabel
+    from workbench.train.metrics.regression import Regression
+
+    shares, ids = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]]), np.array([0, 1, 1])
+    found = {
+        "single-label": SingleLabel(["a", "b"]).compute(predictions=ids, references=ids, probabilities=shares),
+        "multi-label": MultiLabel(["a", "b"]).compute(probabilities=shares, references=np.eye(2)[ids]),
+        "regression": Regression(["a", "b"]).compute(predictions=shares, references=np.eye(2)[ids]),
+    }
+    for problem, result in found.items():
+        names = {"loss", *result["scalars"], *result["undefined"]}
+        table = set(metrics_table.known("text-classification", problem))
+        assert table - {"ece"} <= names <= table, problem
+        assert metrics_table.best("text-classification", problem) in names

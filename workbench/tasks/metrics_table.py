@@ -104,6 +104,7 @@ BEST: Final[dict[str, str]] = {
 # text-classification has other metrics for other kinds of label.
 _OF_NUMBERS: Final = frozenset({"mse", "rmse", "mae", "r2", "pearson", "spearman"})
 _OF_SEVERAL: Final = frozenset({"precision_samples", "recall_samples", "f1_samples", "hamming_loss"})
+_OF_ONE: Final = frozenset({"precision_micro", "recall_micro", "f1_micro", "specificity", "mcc", "ece"})
 _BEST_OF: Final[dict[Problem, str]] = {"single-label": "accuracy", "multi-label": "f1", "regression": "mse"}
 
 
@@ -117,8 +118,12 @@ def known(task: str, problem: Problem | None = None) -> dict[str, Direction]:
     there = METRICS[task]
     if problem == "regression":
         return {name: way for name, way in there.items() if name in _OF_NUMBERS or name == "loss"}
-    besides = {None: frozenset[str](), "single-label": _OF_NUMBERS | _OF_SEVERAL, "multi-label": _OF_NUMBERS}[problem]
-    return {name: way for name, way in there.items() if name not in besides}
+    others: dict[Problem | None, frozenset[str]] = {
+        None: frozenset(),
+        "single-label": _OF_NUMBERS | _OF_SEVERAL,
+        "multi-label": _OF_NUMBERS | _OF_ONE,
+    }
+    return {name: way for name, way in there.items() if name not in others[problem]}
 
 
 def direction(task: str, metric: str) -> Direction | None:

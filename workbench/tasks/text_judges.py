@@ -142,7 +142,6 @@ class SeveralJudge(LogitsJudge):
             self._config.thresholds = [float(threshold) for threshold in found]
         thresholds = list(self._config.thresholds)
         result = MultiLabel(judged.names, thresholds).compute(probabilities=shares, references=truth)
-        result["report"] = (result.get("report") or {}) | {"thresholds": thresholds}
         called = shares >= np.asarray(thresholds)
         columns = {
             # In the order of the ids, so that equal sets read alike.
