@@ -3,6 +3,10 @@
 import json
 import math
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
 from workbench.events import EventWriter
 
 
@@ -64,6 +68,20 @@ def test_diff_names_what_differs_and_nothing_else(shell, finished_run):
     assert told["recipe"] == {"name": ["a", "b"], "train.learning_rate": [5e-5, 1e-4]}
     assert told["metrics"] == {"eval/accuracy": [0.75, 0.8]}
     assert "train.learning_rate" in shell("diff", left.id, right.id).stdout
+
+
+def test_diff_says_what_the_second_run_mended_and_broke_on_the_same_rows(shell, finished_run):
+    left, right = finished_run("a"), finished_run("b", accuracy=0.8)
+    for run, called in ((left, "nnnnyyyy"), (right, "yyyyyyyn")):
+        run.predictions.mkdir(exist_ok=True)
+        table = pa.table({"row": list(range(8)), "label": ["y"] * 8, "prediction": list(called), "loss": [0.1] * 8})
+        pq.write_table(table, run.predictions / "test.parquet")
+    (told,) = json.loads(shell("diff", left.id, right.id, "--json").stdout)["paired"]
+    assert (told["split"], told["rows"]) == ("test", 8)
+    assert told["change"] == {"fixed": 4, "broke": 1, "p": pytest.approx(0.375)}
+    assert told["difference"]["mean"] == pytest.approx(0.375)
+    shown = shell("diff", left.id, right.id).stdout
+    assert "test, 8 rows: fixed 4, broke 1, McNemar p 0.375 · accuracy +0.3750 [" in shown
 
 
 def test_points_are_every_logged_point_with_nan_named(shell, finished_run):

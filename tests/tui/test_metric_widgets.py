@@ -213,6 +213,7 @@ def test_rows_of_a_cell_show_loss_probability_place_and_the_whole_text_of_the_on
         "     nan  0.910       3  第一行很长第一行很…",
         "  0.5000  0.910    4000  second⏎line second…",
         "── 2 of 2 ──────────────────────────────────",
+        "bad → good",
         "second",
         "line second",
         "line second",

@@ -340,3 +340,48 @@ async def test_y_copies_the_row_or_the_drawing_that_has_the_focus(app, make_run,
         await until(pilot, lambda: bool(screen.query_one(PredictionRows).rows))
         await pilot.press("y")
         await until(pilot, lambda: app.clipboard.startswith("good 第11条 evil␛"))
+
+
+async def test_w_opens_every_row_of_the_split_the_worst_first(app, make_run, opened, until):
+    run = make_run("minilm-reviews", [[71, 9], [12, 68]], ["bad", "good"])
+    async with app.run_test(size=(120, 40)) as pilot:
+        screen = await opened(pilot, app, run)
+        await pilot.press("w")
+        await until(pilot, lambda: screen.query_one(PredictionRows).rows)
+        rows = screen.query_one(PredictionRows)
+        assert rows.total == 160
+        losses = [row.loss for row in rows.rows]
+        assert losses == sorted(losses, reverse=True)
+        assert "worst first" in shot(app)
+        assert "good → bad" in shot(app) or "bad → good" in shot(app) or "bad → bad" in shot(app)
+        await pilot.press("escape")
+        assert not screen.has_class("-rows")
+
+
+async def test_a_marked_run_is_compared_on_the_same_rows(app, make_run, opened, until):
+    before = make_run("before", [[60, 20], [20, 60]], ["bad", "good"])
+    after = make_run("after", [[60, 20], [20, 60]], ["bad", "good"])
+    path = after.predictions / "validation.parquet"
+    table = pq.read_table(path)
+    called = table.column("prediction").to_pylist()
+    truth = table.column("label").to_pylist()
+    called[60:80] = truth[60:80]  # the first twenty mistakes are mended
+    called[:3] = ["good"] * 3
+    pq.write_table(table.set_column(table.column_names.index("prediction"), "prediction", pa.array(called)), path)
+    async with app.run_test(size=(120, 40)) as pilot:
+        screen = await opened(pilot, app, after)
+        app.selection.toggle(before.id)
+        await until(pilot, lambda: screen.has_class("-paired"))
+        assert "against before" in shot(app)
+        assert "fixed 20, broke 3, McNemar p < 0.001 · accuracy +0.1062 [" in shot(app)
+        app.selection.toggle(before.id)
+        await until(pilot, lambda: not screen.has_class("-paired"))
+
+
+async def test_runs_judged_on_other_rows_are_said_not_to_compare(app, make_run, opened, until):
+    before = make_run("before", [[3, 1], [1, 3]], ["bad", "good"])
+    after = make_run("after", [[60, 20], [20, 60]], ["bad", "good"])
+    async with app.run_test(size=(160, 45)) as pilot:
+        await opened(pilot, app, after)
+        app.selection.toggle(before.id)
+        await until(pilot, lambda: "not judged on the same rows of validation" in shot(app))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from typing import Annotated, Any
@@ -14,6 +15,7 @@ from workbench.cli.session import find, home_of, registry_of
 from workbench.config import Home
 from workbench.errors import BadInput
 from workbench.events import END_STATES, Event, read_all
+from workbench.paired import sentence
 from workbench.recipe import flatten
 from workbench.registry import Registry, RunRow
 from workbench.rundir import RunDir
@@ -154,20 +156,37 @@ def _print_details(row: RunRow, details: dict[str, Any]) -> None:
 
 
 def diff(context: typer.Context, left: Handle, right: Handle, as_json: AsJson = False) -> None:
-    """What differs between two runs: recipe fields first, then metrics."""
+    """What differs between two runs: recipe fields, metrics, and how they do on the same rows."""
     with registry_of(home_of(context)) as registry:
         rows = [registry.find(handle, include_deleted=True) for handle in (left, right)]
+    paired = _paired(*(RunDir(home_of(context).runs / row.id) for row in rows))
     changed = _changed(flatten(rows[0].recipe), flatten(rows[1].recipe))
     metrics = _changed(*({key: s.best if s.best is not None else s.last for key, s in row.metrics.items()
                           if not key.startswith("system/")} for row in rows))  # fmt: skip
     if as_json:
-        emit({"runs": [row.id for row in rows], "recipe": changed, "metrics": metrics})
+        emit({"runs": [row.id for row in rows], "recipe": changed, "metrics": metrics, "paired": paired})
         return
     if not changed and not metrics:
         say("No difference.")
-        return
-    lines = [(field, _short(old), _short(new)) for field, (old, new) in (changed | metrics).items()]
-    print_table(("FIELD", rows[0].id, rows[1].id), lines)
+    else:
+        lines = [(field, _short(old), _short(new)) for field, (old, new) in (changed | metrics).items()]
+        print_table(("FIELD", rows[0].id, rows[1].id), lines)
+    for record in paired:
+        say(f"{record['split']}, {record['rows']} rows: {sentence(record)}")
+
+
+def _paired(before: RunDir, after: RunDir) -> list[dict[str, Any]]:
+    """How the second run does on each split that both kept their predictions of; nothing where the rows differ."""
+    if not (before.predictions.is_dir() and after.predictions.is_dir()):
+        return []
+    # pyarrow and numpy take longer to load than most of what is asked here.
+    from workbench.lab import comparing
+
+    found = []
+    for split in comparing.splits(before, after):
+        with contextlib.suppress(BadInput):
+            found.append(comparing.compare(before, after, split).record())
+    return found
 
 
 def _changed(old: dict[str, Any], new: dict[str, Any]) -> dict[str, list[Any]]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -23,6 +24,10 @@ class Comparison:
     rows: int
     change: statistics.Change | None
     difference: statistics.Difference
+
+    def record(self) -> dict[str, Any]:
+        """The same as plain JSON types."""
+        return asdict(self)
 
 
 def splits(before: RunDir, after: RunDir) -> list[str]:

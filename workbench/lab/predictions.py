@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from workbench.config import Home
 from workbench.errors import BadInput, WorkbenchError
+from workbench.lab import comparing
 from workbench.lab.services import exposed
 from workbench.rundir import RunDir
 
@@ -66,6 +67,14 @@ class PredictionService:
         chosen = _order(narrow, _cell(narrow, label, prediction), sort)
         window = chosen[max(offset, 0) : max(offset, 0) + min(max(limit, 0), PAGE_LIMIT)]
         return {"total": len(chosen), "rows": _rows(path, narrow, window)}
+
+    @exposed
+    def compare(self, before: str, after: str, split: str) -> dict[str, Any]:
+        """What run `after` does better or worse than `before` on the same rows, as `Comparison.record` says.
+
+        Raises BadInput where they were not judged on the same rows.
+        """
+        return comparing.compare(self._run(before), self._run(after), split).record()
 
     def _run(self, run: str) -> RunDir:
         path = Path(run)

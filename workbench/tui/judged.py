@@ -23,7 +23,7 @@ _LOOKED_AT = 100
 # Read first what people ask for first; whatever is not named here follows by name.
 _ORDER = (
     "accuracy", "f1", "precision", "recall", "specificity", "mcc", "perplexity", "bits_per_byte", "token_accuracy",
-    "loss",
+    "rougeL", "bleu", "chrf", "exact_match", "masked_accuracy", "loss",
 )  # fmt: skip
 _NOT_QUALITY = ("runtime", "per_second", "epoch", "samples")
 
@@ -39,6 +39,12 @@ class Evaluation:
     confusion: Confusion | None = None
     classes: tuple[ClassReport, ...] = ()
     predictions: str | None = None
+
+    @property
+    def main(self) -> tuple[str, ...]:
+        """The names of the measures that people ask for first: one, and the loss."""
+        named = [name for name in _ORDER if name in self.values and name != "loss"]
+        return (*named[:1], *(["loss"] if "loss" in self.values else []))
 
     @property
     def scores(self) -> Scores:

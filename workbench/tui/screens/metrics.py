@@ -9,6 +9,7 @@ from textual.app import ComposeResult
 from textual.containers import Container
 
 from workbench.errors import WorkbenchError
+from workbench.paired import sentence
 from workbench.spans import plain
 from workbench.text import clean
 from workbench.tui.bindings import METRICS, textual_bindings
@@ -26,8 +27,14 @@ from workbench.tui.widgets.spans import Caption, Drawing
 _PARTS = ("-classes", "-language", "-unjudged")
 
 
+def _named(cell: tuple[str | None, str | None]) -> str:
+    """Whose rows are open, in words."""
+    true, called = cell
+    return "worst first" if true is None and called is None else f"{true} called {called}"
+
+
 class MetricsPane(Pane):
-    """`_cell` is the cell whose rows are open, as (true, called)."""
+    """`_cell` is the cell whose rows are open, as (true, called); None in it is any."""
 
     MODE = "metrics"
     BINDINGS = textual_bindings(METRICS)
@@ -37,6 +44,8 @@ class MetricsPane(Pane):
     MetricsPane #metrics { height: auto; max-height: 7; }
     MetricsPane.-wide #metrics { max-height: 30%; }
     MetricsPane Caption { height: 1; margin: 0 0; background: $boost; }
+    MetricsPane #paired { display: none; }
+    MetricsPane.-paired #paired { display: block; }
     MetricsPane #judged { layout: vertical; height: 1fr; padding: 0 1; }
     MetricsPane.-wide #judged { layout: horizontal; }
     MetricsPane #confusion { height: auto; max-height: 55%; margin: 0 0 1 0; }
@@ -48,7 +57,7 @@ class MetricsPane(Pane):
     MetricsPane #judged > * { display: none; }
     MetricsPane.-classes #confusion, MetricsPane.-classes #classes { display: block; }
     MetricsPane.-language #scores, MetricsPane.-language #samples { display: block; }
-    MetricsPane.-rows #classes { display: none; }
+    MetricsPane.-rows #classes, MetricsPane.-rows #samples { display: none; }
     MetricsPane.-rows #confusion { max-height: 40%; }
     MetricsPane.-rows.-wide #confusion { max-height: 100%; }
     MetricsPane.-rows #rows { display: block; height: 1fr; }
@@ -60,12 +69,14 @@ class MetricsPane(Pane):
         self._view = MetricsView()
         self._split: str | None = None
         self._shown: Shown = "best"
-        self._cell: tuple[str, str] | None = None
+        self._cell: tuple[str | None, str | None] | None = None
+        self._paired: tuple[str, ...] = ()
         self._stand_in: str | None = None
 
     def compose_body(self) -> ComposeResult:
         yield MetricTable(id="metrics")
         yield Caption(id="about")
+        yield Caption(id="paired")
         with Container(id="judged"):
             yield ConfusionMatrix(id="confusion")
             yield ClassTable(id="classes")
@@ -100,6 +111,7 @@ class MetricsPane(Pane):
         count = len(self._view.rows)
         self.crumbs_right(f"{self._shown} of {count} runs" if count > 1 else f"{self._shown} numbers")
         self._show_judged(self._view.judged)
+        self._compare()
         if self.request() != snapshot.request:
             self.ask()
 
@@ -130,9 +142,11 @@ class MetricsPane(Pane):
             self.set_class(name == part, name)
         if part != "-classes":
             self._close_rows()
+        if self.focused is not None and self.focused not in self.focus_chain:
+            self.set_focus(self.query_one(MetricTable))
 
     def _crumbs(self, judged: Judged, entry: Evaluation | None) -> None:
-        cell = [f"{self._cell[0]} called {self._cell[1]}"] if self._cell else []
+        cell = [_named(self._cell)] if self._cell else []
         self.crumbs(judged.name, *([entry.split] if entry else []), *cell)
 
     def _about(self, judged: Judged, entry: Evaluation | None) -> tuple[str, str]:
@@ -142,8 +156,35 @@ class MetricsPane(Pane):
         epoch = "" if entry.epoch is None else f", epoch {entry.epoch:.4g}"
         rows = sum(c.support for c in entry.classes)
         counted = f" · {rows} rows" if rows else ""
-        figures = [f"{name} {figure(entry.values[name])}" for name in ("accuracy", "loss") if name in entry.values]
+        figures = [f"{name} {figure(entry.values[name])}" for name in entry.main]
         return f"{entry.split} · step {entry.step}{epoch}{counted}", "  ".join(figures)
+
+    # -- two runs ------------------------------------------------------------------------------------------------
+
+    def _compare(self) -> None:
+        """Say how the current run does on the rows of the first marked one."""
+        judged, split = self._view.judged, self._split
+        marked = next((row for row in self._view.rows if row.marked and not row.current), None)
+        if judged is None or split is None or marked is None:
+            self._paired = ()
+            self.remove_class("-paired")
+            return
+        asked = (marked.run_id, judged.run_id, split)
+        if asked == self._paired:
+            return
+        self._paired = asked
+        lab = self.app.lab
+        self.background(
+            lambda: lab.call("predictions.compare", before=asked[0], after=asked[1], split=split),
+            lambda record: self._say_paired(asked, f"against {marked.name}", sentence(record)),
+            group="paired",
+            failed=lambda error: self._say_paired(asked, f"against {marked.name}", error.sentence),
+        )
+
+    def _say_paired(self, asked: tuple[str, ...], against: str, said: str) -> None:
+        if asked == self._paired:
+            self.query_one("#paired", Caption).show(clean(against), clean(said))
+            self.add_class("-paired")
 
     # -- the cell's rows -----------------------------------------------------------------------------------------
 
@@ -157,12 +198,18 @@ class MetricsPane(Pane):
         if not event.count:
             self.app.notify(f"No row that is {event.true} was called {event.called}")
             return
-        self._cell = (event.true, event.called)
+        self._open_rows((event.true, event.called))
+
+    def action_worst(self) -> None:
+        self._open_rows((None, None))
+
+    def _open_rows(self, cell: tuple[str | None, str | None]) -> None:
+        self._cell = cell
         self.query_one(PredictionRows).clear_rows()
         self.add_class("-rows")
         self._fetch(0)
         self._refresh_crumbs()
-        self.query_one(PredictionRows).focus()
+        self.set_focus(self.query_one(PredictionRows))
 
     @on(PredictionRows.Wanted)
     def _wanted(self, event: PredictionRows.Wanted) -> None:
@@ -194,7 +241,7 @@ class MetricsPane(Pane):
         rows = [PredictedRow.parse(record) for record in page["rows"]]
         self.query_one(PredictionRows).add_page(offset, rows, int(page["total"]))
         if not rows and not offset:
-            self._no_rows(WorkbenchError("the kept predictions have no row of this cell"))
+            self._no_rows(WorkbenchError(f"the kept predictions have no row of {_named(self._cell or (None, None))}"))
         self.refresh_footer()
 
     def _no_rows(self, error: WorkbenchError) -> None:
@@ -205,7 +252,8 @@ class MetricsPane(Pane):
         self._cell = None
         self.remove_class("-rows")
         if self.focused is not None and self.focused.id == "rows":
-            self.query_one(ConfusionMatrix).focus()
+            matrix = self.query_one(ConfusionMatrix)
+            self.set_focus(matrix if matrix.display else self.query_one(MetricTable))
         self.query_one(PredictionRows).clear_rows()
         self._refresh_crumbs()
 
@@ -227,8 +275,10 @@ class MetricsPane(Pane):
         judged = self._view.judged
         if id == "metrics.split" and (judged is None or len(judged.splits) < 2):
             return "Only one split was evaluated"
+        if id == "metrics.worst" and (judged is None or not (self._split and judged.shown(self._split))):
+            return "No rows were judged yet"
         if id == "metrics.predict" and self.query_one(PredictionRows).under is None:
-            return "Open a cell of the matrix first: enter on it lists its rows"
+            return "Open rows first: enter on a cell of the matrix, or w for the worst"
         if id == "pane.mark" and not isinstance(self.focused, MetricTable):
             return "Runs are marked in the table of runs: tab goes there"
         return None

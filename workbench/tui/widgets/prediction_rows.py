@@ -16,7 +16,7 @@ from workbench.tui.widgets.spans import Drawing
 from workbench.wrap import wrap
 
 PAGE = 50
-_PREVIEW = 4
+_PREVIEW = 5
 
 
 @dataclass(frozen=True)
@@ -67,8 +67,13 @@ def _row_line(row: PredictedRow, width: int, cursor: bool) -> Line:
 
 def _preview_lines(row: PredictedRow, place: str, width: int, height: int) -> list[Line]:
     rule = cut(f"── {place} " + "─" * width, width, ellipsis="")
+    said = cut(clean(f"{row.label[:500]} → {row.prediction[:500]}"), width)
     text = clean(row.text[: width * height * 2], newlines=True)
-    return [(Span(rule, "muted"),), *((Span(line),) for line in wrap(text, width, height))]
+    return [
+        (Span(rule, "muted"),),
+        (Span(said, "good" if row.label == row.prediction else "bad"),),
+        *((Span(line),) for line in wrap(text, width, height - 1)),
+    ]
 
 
 class PredictionRows(Drawing, can_focus=True):
