@@ -30,7 +30,7 @@ def cases(draw, marks):
     return truth, called
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(cases("BI"))
 def test_they_equal_seqeval(case):
     truth, called = case
@@ -52,7 +52,7 @@ def test_they_equal_seqeval(case):
             assert scalars.get(name, 0.0) == pytest.approx(np.nan_to_num(value)), name
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(cases("BIES"))
 def test_they_equal_seqeval_where_it_is_strict(case):
     truth, called = case
