@@ -16,7 +16,7 @@ from workbench import recipe, tasks
 from workbench.data import splits as data
 from workbench.errors import BadInput, DataError, ModelError
 from workbench.models import locate
-from workbench.recipe import Data, Generate
+from workbench.recipe import Data, Generate, sense
 from workbench.tasks import generation, languages, searching, weights
 from workbench.tasks.rows import IGNORED, Padding, TokenRows
 from workbench.tasks.seq2seq import TextWriter, TokenLoss, sides_of
@@ -244,9 +244,15 @@ def test_a_language_the_tokenizer_does_not_know_is_refused_with_those_near():
         languages.speak(multilingual("NllbTokenizer"), "eng_Latn", "zh_CN")
 
 
-def test_a_tokenizer_without_languages_takes_any_and_metrics_are_told(words):
+def test_a_tokenizer_without_languages_takes_any_and_it_is_said(tmp_path, words):
     languages.speak(words, "english", None)
-    assert [languages.of_text(code) for code in ("zh_CN", "zho_Hans", "de", None)] == ["zh", "zh", "de", None]
+    row = json.dumps({"source": "a cat", "target": "eine katze"})
+    (tmp_path / "train.jsonl").write_text("\n".join([row] * 4))
+    parsed = recipe.parse(
+        'name = "x"\ntask = "seq2seq"\n[model]\nname = "x"\n[data]\ntrain = "train.jsonl"\ntarget_language = "de"'
+    )
+    notes = tasks.task_for(parsed).prepare(data.load(parsed, [tmp_path]), words, None).notes
+    assert any(note.startswith("data.target_language: the tokenizer marks no languages") for note in notes)
 
 
 def test_what_needs_sentencepiece_says_so(tmp_path):
@@ -314,6 +320,11 @@ def test_smoothing_spreads_a_share_of_the_label_over_all():
     even = -shares.mean()
     found = TokenLoss(0.1)(SimpleNamespace(logits=logits), labels)
     assert found.item() == pytest.approx((0.9 * exact + 0.1 * even).item(), rel=1e-5)
+
+
+def test_smoothing_is_a_choice_that_makes_sense_here():
+    assert sense.problems(recipe.parse(DATES, overrides=["train.label_smoothing=0.1"])) == []
+    assert tasks.task_for(recipe.parse(DATES, overrides=["train.label_smoothing=0.1"])).loss().smoothing == 0.1
 
 
 def test_accumulated_batches_make_the_step_of_the_whole_batch(dates, trained, said):

@@ -67,15 +67,3 @@ def near(code: str | None, known: list[str]) -> list[str]:
     begun = [name for name in known if word and name[:2].lower() == word[:2]]
     alike = difflib.get_close_matches(word, known, n=_NEAR, cutoff=0.5)
     return list(dict.fromkeys(begun + alike))[:_NEAR] or known[:_NEAR]
-
-
-# By their three letters in NLLB's codes, where the two letters of the language say how its text is to be read.
-_SHORT: Final = {"zho": "zh", "cmn": "zh", "yue": "zh", "jpn": "ja", "kor": "ko"}
-
-
-def of_text(code: str | None) -> str | None:
-    """The language that metrics are to read a text in: `zh` of zh_CN and zho_Hans, `de` of de_DE; None of None."""
-    if code is None:
-        return None
-    first = re.split(r"[_-]", code.lower())[0]
-    return _SHORT.get(first, first)

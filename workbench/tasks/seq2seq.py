@@ -129,7 +129,7 @@ class Seq2Seq:
             write=self._write if evaluate.generate else None,
             read=partial(generation.text_of, sides.tokenizer),
             end=end_of(sides.tokenizer),
-            language=languages.of_text(self.recipe.data.target_language),
+            language=self.recipe.data.target_language,
         )
 
     def _write(self, model: Any, batch: Batch) -> Any:
