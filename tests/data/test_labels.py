@@ -203,7 +203,8 @@ def test_class_labels_in_lists_keep_their_names(tmp_path, load):
 
 
 def test_numbers_with_a_fraction_are_targets(learn):
-    known, encoded, read, _, kind = learn([{"label": 0.5}, {"label": 3}, {"label": -1e9}])
+    known, encoded, read, made, kind = learn([{"label": 0.5}, {"label": 3}, {"label": -1e9}])
+    assert "label: read as regression" in made.notes
     assert (kind, known, encoded) == ("regression", ["label"], [[0.5], [3.0], [-1e9]])
     assert read[0] == "0.5"
     rows = [{"arousal": 1, "valence": 0.5}, {"arousal": 7, "valence": 1.0}]

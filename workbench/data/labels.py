@@ -35,6 +35,8 @@ def classes(splits: Splits, data: Data) -> list[str]:
     training does not know, and where there is nothing to tell apart. Adds to `splits.notes` what was mended.
     """
     kind = problem.of(splits, data)
+    if data.problem is None and kind != "single-label":
+        splits.notes.append(f"{', '.join(map(clean, splits.columns.named['label'][:8]))}: read as {kind}")
     if kind == "regression":
         for split in splits.tables():
             targets.numbers(splits, split)

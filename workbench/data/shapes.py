@@ -15,6 +15,7 @@ import pyarrow as pa
 from workbench.data import columns
 from workbench.errors import BadInput
 from workbench.recipe import Data, Recipe
+from workbench.text import clean
 
 
 @dataclass(frozen=True)
@@ -199,6 +200,13 @@ def _recognised(
 
 def _flat(found: dict[str, tuple[str, ...]]) -> list[str]:
     return [column for names in found.values() for column in names]
+
+
+def note(chosen: Columns, data: Data) -> list[str]:
+    """What was recognised that changes what is learnt, and that nobody asked for by name."""
+    if chosen.shape.name != "pair" or data.text_pair is not None:
+        return []
+    return [f"pairs of texts: {clean(chosen.of('text') or '')} and {clean(chosen.of('text_pair') or '')}"]
 
 
 def check(chosen: Columns, table: pa.Table, where: str) -> None:

@@ -103,6 +103,7 @@ def load(recipe: Recipe, search: Sequence[Path]) -> Splits:
     asked = [column for columns_of in shapes.named(data).values() for column in columns_of]
     tables = {name: columns.unfolded(table, asked) for name, table in tables.items()}
     chosen = shapes.find(recipe, tables["train"], str(origins["train"]))
+    notes += shapes.note(chosen, data)
     dropped: dict[str, int] = {}
     for name in tables:
         shapes.check(chosen, tables[name], str(origins[name]))

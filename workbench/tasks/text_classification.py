@@ -87,7 +87,7 @@ class TextClassification:
         for name in splits.tables():
             ready[name], counts[name] = self._split(splits, name, tokenizer, length, learnt[name])
             counts[name] |= _told(kind, learnt[name], names)
-        notes = [*splits.notes, *self._notes(splits, tokenizer, names)]
+        notes = [*splits.notes, *self._notes(tokenizer, names)]
         return Prepared(ready, names, length, counts, notes, kind)
 
     def _length(self, longest: int | None) -> int:
@@ -128,12 +128,9 @@ class TextClassification:
         }
         return rows, counts
 
-    def _notes(self, splits: Splits, tokenizer: Any, names: list[str]) -> Iterator[str]:
+    def _notes(self, tokenizer: Any, names: list[str]) -> Iterator[str]:
         if self._pairs:
-            yield f"pairs of texts: {splits.columns.of('text')} and {splits.columns.of('text_pair')}"
             yield from text_pairs.said_of(tokenizer)
-        if self.recipe.data.problem is None and self.learnt.problem != "single-label":
-            yield f"{', '.join(splits.columns.named['label'][:8])}: read as {self.learnt.problem}"
         balance = getattr(self.learnt.objective, "weights", None)
         if balance is not None:
             told = (f"{name} {weight:.4g}" for name, weight in zip(names[:20], balance, strict=False))
