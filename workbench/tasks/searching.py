@@ -23,6 +23,7 @@ def settle(model: Any, sides: Sides, shift: Shift, *, scratch: bool) -> None:
     (target,), _ = sides.targets(["a"])
     language = languages.token_of_target(sides.tokenizer)
     settings.pad_token_id = model.config.pad_token_id
+    settings.eos_token_id = end_of(sides.tokenizer)
     settings.decoder_start_token_id = target[-1] if shift.start is None else shift.start
     model.config.decoder_start_token_id = settings.decoder_start_token_id
     if language is not None:
@@ -33,7 +34,6 @@ def settle(model: Any, sides: Sides, shift: Shift, *, scratch: bool) -> None:
         # The configs' own defaults are ids of the published vocabularies.
         model.config.forced_eos_token_id = None
         settings.bos_token_id = sides.tokenizer.bos_token_id
-        settings.eos_token_id = end_of(sides.tokenizer)
 
 
 def beginning(model: Any) -> list[int]:
