@@ -1,4 +1,7 @@
-"""Reading a large file against the plainest Python that does the same, and its first page against reading it all."""
+"""Reading a large file against the plainest Python that does the same, and its first page against reading it all.
+
+And the memory that it takes, against the rows themselves and against pyarrow's own reader.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,14 @@ import csv
 import json
 import random
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from workbench.data import formats, pager, sources
@@ -31,6 +38,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
         writer = csv.DictWriter(file, ["text", "label"])
         writer.writeheader()
         writer.writerows(rows)
+    pq.write_table(pa.Table.from_pylist(rows), directory / "a.parquet")
     return directory
 
 
@@ -61,3 +69,39 @@ def test_reading_and_paging_a_large_file(files, name):
     print(f"first page {page * 1000:.1f} ms, {page / ours:.3f} of reading it")
     assert ours < theirs
     assert page < ours / 4
+
+
+PROGRAM = """
+import resource, sys, time
+import pyarrow as pa, pyarrow.csv, pyarrow.json, pyarrow.parquet
+from pathlib import Path
+from workbench.data import formats, pager, sources
+
+path = Path(sys.argv[2])
+theirs = {".csv": pyarrow.csv.read_csv, ".jsonl": pyarrow.json.read_json, ".parquet": pyarrow.parquet.read_table}
+peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+before, start = peak(), time.perf_counter()
+if sys.argv[1] == "paged":
+    pages = pager.open_pager(sources.from_file(path).part("train"))
+    size = pages.count()
+else:
+    read = formats.read_file if sys.argv[1] == "ours" else theirs[path.suffix]
+    size = read(path).nbytes
+print(time.perf_counter() - start, peak() - before, size)
+"""
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.csv", "a.parquet"])
+def test_the_memory_that_reading_and_paging_take(files, name):
+    def measured(how: str) -> list[float]:
+        ended = subprocess.run(
+            [sys.executable, "-c", PROGRAM, how, str(files / name)], capture_output=True, text=True, check=True
+        )
+        return [float(figure) for figure in ended.stdout.split()]
+
+    (ours, held, size), (theirs, held_theirs, _), (paged, held_paged, _) = map(measured, ("ours", "theirs", "paged"))
+    print(f"\n{name}, {ROWS:,} rows, {size / 1e6:.0f} MB as Arrow: read {ours:.2f} s, pyarrow {theirs:.2f} s,", end=" ")
+    print(
+        f"ratio {ours / theirs:.2f}; peak {held / size:.2f} times the rows, pyarrow {held_theirs / size:.2f};", end=" "
+    )
+    print(f"paged to the end in {paged:.2f} s and {held_paged / 1e6:.0f} MB")

@@ -23,6 +23,8 @@ from workbench.data import faults, raw, records
 from workbench.errors import DataError
 
 _EXACT = 2.0**53  # beyond it a float skips whole numbers
+# A row that is null, at the beginning or after an object, ends the process that gives it to Arrow 26.
+_NULL_ROW = re.compile(rb"(?:\A(?:\xef\xbb\xbf)*|\})\s*null")
 _NESTING = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
 
 
@@ -96,6 +98,8 @@ class Block:
     def table(self, before: pa.Schema | None = None) -> pa.Table:
         """The rows; `before` is what the blocks before it hold. Raises DataError."""
         self._check_depth()
+        if _NULL_ROW.search(self.data):
+            return self.carefully(before)
         try:
             table = parse(self.data, before)
             # Arrow takes any bytes for a string, and several objects on a line for several rows.
@@ -104,12 +108,13 @@ class Block:
             if table.num_rows == self.rows and not _rounded(table):
                 return table
         except (pa.ArrowException, UnicodeDecodeError):
-            if fault := faults.encoding_fault(self.path, self.data, self.first):
-                raise fault from None
+            pass
         return self.carefully(before)
 
     def carefully(self, before: pa.Schema | None = None) -> pa.Table:
         """Line by line in Python, which is slow and knows where it is: the fault named, or else the rows after all."""
+        if fault := faults.encoding_fault(self.path, self.data, self.first):
+            raise fault
         numbers: list[int] = []
 
         def rows() -> Iterator[Any]:

@@ -127,8 +127,11 @@ def blocks(path: Path, size: int = BLOCK) -> Iterator[bytes]:
     """The file in pieces of whole lines, about `size` bytes each, or longer where a line is. Raises DataError."""
     empty = True
     with opened(path) as file:
+        before = _state(file)
         while block := file.read(size):
             block += file.readline()
+            if _state(file) != before:  # whoever writes as fast as we read would keep us for ever
+                raise changed(path)
             empty = empty and not block.strip()
             yield block
     if empty:
