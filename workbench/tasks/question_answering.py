@@ -1,0 +1,238 @@
+"""question-answering: the piece of a context that answers a question, or none (SQuAD v1 and v2).
+
+Rows need a question, a context and its answers. The head is transformers' `…ForQuestionAnswering`; its loss is the
+mean of two cross entropies, of the answer's first and last token among those of the window (Devlin et al. 2019,
+sections 4.2 and 4.3). Learnt is the first answer that stands in the context; judged is against all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from workbench.errors import BadInput, DataError, WorkbenchError
+from workbench.recipe import Data, Evaluate, Generate, Recipe
+from workbench.tasks import Asked, Judge, Loss, Prepared, answer_search, field_of, forward, weights
+from workbench.tasks.answer_judge import AnswerJudge, found_in
+from workbench.tasks.answer_search import Found, Given, Search
+from workbench.tasks.answer_windows import Cut, Windows, labelled
+from workbench.tasks.card import recipe_of
+from workbench.tasks.rows import IGNORED, Collator, Padding, TokenRows
+from workbench.tasks.text_pairs import has_segments
+
+if TYPE_CHECKING:
+    from workbench.data.answers import Answers
+    from workbench.data.splits import Splits
+    from workbench.models import Located
+
+DEFAULT_LENGTH: Final = 384
+_AT_ONCE: Final = 32
+_TOP: Final = 5
+
+
+class QuestionAnswering:
+    """The task, for one recipe."""
+
+    name = "question-answering"
+    draws = False
+
+    def __init__(self, recipe: Recipe) -> None:
+        self.recipe = recipe
+        self._segments = False
+
+    def tokenizer(self, splits: Splits, search: Sequence[Path]) -> Any:
+        both = chain(splits.texts("train", "question"), splits.texts("train", "context"))
+        return weights.load_tokenizer(self.recipe.model, search, map(str, both))
+
+    def config(self, located: Located, tokenizer: Any) -> Any:
+        config = weights.read_config(self.recipe.model, located, _vocabulary(located, tokenizer))
+        self._segments = has_segments(config)
+        return config
+
+    def prepare(self, splits: Splits, tokenizer: Any, longest: int | None) -> Prepared:
+        from workbench.data import answers
+
+        cut = Cut.of(tokenizer, self._length(longest), self.recipe.data.stride, self._segments)
+        ready: dict[str, TokenRows] = {}
+        counts, notes = {}, list(splits.notes)
+        for name in splits.tables():
+            found = answers.read(splits, name)
+            notes += answers.notes(splits, name, found)
+            ready[name], counts[name], said = _rows(splits, name, cut, found)
+            notes += said
+        return Prepared(ready, [], cut.max_length, counts, notes)
+
+    def _length(self, longest: int | None) -> int:
+        asked = self.recipe.data.max_length
+        if asked is None:
+            return min(longest or DEFAULT_LENGTH, DEFAULT_LENGTH)
+        if longest is not None and asked > longest:
+            raise BadInput(
+                f"{asked} tokens are more than the model's {longest} positions",
+                where="data.max_length",
+                mend=f"use {longest} or less",
+            )
+        return asked
+
+    def model(self, located: Located, tokenizer: Any, prepared: Prepared) -> tuple[Any, list[str]]:
+        from transformers import AutoModelForQuestionAnswering
+
+        config = _vocabulary(located, tokenizer)
+        model, new = weights.load_model(AutoModelForQuestionAnswering, self.recipe.model, located, config)
+        # Kept with the weights: whoever uses them must know whether they were taught to give no answer.
+        model.config.null_threshold = threshold(self.recipe.evaluate, prepared)
+        return model, new
+
+    def collator(self, tokenizer: Any, prepared: Prepared) -> Collator:
+        fixed = prepared.max_length if self.recipe.train.padding == "max_length" else None
+        # On the right whatever the tokenizer says: labels are places, which padding on the left would move.
+        return Padding(tokenizer.pad_token_id, "right", fixed)
+
+    def loss(self) -> Loss:
+        return step_loss
+
+    def judge(self, split: str, splits: Splits, prepared: Prepared) -> Judge:
+        evaluate = self.recipe.evaluate
+        search = Search(evaluate.n_best, evaluate.max_answer_length, threshold(evaluate, prepared))
+        return AnswerJudge(split, splits, prepared, search)
+
+    def samples(self, model: Any, tokenizer: Any) -> Iterator[tuple[str, str]]:
+        return iter(())
+
+    @classmethod
+    def load(cls, model_dir: Path, *, device: str | None = None, max_length: int | None = None) -> Answerer:
+        return Answerer(model_dir, device=device, max_length=max_length)
+
+
+def _vocabulary(located: Located, tokenizer: Any) -> dict[str, Any]:
+    """What a config from scratch must know of the tokenizer; weights that are loaded bring their own."""
+    if located.kind != "scratch":
+        return {}
+    names = ("bos_token_id", "eos_token_id", "pad_token_id")
+    return {"vocab_size": len(tokenizer)} | {name: getattr(tokenizer, name) for name in names}
+
+
+def threshold(evaluate: Evaluate, prepared: Prepared) -> float | None:
+    """From which margin on no answer is given: as the recipe says; else 0, and None where every question has one."""
+    if evaluate.null_threshold is not None:
+        return evaluate.null_threshold
+    return 0.0 if any(counts["unanswerable"] for counts in prepared.counts.values()) else None
+
+
+def _rows(splits: Splits, split: str, cut: Cut, found: Answers) -> tuple[TokenRows, dict[str, Any], list[str]]:
+    """The windows of a split with their labels, what is counted of it, and what is to be said.
+
+    Raises DataError where there is nothing to learn from.
+    """
+    table = splits.tables()[split]
+    questions, contexts = (splits.texts(split, role).to_pylist() for role in ("question", "context"))
+    windows, shortened = cut.windows(questions, contexts)
+    labels, nowhere = labelled(windows, found.starts, found.ends, ~found.unanswerable)
+    windows = replace(windows, labels=labels, source=np.asarray(table.column("__row__"))[windows.place])
+    rows: TokenRows = windows
+    if split == "train":
+        rows = windows.plain(~nowhere[windows.place])
+        if not len(rows):
+            raise DataError("no answer stands in its context", where=str(splits.origins[split]))
+    lost = np.flatnonzero(nowhere & ~found.unmatched)
+    counts = {
+        "rows": table.num_rows,
+        "dropped": splits.dropped.get(split, 0) + (int(nowhere.sum()) if split == "train" else 0),
+        "truncated": len(shortened),
+        "tokens": rows.tokens,
+        "windows": len(rows),
+        "lost": len(lost),
+    }
+    notes = []
+    if shortened:
+        limit = cut.longest_question
+        notes.append(f"{split}: {len(shortened)} questions of more than {limit} tokens, half of the window, are cut")
+        notes[-1] += f" (the first: {splits.place(split, shortened[0])})"
+    if len(lost):
+        notes.append(f"{split}: {len(lost)} answers stand whole in no window of {cut.max_length} tokens")
+        notes[-1] += f" (the first: {splits.place(split, int(lost[0]))})"
+    return rows, counts | found.counts(), notes
+
+
+def step_loss(outputs: Any, labels: Any, num_items_in_batch: Any = None) -> Any:
+    """Cross entropy in nats of first and last token, summed over the windows and divided by the labels of the step.
+
+    Every window has two labels, so that this is the mean of both, as the models' own loss; which is the mean of the
+    batch, that Trainer would add up over an accumulated step.
+    """
+    import torch
+
+    both = zip((outputs.start_logits, outputs.end_logits), labels.unbind(1), strict=True)
+    total = sum(
+        torch.nn.functional.cross_entropy(logits.float(), places, ignore_index=IGNORED, reduction="sum")
+        for logits, places in both
+    )
+    return total / ((labels != IGNORED).sum() if num_items_in_batch is None else num_items_in_batch)
+
+
+class Answerer:
+    """A trained model: questions with their contexts in, pieces of the contexts out."""
+
+    task = "question-answering"
+    labels: list[str]
+    fields = ("question", "context")
+    generates = False
+
+    def __init__(self, model_dir: Path, *, device: str | None = None, max_length: int | None = None) -> None:
+        from transformers import AutoModelForQuestionAnswering
+
+        self.labels = []
+        self._tokenizer = weights.open_tokenizer(model_dir)
+        self._model, self._device = weights.open_model(AutoModelForQuestionAnswering, model_dir, device)
+        config = self._model.config
+        recipe = recipe_of(model_dir)
+        data = Data() if recipe is None else recipe.data
+        evaluate = Evaluate() if recipe is None else recipe.evaluate
+        longest = weights.longest(config, self._tokenizer) or DEFAULT_LENGTH
+        self.max_length = min(max_length or data.max_length or DEFAULT_LENGTH, longest)
+        self._cut = Cut.of(self._tokenizer, self.max_length, data.stride, has_segments(config))
+        self._search = Search(evaluate.n_best, evaluate.max_answer_length, getattr(config, "null_threshold", None))
+
+    def predict(self, rows: Sequence[Asked], top_k: int | None = None) -> list[dict[str, Any]]:
+        asked = [field_of(row, self.fields) for row in rows]
+        if not asked:
+            return []
+        contexts = [context for _, context in asked]
+        windows, _ = self._cut.windows([question for question, _ in asked], contexts)
+        given = answer_search.answers(windows, self._found(windows), contexts, self._search)
+        return [self._record(one, context, top_k or _TOP) for one, context in zip(given, contexts, strict=True)]
+
+    def generate(self, prompt: str, options: Generate) -> Iterator[str]:
+        raise WorkbenchError("this model writes no text", mend="ask it a question about a context")
+
+    def _found(self, windows: Windows) -> Found:
+        import torch
+
+        pad = Padding(self._tokenizer.pad_token_id)
+        parts = []
+        for start in range(0, len(windows), _AT_ONCE):
+            places = np.arange(start, min(start + _AT_ONCE, len(windows)))
+            made = pad([windows[int(place)] for place in places])
+            batch = {name: tensor.to(self._device) for name, tensor in made.items()}
+            with torch.inference_mode():
+                parts.append(found_in(forward(self._model, batch), batch, windows, places, self._search).held())
+        return Found.joined(parts)
+
+    def _record(self, given: Given, context: str, top_k: int) -> dict[str, Any]:
+        shares, none = given.shares(null=self._search.threshold is not None)
+        start, end = given.span
+        return {
+            "answer": context[start:end],
+            "start": start,
+            "end": end,
+            "score": shares[0] if given.called else none,
+            "candidates": [
+                {"text": context[begin:stop], "start": begin, "end": stop, "score": share}
+                for (begin, stop, _), share in list(zip(given.candidates, shares, strict=True))[:top_k]
+            ],
+        }
