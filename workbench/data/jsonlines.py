@@ -6,6 +6,7 @@ was met. What Arrow cannot read, or would read as something else, is read again 
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections import Counter
@@ -24,7 +25,8 @@ from workbench.errors import DataError
 
 _EXACT = 2.0**53  # beyond it a float skips whole numbers
 # A row that is null, at the beginning or after an object, ends the process that gives it to Arrow 26.
-_NULL_ROW = re.compile(rb"(?:\A(?:\xef\xbb\xbf)*|\})\s*null")
+_NULL_ROW = re.compile(rb"\}\s*null")
+_NULL_FIRST = re.compile(rb"(?:\xef\xbb\xbf)*\s*null")
 _NESTING = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
 
 
@@ -86,19 +88,23 @@ class Block:
     data: bytes
     first: int = 1
 
+    @functools.cached_property
+    def _split(self) -> list[bytes]:
+        return faults.lines(self.data)
+
     @property
     def lines(self) -> int:
-        return len(faults.lines(self.data))
+        return len(self._split)
 
     @property
     def rows(self) -> int:
         """Lines that are not blank."""
-        return sum(1 for line in faults.lines(self.data) if line.strip())
+        return sum(1 for line in self._split if line.strip())
 
     def table(self, before: pa.Schema | None = None) -> pa.Table:
         """The rows; `before` is what the blocks before it hold. Raises DataError."""
         self._check_depth()
-        if _NULL_ROW.search(self.data):
+        if _NULL_FIRST.match(self.data) or _NULL_ROW.search(self.data):
             return self.carefully(before)
         try:
             table = parse(self.data, before)
@@ -128,12 +134,12 @@ class Block:
 
     def numbered(self) -> Iterator[tuple[int, Any]]:
         """Each line's number and what it holds, blank ones left out. Raises DataError at the first broken one."""
-        for number, line in enumerate(faults.lines(self.data), self.first):
+        for number, line in enumerate(self._split, self.first):
             if line.strip():
                 yield number, load(line, f"{self.path}:{number}")
 
     def _check_depth(self) -> None:
-        for number, line in enumerate(faults.lines(self.data), self.first):
+        for number, line in enumerate(self._split, self.first):
             if line.count(b"[") + line.count(b"{") > records.DEEPEST and _depth(line) > records.DEEPEST:
                 raise records.too_deep(f"{self.path}:{number}")
 

@@ -109,6 +109,7 @@ def _raw(part: sources.Part, notes: list[str]) -> AnyRows:
         # The file is there to be looked at all the same; what is wrong with it is the first thing to say.
         notes.insert(0, error.sentence)
         return rows
+    notes += [note for note in part.notes if note not in notes]
     text, label = recognise(table)
     return Rows(table, text, label, label_names(table, label))
 
@@ -124,8 +125,7 @@ def of_origin(origin: places.Origin, also: Sequence[Path] = ()) -> Opening:
     except DataError as error:
         if data.source is None:
             raise
-        source = sources.open_named(data.source, origin.search, config=data.config, revision=data.revision)
-        opening = of_source(source, [error.sentence])
+        opening = of_source(sources.open_source(data, origin.search), [error.sentence])
     else:
         readers = {name: functools.partial(_made, made, name, origin) for name in made.tables()}
         files = [file for place in made.origins.values() for file in place.source.part(place.split).files]
