@@ -99,6 +99,26 @@ def test_a_tokenizer_without_a_frame_gets_end_tokens_between_and_the_last_stands
         Frame.of(tokenizer)
 
 
+@pytest.mark.parametrize(
+    ("pair", "text", "null"),
+    [
+        ("$A <|endoftext|> $B <|endoftext|>", "in<|endoftext|>ok<|endoftext|>", -1),
+        ("<|pad|> $A <|pad|> $B", "<|pad|>in<|pad|>ok", 0),
+    ],
+    ids=["as T5's", "as Llama's"],
+)
+def test_without_cls_the_first_token_of_all_stands_for_no_answer_or_the_last(pair, text, null):
+    tokenizer = bytes_bpe()
+    marks = [(mark, tokenizer.convert_tokens_to_ids(mark)) for mark in ("<|endoftext|>", "<|pad|>")]
+    single = pair.partition(" $B")[0]
+    tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(
+        single=single, pair=pair, special_tokens=marks
+    )
+    made = windows(tokenizer, "in", "ok")
+    assert tokenizer.decode(made[0]["input_ids"]) == text
+    assert made.null[0] == range(made.lengths[0])[null]
+
+
 def test_a_slow_tokenizer_is_refused():
     with pytest.raises(ModelError, match="fast tokenizer"):
         Frame.of(SimpleNamespace(is_fast=False))

@@ -17,8 +17,10 @@ from transformers import BertConfig, BertForQuestionAnswering, PreTrainedTokeniz
 from workbench import recipe, tasks
 from workbench.data import splits as data
 from workbench.errors import BadInput, DataError
+from workbench.models import locate
 from workbench.tasks.question_answering import step_loss
 from workbench.tasks.rows import IGNORED
+from workbench.tasks.weights import longest
 
 SCRATCH = """
 name = "x"
@@ -123,7 +125,8 @@ def opened(place, *overrides):
     parsed = recipe.parse(SCRATCH, overrides=list(overrides))
     task, splits = tasks.task_for(parsed), data.load(parsed, [place])
     tokenizer = task.tokenizer(splits, [place])
-    return task, splits, tokenizer, task.prepare(splits, tokenizer, 64)
+    config = task.config(locate(parsed.model, [place]), tokenizer)
+    return task, splits, tokenizer, task.prepare(splits, tokenizer, longest(config, tokenizer))
 
 
 def predictions(run, split="validation"):
@@ -281,6 +284,23 @@ def test_what_cannot_be_pointed_at_is_not_learnt_but_judged_and_said(tmp_path):
     assert "1 answers stand whole in no window of 24 tokens" in notes
     assert "1 questions of more than 10 tokens, half of the window, are cut" in notes
     assert notes.count("validation.jsonl:") == 4, "each with its file and row"
+
+
+def test_squad_files_are_rows_like_any_other(tmp_path):
+    words(tmp_path / "words", ["which animal ? a cat came"])
+    asked = [
+        {"id": "1", "question": "which animal ?", "answers": [{"text": "cat", "answer_start": 2}]},
+        {"id": "2", "question": "which place ?", "answers": [], "is_impossible": True},
+    ]
+    document = {"version": "v2.0", "data": [{"title": "t", "paragraphs": [{"context": "a cat came", "qas": asked}]}]}
+    (tmp_path / "squad.json").write_text(json.dumps(document))
+    _, _, tokenizer, prepared = opened(tmp_path, "data.train=squad.json", "data.validation=squad.json")
+    windows = prepared.splits["validation"]
+    first, last = windows.labels[0]
+    assert tokenizer.decode(windows[0]["input_ids"][first : last + 1]) == "cat"
+    assert windows.labels[1].tolist() == [0, 0], "no answer is at [CLS]"
+    assert prepared.counts["train"]["unanswerable"] == 1
+    assert windows[0]["token_type_ids"].tolist() == [0] * windows.first[0] + [1] * (windows.held[0] + 1)
 
 
 def test_a_row_whose_answer_is_nowhere_counts_as_wrong_and_has_no_loss(tmp_path, trained):
