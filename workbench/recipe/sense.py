@@ -12,7 +12,8 @@ from workbench.nearest import nearest
 from workbench.recipe.schema import Evaluate, Recipe, Train
 from workbench.text import clean
 
-Problem = Literal["single-label", "multi-label", "regression"]
+# What a label is; of words, tags that spell no entities.
+Problem = Literal["single-label", "multi-label", "regression", "plain-tags"]
 
 _TASK: Final = "text-classification"
 # Fields that this task reads and few others, and what they are where nobody asks for them.

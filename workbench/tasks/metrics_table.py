@@ -101,11 +101,17 @@ BEST: Final[dict[str, str]] = {
 }
 
 
-# text-classification has other metrics for other kinds of label.
+# Other kinds of label have other metrics.
 _OF_NUMBERS: Final = frozenset({"mse", "rmse", "mae", "r2", "pearson", "spearman"})
 _OF_SEVERAL: Final = frozenset({"precision_samples", "recall_samples", "f1_samples", "hamming_loss"})
 _OF_ONE: Final = frozenset({"precision_micro", "recall_micro", "f1_micro", "specificity", "mcc", "ece"})
-_BEST_OF: Final[dict[Problem, str]] = {"single-label": "accuracy", "multi-label": "f1", "regression": "mse"}
+_OF_PLAIN_TAGS: Final = frozenset({"loss", "token_accuracy"})
+_BEST_OF: Final[dict[Problem, str]] = {
+    "single-label": "accuracy",
+    "multi-label": "f1",
+    "regression": "mse",
+    "plain-tags": "token_accuracy",
+}
 
 
 def best(task: str, problem: Problem | None = None) -> str:
@@ -118,6 +124,8 @@ def known(task: str, problem: Problem | None = None) -> dict[str, Direction]:
     there = METRICS[task]
     if problem == "regression":
         return {name: way for name, way in there.items() if name in _OF_NUMBERS or name == "loss"}
+    if problem == "plain-tags":
+        return {name: way for name, way in there.items() if name in _OF_PLAIN_TAGS}
     others: dict[Problem | None, frozenset[str]] = {
         None: frozenset(),
         "single-label": _OF_NUMBERS | _OF_SEVERAL,
