@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from workbench.data import labels, report
 from workbench.recipe import Data
 
@@ -19,14 +21,67 @@ def test_repeats_and_rows_that_leak_from_train_are_counted_and_noted(load, write
         "labels": {"a": 2, "b": 2},
         "characters": {"median": 4, "p95": 10, "max": 11, "total": 24},
         "empty": 0,
+        "odd": {},
         "repeated": 1,
-        "shared": None,
+        "at_odds": 1,
+        "shared": {},
     }
-    assert (facts["validation"]["shared"], facts["validation"]["repeated"]) == (2, 1)
+    assert (facts["validation"]["shared"], facts["validation"]["repeated"]) == ({"train": 2}, 1)
     assert report.notes(facts) == [
         "train: the text of another row is repeated in 1 of 4",
+        "train: 1 texts have rows with unlike labels",
+        "validation: the text of another row is repeated in 1 of 3",
         "validation: the text is in train too in 2 of 3 rows",
     ]
+
+
+def test_texts_are_looked_for_in_every_split_before(load, write):
+    write("t.csv", "text,label\nsame,a\nother,b\n")
+    write("v.csv", "text,label\nsame,a\nnew,b\n")
+    write("x.csv", "text,label\nnew,b\nsame,a\nown,a\n")
+    facts = report.describe(load(train="t.csv", validation="v.csv", test="x.csv"))
+    assert facts["test"]["shared"] == {"train": 1, "validation": 2}
+
+
+def test_labels_of_one_split_only_are_named(load, write):
+    write("t.csv", "text,label\n" + "".join(f"t{n},{'abc'[n % 3]}\n" for n in range(9)))
+    write("v.csv", "text,label\nx,a\ny,b\n")
+    told = report.whole(load(train="t.csv", validation="v.csv"), Data(train="t.csv"))
+    assert "train: 1 label occurs in no other split: 'c'" in told["notes"]
+
+
+def test_odd_texts_are_counted_by_what_is_odd_about_them(load, write):
+    rows = [
+        "fine",
+        "bell \x07",
+        "cafÃ© â€™s",
+        "lost \ufffd",
+        "zero\u200bwidth",
+        "锟斤拷",
+        "x" * 6000,
+        "naïve “quotes” ok",
+    ]
+    write("t.jsonl", "\n".join(json.dumps({"text": text, "label": n % 2}) for n, text in enumerate(rows)))
+    told = report.whole(load(train="t.jsonl", validation="t.jsonl"), Data(train="t.jsonl"))
+    assert told["splits"]["train"]["odd"] == {
+        "control characters": 1,
+        "characters that could not be decoded": 1,
+        "signs of a wrong encoding": 2,
+        "invisible characters": 1,
+        "very long texts": 1,
+    }
+    assert "train: signs of a wrong encoding in 2 of 8 texts" in told["notes"]
+    assert "train: 1 very long texts" in told["notes"]
+
+
+def test_what_there_is_to_learn_is_counted_for_tags_and_answers_too(load, write):
+    write("n.jsonl", '{"tokens":["Anna","in","Rome"],"tags":["B-PER","O","B-LOC"]}\n' * 4)
+    told = report.whole(load("token-classification", train="n.jsonl", validation="n.jsonl"), Data(train="n.jsonl"))
+    assert told["splits"]["train"]["labels"] == {"LOC": 4, "PER": 4}
+    write("q.jsonl", '{"question":"who?","context":"Anna is","answers":{"text":["Anna"],"answer_start":[0]}}\n'
+          '{"question":"where?","context":"Anna is","answers":{"text":[],"answer_start":[]}}\n')  # fmt: skip
+    told = report.whole(load("question-answering", train="q.jsonl", validation="q.jsonl"), Data(train="q.jsonl"))
+    assert told["splits"]["train"]["labels"] == {"answer": 1, "no answer": 1}
 
 
 def test_lengths_are_in_characters_not_bytes(load, write):

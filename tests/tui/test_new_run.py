@@ -9,6 +9,7 @@ from workbench.errors import RecipeError
 from workbench.tui import launching
 from workbench.tui.modals import Prompt
 from workbench.tui.screens.new_run import NewRun
+from workbench.tui.screens.sheet import Sheet
 
 BAD = 'name = "mine"\ntask = "text-classification"\n[model]\nname = "m"\n[train]\nepoch = 3\nlearning_rate = -1.0\n'
 
@@ -119,3 +120,17 @@ async def test_a_run_is_cloned_with_a_change(real_app, home, fabricate, until, m
         await until(pilot, lambda: asked)
         assert asked == [("a00000001", [str(home.path)], ["train.learning_rate=-1"])]
         await until(pilot, lambda: any("must be more than 0" in notice.message for notice in app._notifications))
+
+
+async def test_c_checks_the_recipe_and_tells_all_there_is_to_know(real_app, here, until, opened):
+    app = real_app()
+    async with app.run_test(size=(100, 40)) as pilot:
+        await opened(pilot, "good")
+        await pilot.press("c")
+        await until(pilot, lambda: isinstance(app.screen, Sheet))
+        text = str(app.screen.query_one(Static).content)
+        assert "columns    text: text, label: label" in text
+        assert "▸ 512" in text
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(app.screen, NewRun))
+        assert "reads well" in said(app.screen)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -13,9 +14,12 @@ from workbench.cli.follow import follow
 from workbench.cli.output import AsJson, emit, say
 from workbench.cli.session import home_of
 from workbench.config import recipes_dir
-from workbench.runs.preflight import preflight
+from workbench.reporting import measured_lines, report_lines
+from workbench.runs.preflight import measure, preflight
 from workbench.runs.start import start
+from workbench.spans import Line, plain
 
+_WIDTH: Final = 80
 RecipePath = Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe file, or the name of a shipped one.")]
 Overrides = Annotated[
     list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Override a field; may be repeated.")
@@ -63,32 +67,44 @@ def run(
     return follow(home_of(context), started, out=sys.stderr if as_json else sys.stdout) if following else 0
 
 
-def check(context: typer.Context, recipe: RecipePath, overrides: Overrides = None, as_json: AsJson = False) -> int:
-    """Validate a recipe, find its model and data, and print what would be run."""
+def check(
+    context: typer.Context,
+    recipe: RecipePath,
+    overrides: Overrides = None,
+    measuring: Annotated[
+        bool, typer.Option("--measure", help="Try the longest batch, an evaluation batch and a save.")
+    ] = False,
+    as_json: AsJson = False,
+) -> int:
+    """Validate a recipe, find its model and data, and tell all there is to know before it runs."""
     path = recipe_file(recipe)
-    answer = preflight(path, [path.parent, Path.cwd()], overrides or [], home=home_of(context))
+    asked = (path, [path.parent, Path.cwd()], overrides or [])
+    answer = preflight(*asked, home=home_of(context))
+    if not as_json:
+        _print_plan(path, answer)
+    if measuring:
+        measured = measure(*asked, home=home_of(context))
+        answer |= {"measured": measured}
+        if not as_json:
+            _print_lines(measured_lines(measured))
     if as_json:
         emit(answer)
-    else:
-        _print_plan(path, answer)
     return 0
 
 
 def _print_plan(path: Path, answer: dict[str, Any]) -> None:
-    recipe, model, data, steps = answer["recipe"], answer["model"], answer["data"], answer["steps"]
+    recipe, model, steps = answer["recipe"], answer["model"], answer["steps"]
     train = recipe["train"]
     say(f"{path.name} is fine: {recipe['name']}, {recipe['task']}")
     kind = f", {model['type']}" if model.get("type") else ""
-    say(f"  model  {recipe['model']['name'] or recipe['model']['architecture']} ({model['where']}{kind})")
-    for split, facts in data["splits"].items():
-        labels = ", ".join(f"{label} {count}" for label, count in list(facts.get("labels", {}).items())[:12])
-        say(f"  {split:<11}{facts['rows']:>8,} rows{'   ' + labels if labels else ''}")
-    columns = ", ".join(f"{role}: {column}" for role, column in data.get("columns", {}).items() if column)
-    if columns:
-        say(f"  columns  {columns}")
+    say(f"  model      {recipe['model']['name'] or recipe['model']['architecture']} ({model['where']}{kind})")
+    _print_lines(report_lines(answer["data"], _WIDTH - 2))
     say(
-        f"  train  {steps['total']:,} steps ({steps['per_epoch']:,} an epoch), batch {train['batch_size']}"
+        f"  train      {steps['total']:,} steps ({steps['per_epoch']:,} an epoch), batch {train['batch_size']}"
         f" × {train['gradient_accumulation']}, learning rate {train['learning_rate']:g}, {train['schedule']}"
     )
-    for note in data.get("notes", []):
-        say(f"  note   {note}")
+
+
+def _print_lines(lines: Iterable[Line]) -> None:
+    for line in plain(lines):
+        print(f"  {line}".rstrip())

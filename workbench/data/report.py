@@ -8,43 +8,77 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from workbench.data import answers, faults, labels, oddities, tagged, tags
 from workbench.data.lines import are_lines
 from workbench.data.splits import Splits
+from workbench.recipe import Data
 
 
 def describe(splits: Splits, counts: dict[str, dict[str, int]] | None = None) -> dict[str, dict[str, Any]]:
-    """For each split its `rows`, `dropped`, `labels`, `characters`, `empty`, `repeated` and `shared`.
+    """For each split its `rows`, `dropped`, `labels`, `characters`, `empty`, `odd`, `repeated`, `at_odds`, `shared`.
 
     `labels` is `counts` of that split, where given; `characters` are the figures of `lengths`; `empty` texts hold
-    white space only; `repeated` rows have a text that came before in the split; `shared` says how many rows have a
-    text that is in train too (None for train). Lines of a text repeat by nature: of them neither is counted.
+    white space only; `odd` counts texts by what is odd about them; `repeated` rows have a text that came before in
+    the split, and of `at_odds` texts there are rows with unlike labels (None without labels); `shared` says how many
+    rows have a text that is in train, and in validation too, by split. Lines of a text repeat by nature: of them
+    neither is counted.
     """
     described: dict[str, dict[str, Any]] = {}
-    train = splits.texts("train")
+    texts = {name: splits.texts(name) for name in splits.tables()}
     for name, table in splits.tables().items():
-        texts = splits.texts(name)
         lines = are_lines(table)
         described[name] = {
             "rows": table.num_rows,
             "dropped": splits.dropped[name],
             **({"labels": counts[name]} if counts else {}),
-            "characters": lengths(texts),
-            "empty": empty(texts),
-            "repeated": None if lines else repeated(texts),
-            "shared": None if lines or name == "train" else shared(texts, train),
+            "characters": lengths(texts[name]),
+            "empty": empty(texts[name]),
+            "odd": oddities.odd(texts[name]),
+            "repeated": None if lines else repeated(texts[name]),
+            "at_odds": None if lines else at_odds(splits, name, texts[name]),
+            "shared": None if lines else _shared_with(name, texts),
         }
     return described
 
 
+def _shared_with(name: str, texts: dict[str, pa.ChunkedArray]) -> dict[str, int]:
+    """Of the splits before it, those that hold texts of split `name`, and how many of its rows those are."""
+    others = [other for other in ("train", "validation") if other in texts]
+    before = others[: others.index(name)] if name in others else others
+    found = {other: shared(texts[name], texts[other]) for other in before}
+    return {other: count for other, count in found.items() if count}
+
+
 def notes(described: dict[str, dict[str, Any]]) -> list[str]:
-    """What of it a user should be told unasked: repeats within train, and texts judged that were trained on."""
+    """What of it a user should be told unasked."""
     said = []
-    train = described["train"]
-    if train["repeated"]:
-        said.append(f"train: the text of another row is repeated in {train['repeated']} of {train['rows']}")
     for name, facts in described.items():
-        if facts["shared"]:
-            said.append(f"{name}: the text is in train too in {facts['shared']} of {facts['rows']} rows")
+        of = f"of {facts['rows']}"
+        if facts["repeated"]:
+            said.append(f"{name}: the text of another row is repeated in {facts['repeated']} {of}")
+        if facts["at_odds"]:
+            said.append(f"{name}: {facts['at_odds']} texts have rows with unlike labels")
+        for other, count in (facts["shared"] or {}).items():
+            said.append(f"{name}: the text is in {other} too in {count} {of} rows")
+        for sign, count in facts["odd"].items():
+            said.append(f"{name}: {sign} in {count} {of} texts" if "texts" not in sign else f"{name}: {count} {sign}")
+    return [*said, *_lone(described)]
+
+
+def _lone(described: dict[str, dict[str, Any]]) -> list[str]:
+    """Labels that occur in one split only, where there are several."""
+    counts = {name: facts.get("labels", {}) for name, facts in described.items()}
+    there = {name: {label for label, count in found.items() if count} for name, found in counts.items()}
+    if sum(map(bool, there.values())) < 2:
+        return []
+    said = []
+    for name, here in there.items():
+        elsewhere = set().union(*(other for key, other in there.items() if key != name))
+        alone = [faults.quoted(label) for label in counts[name] if label in here - elsewhere]
+        if alone:
+            shown = ", ".join(alone[:5]) + (", …" if len(alone) > 5 else "")
+            what = "label occurs" if len(alone) == 1 else "labels occur"
+            said.append(f"{name}: {len(alone)} {what} in no other split: {shown}")
     return said
 
 
@@ -71,3 +105,61 @@ def repeated(texts: pa.ChunkedArray) -> int:
 def shared(texts: pa.ChunkedArray, others: pa.ChunkedArray) -> int:
     """How many of `texts` are, to the letter, among `others`."""
     return int(pc.sum(pc.is_in(texts, value_set=pc.unique(others))).as_py() or 0)
+
+
+def at_odds(splits: Splits, split: str, texts: pa.ChunkedArray) -> int | None:
+    """How many texts occur with more than one label; None where rows have no single label."""
+    if splits.label is None or len(splits.columns.named["label"]) > 1:
+        return None
+    column = splits.tables()[split].column(splits.label)
+    if pa.types.is_nested(column.type) or pa.types.is_floating(column.type):
+        return None
+    pairs = pa.table({"text": texts, "label": pc.cast(column, pa.string())})
+    grouped = pairs.group_by("text").aggregate([("label", "count_distinct")])
+    return int(pc.sum(pc.greater(grouped.column("label_count_distinct"), 1)).as_py() or 0)
+
+
+def golds(splits: Splits, data: Data) -> dict[str, dict[str, int]]:
+    """What there is to learn in each split, counted: rows by label, entities by type, questions by having an answer.
+
+    Nothing for tasks whose labels are texts. Raises DataError where labels cannot be used; says in `splits.notes`
+    what was mended.
+    """
+    if splits.label is not None:
+        known = labels.classes(splits, data)
+        return {split: labels.counts(splits, split, known, data) for split in splits.tables()}
+    if splits.columns.of("tags") is not None:
+        return _entities(splits, data)
+    if splits.columns.of("answers") is not None:
+        return {split: _answered(splits, split) for split in splits.tables()}
+    return {}
+
+
+def _entities(splits: Splits, data: Data) -> dict[str, dict[str, int]]:
+    known = tagged.tagset(splits, data)
+    found = {}
+    for split in splits.tables():
+        encoded = tagged.encode(splits, split, known, data)
+        ids = np.asarray(encoded.flat.combine_chunks(), dtype=np.int64)
+        found[split] = tags.entities(known, ids, encoded.offsets)
+    return found
+
+
+def _answered(splits: Splits, split: str) -> dict[str, int]:
+    given = answers.read(splits, split)
+    splits.notes.extend(answers.notes(splits, split, given))
+    without = int(given.unanswerable.sum())
+    return {"answer": len(given.golds) - without} | ({"no answer": without} if without else {})
+
+
+def whole(splits: Splits, data: Data) -> dict[str, Any]:
+    """All there is to say without a tokenizer: `{"splits": as described, "columns": {role: column}, "notes"}`.
+
+    Raises DataError where the labels cannot be used.
+    """
+    counts = golds(splits, data)
+    facts = describe(splits, counts)
+    named = {role: ", ".join(columns) for role, columns in splits.columns.named.items()}
+    # The order in which notes came about is that of reading; each is said once.
+    said = list(dict.fromkeys([*splits.notes, *notes(facts)]))
+    return {"splits": facts, "columns": named, "notes": said}

@@ -24,7 +24,17 @@ def preflight(recipe: Path, search: Sequence[Path], overrides: Sequence[str] = (
     would have to find room. Raises RecipeError with every problem
     found, WorkbenchError where the check itself broke.
     """
-    argv = [sys.executable, "-m", "workbench.train.preflight", str(recipe), "--home", str(home.path)]
+    return _asked("workbench.train.preflight", recipe, search, overrides, home)
+
+
+def measure(recipe: Path, search: Sequence[Path], overrides: Sequence[str] = (), *, home: Home) -> dict[str, Any]:
+    """What `workbench.train.measure` finds: memory, time and disk. Takes a few steps' time. Raises like `preflight`."""
+    measured = _asked("workbench.train.measure", recipe, search, overrides, home)["measured"]
+    return dict(measured)
+
+
+def _asked(module: str, recipe: Path, search: Sequence[Path], overrides: Sequence[str], home: Home) -> dict[str, Any]:
+    argv = [sys.executable, "-m", module, str(recipe), "--home", str(home.path)]
     argv += [word for directory in search for word in ("--base-dir", str(directory))]
     argv += [word for assignment in overrides for word in ("--set", assignment)]
     environment = os.environ | {"HF_HUB_DISABLE_TELEMETRY": "1", "TOKENIZERS_PARALLELISM": "false"}

@@ -53,6 +53,21 @@ class TokenRows:
         bounds = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
         return cls(ids, bounds, np.arange(len(rows)) if source is None else source, labels, **more)
 
+    def take(self, places: NDArray[np.int64]) -> TokenRows:
+        """The rows at these places, in their order; a place may come several times."""
+        along = np.concatenate([np.arange(self.bounds[place], self.bounds[place + 1]) for place in places])
+        bounds = np.concatenate([np.zeros(1, np.int64), np.cumsum(self.lengths[places])])
+        return TokenRows(
+            self.ids[along],
+            bounds,
+            self.source[places],
+            labels=None if self.labels is None else self.labels[places],
+            tags=None if self.tags is None else self.tags[along],
+            targets=None if self.targets is None else self.targets.take(places),
+            segments=None if self.segments is None else self.segments[along],
+            positions=None if self.positions is None else self.positions[along],
+        )
+
     @property
     def lengths(self) -> NDArray[np.int64]:
         """Tokens of each row."""

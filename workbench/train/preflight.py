@@ -23,6 +23,7 @@ from workbench.errors import BadInput, RecipeError, WorkbenchError
 from workbench.nearest import nearest
 from workbench.recipe import Recipe, sense
 from workbench.tasks import metrics_table
+from workbench.train import choices, lengths
 
 T = TypeVar("T")
 
@@ -31,11 +32,6 @@ _DEFAULT_BLOCK = 512
 # Weights in fp32 and Adam's two moments: what a sealed checkpoint holds of each parameter.
 _CHECKPOINT_BYTES = 12
 _WEIGHT_BYTES = 4
-# Tables of learned positions: a longer text fails in the middle of training, with an index error.
-_LEARNED_POSITIONS = {
-    "bert": 0, "distilbert": 0, "electra": 0, "albert": 0, "gpt2": 0, "roberta": 2, "xlm-roberta": 2,
-    "bart": 0, "mbart": 0, "marian": 0, "pegasus": 0,
-}  # fmt: skip
 
 
 def check(path: Path, search: Sequence[Path], overrides: Sequence[str], home: Home) -> dict[str, Any]:
@@ -51,7 +47,7 @@ def check(path: Path, search: Sequence[Path], overrides: Sequence[str], home: Ho
     model = _attempt(lambda: models.locate(wanted.model, search), problems)
     if wanted.model.tokenizer:
         _attempt(lambda: models.locate_tokenizer(wanted.model, search), problems)
-    problems += device_problems(wanted)
+    problems += device_problems(wanted) + choices.problems(wanted)
     loaded = _attempt(lambda: splits.load(wanted, search), problems)
     data = _attempt(lambda: described(wanted, loaded), problems) if loaded else None
     problems += choice_problems(wanted, loaded if data else None)
@@ -63,8 +59,8 @@ def check(path: Path, search: Sequence[Path], overrides: Sequence[str], home: Ho
         "ok": True,
         "recipe": wanted.resolved(),
         "model": {"path": model.path_or_id, "where": model.kind, "type": model.type, "parameters": model.parameters()},
-        "data": data,
-        "steps": steps(wanted, loaded, positions(wanted, model)),
+        "data": data | {"ledger": ledgers(wanted, loaded, model, search)},
+        "steps": steps(wanted, loaded, lengths.positions(wanted, model)),
     }
 
 
@@ -77,17 +73,23 @@ def _attempt(do: Callable[[], T], problems: list[str]) -> T | None:
 
 
 def described(wanted: Recipe, loaded: splits.Splits) -> dict[str, Any]:
-    """What `report` says of each split, the columns, and notes. Raises DataError where the labels cannot be used."""
-    counts: dict[str, dict[str, int]] = {}
-    if loaded.label is not None:
-        known = labels.classes(loaded, wanted.data)
-        counts = {split: labels.counts(loaded, split, known, wanted.data) for split in loaded.tables()}
-    facts = report.describe(loaded, counts)
-    return {
-        "splits": facts,
-        "columns": {"text": loaded.text, "label": loaded.label},
-        "notes": [*loaded.notes, *report.notes(facts)],
-    }
+    """What `report` says of the rows. Raises DataError where the labels cannot be used."""
+    return report.whole(loaded, wanted.data)
+
+
+def ledgers(wanted: Recipe, loaded: splits.Splits, model: models.Located, search: Sequence[Path]) -> dict[str, Any]:
+    """The length ledger of the training rows by role, `{"text": …}` and of seq2seq `{"target": …}` besides.
+
+    Nothing where rows are cut into blocks, or where the tokenizer is trained, or comes with no tokenizer.json.
+    """
+    located = models.locate_tokenizer(wanted.model, search)
+    file = located.directory / "tokenizer.json" if located and located.directory else None
+    if file is None or not file.is_file():
+        return {}
+    from tokenizers import Tokenizer
+
+    tokenizer = lengths.uncut(Tokenizer.from_file(str(file)))
+    return lengths.ledgers(wanted, loaded, tokenizer, model)
 
 
 def choice_problems(wanted: Recipe, loaded: splits.Splits | None) -> list[str]:
@@ -128,7 +130,7 @@ def device_problems(wanted: Recipe) -> list[str]:
 
 def length_problems(wanted: Recipe, model: models.Located) -> list[str]:
     """Lengths beyond the positions the model has learned."""
-    there = positions(wanted, model)
+    there = lengths.positions(wanted, model)
     data = wanted.data
     asked = {"data.max_length": data.max_length, "data.block_size": data.block_size}
     if data.max_target_length != type(data)().max_target_length:
@@ -138,17 +140,6 @@ def length_problems(wanted: Recipe, model: models.Located) -> list[str]:
         for field, length in asked.items()
         if there is not None and length is not None and length > there
     ]
-
-
-def positions(wanted: Recipe, model: models.Located) -> int | None:
-    """How many positions the model has a row for; None where it computes them, or that is not known."""
-    if model.type not in _LEARNED_POSITIONS:
-        return None
-    config: dict[str, Any] = dict(wanted.model.config)
-    if model.directory is not None:
-        config = json.loads((model.directory / "config.json").read_text("utf-8")) | config
-    found = config.get("n_positions") or config.get("max_position_embeddings")
-    return found - _LEARNED_POSITIONS[model.type] if isinstance(found, int) else None
 
 
 def disk_problems(wanted: Recipe, model: models.Located, home: Home) -> list[str]:
@@ -186,13 +177,18 @@ def _blocks(wanted: Recipe, loaded: splits.Splits, longest: int | None) -> int:
     return max(1, round(size / _BYTES_PER_TOKEN / block))
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m workbench.train.preflight", description=__doc__)
+def arguments(module: str, description: str) -> argparse.ArgumentParser:
+    """What a check of a recipe is called with."""
+    parser = argparse.ArgumentParser(prog=f"python -m {module}", description=description)
     parser.add_argument("recipe", type=Path)
     parser.add_argument("--base-dir", type=Path, action="append", default=[])
     parser.add_argument("--set", dest="overrides", action="append", default=[])
     parser.add_argument("--home", default=None)
-    given = parser.parse_args(argv)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    given = arguments("workbench.train.preflight", str(__doc__)).parse_args(argv)
     search = given.base_dir or [given.recipe.absolute().parent, Path.cwd()]
     try:
         answer = check(given.recipe, search, given.overrides, Home.resolve(given.home))

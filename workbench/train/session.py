@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 import hashlib
 import os
@@ -9,14 +10,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from workbench.data import report
 from workbench.data import splits as data
-from workbench.errors import BadInput
+from workbench.errors import BadInput, RecipeError
 from workbench.models import Located, locate
 from workbench.recipe import Recipe
 from workbench.recipe.sense import Problem
 from workbench.rundir import RunDir
 from workbench.tasks import Prepared, Task, metrics_table, task_for
-from workbench.train import checkpoints, device, methods, resume
+from workbench.train import checkpoints, choices, device, lengths, methods, resume
 from workbench.train.journal import Journal
 from workbench.train.methods import Learning
 from workbench.train.standing import Rule
@@ -55,12 +57,14 @@ class Session:
     def run(self) -> Ended:
         """Raises WorkbenchError, Diverged, and whatever training raises."""
         recipe, search = _read(self._run)
+        if found := choices.problems(recipe):
+            raise RecipeError(found)
         _set_threads(recipe)
         located = locate(recipe.model, search)
         if located.kind != "download":
             os.environ.setdefault("HF_HUB_OFFLINE", "1")
         checkpoint = self._checkpoint()
-        ready = self._prepare(recipe, search, located, checkpoint)
+        ready = self.prepare(recipe, search, located, checkpoint)
 
         from workbench.train.training import Training
 
@@ -79,7 +83,8 @@ class Session:
             self._journal.warn("checkpoint-corrupt", f"{path.name} is not what was sealed; {instead}")
         return found
 
-    def _prepare(self, recipe: Recipe, search: list[Path], located: Located, checkpoint: Path | None) -> Ready:
+    def prepare(self, recipe: Recipe, search: list[Path], located: Located, checkpoint: Path | None) -> Ready:
+        """All that comes before the first step. Raises WorkbenchError."""
         task = task_for(recipe)
         rule_of(recipe)
         rows = data.load(recipe, search)
@@ -92,13 +97,26 @@ class Session:
             tokenizer = task.tokenizer(rows, search)
         prepared = task.prepare(rows, tokenizer, _longest(task, located, tokenizer))
         rule = rule_of(recipe, prepared.problem)
-        self._journal.write("data", splits=prepared.counts, notes=prepared.notes)
+        self._say_data(recipe, rows, located, tokenizer, prepared)
         seed_everything(recipe.seed)
         model, new = task.model(replace(located, four_bit=recipe.train.method == "qlora"), tokenizer, prepared)
         if (doubt := methods.doubts(model, new)) is not None:
             self._journal.warn("new-weights", doubt)
         model, learning = methods.apply(model, recipe, new, located)
         return Ready(recipe, task, chosen, rows, tokenizer, prepared, model, learning, rule)
+
+    def _say_data(
+        self, recipe: Recipe, rows: data.Splits, located: Located, tokenizer: Any, prepared: Prepared
+    ) -> None:
+        """The `data` event: what was prepared, and the report that `workbench check` gives, once a run."""
+        told: dict[str, Any] = {"splits": prepared.counts, "notes": prepared.notes}
+        if self._attempt == 1 and int(os.environ.get("RANK", "0")) == 0:
+            facts = report.whole(dataclasses.replace(rows, notes=[]), recipe.data)
+            inner = getattr(tokenizer, "backend_tokenizer", None)
+            ledger = {} if inner is None else lengths.ledgers(recipe, rows, lengths.uncut(inner), located)
+            notes = list(dict.fromkeys([*prepared.notes, *facts["notes"]]))
+            told |= {"notes": notes, "report": facts["splits"], "columns": facts["columns"], "ledger": ledger}
+        self._journal.write("data", **told)
 
 
 def _read(run: RunDir) -> tuple[Recipe, list[Path]]:

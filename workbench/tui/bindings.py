@@ -126,6 +126,7 @@ DATA: Final = (
     Key("data.source", "o", "open", "Open a file, a directory, a recipe, a run, a hub id or builtin:reviews"),
     Key("data.split", "s", "split", "The next split"),
     Key("data.label", "b", "by label", "Only the rows with one label"),
+    Key("data.report", "r", "report", "What there is to say of the rows: labels, repeats, odd texts, lengths"),
     Key("data.tokens", "T", "tokens", "See the row as tokens", footer=False),
     Key("data.next", "tab", "next part", "From the rows to the whole row and back", footer=False, palette=False),
 )
@@ -161,6 +162,7 @@ TRY: Final = (
 
 NEW_RUN: Final = (
     Key("new.open", "enter", "launch", "Check the recipe, then start it", palette=False),
+    Key("new.check", "c", "check", "Read model and data and tell all there is to know", palette=False),
     Key("new.edit", "e", "edit a copy", "Edit a copy of the recipe in $EDITOR", palette=False),
     Key("new.set", "s", "set a field", "Change one field: train.epochs=1", palette=False),
     Key("new.back", "escape", "back", "Back to the runs", palette=False),

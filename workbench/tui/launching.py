@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from workbench.config import Home, recipes_dir
 from workbench.rundir import RunDir
@@ -67,6 +67,13 @@ def validate(path: Path, overrides: Sequence[str]) -> Recipe:
     from workbench.recipe import load
 
     return load(path, list(overrides))
+
+
+def check(home: Home, path: Path, search: Sequence[Path], overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """All there is to know of a recipe before it runs. Raises RecipeError with every problem found."""
+    from workbench.runs.preflight import preflight
+
+    return preflight(path, search, overrides, home=home)
 
 
 def check_and_launch(

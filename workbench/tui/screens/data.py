@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from textual import on
@@ -10,12 +12,15 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.timer import Timer
 
+from workbench.config import Home
 from workbench.errors import WorkbenchError
+from workbench.runs.preflight import preflight
 from workbench.text import clean
 from workbench.tui.bindings import DATA, textual_bindings
 from workbench.tui.modals import Choose, Prompt
 from workbench.tui.pane import Pane
 from workbench.tui.rows_view import Opened, View
+from workbench.tui.screens.report import of_run, report_sheet
 from workbench.tui.selection import Passage
 from workbench.tui.widgets.filter_line import FilterLine
 from workbench.tui.widgets.row_detail import Field, RowDetail
@@ -90,6 +95,8 @@ class DataPane(Pane):
         self._opened, self._view, self._out = opened, None, None
         self._sizes, self._labels = {}, {}
         self.query_one(FilterLine).clear()
+        if self.focused is not None:
+            self.set_focus(self.table)
         self.crumbs(opened.name)
         self.crumbs_right("")
         self._opening = self.set_timer(_PATIENCE, lambda: self.say_empty(f"Reading {opened.name} …"))
@@ -105,8 +112,6 @@ class DataPane(Pane):
         self._facts = facts
         self.say_empty(None)
         self._show(View(self._opened, facts["splits"][0]))
-        if not self.table.has_focus:
-            self.table.focus()
 
     def _failed(self, error: WorkbenchError) -> None:
         """Nothing can be shown of what is open; the sentence stays until something else is."""
@@ -253,6 +258,20 @@ class DataPane(Pane):
         if self._view is not None and split != self._view.split:
             self._show(replace(self._view, split=split))
 
+    def action_report(self) -> None:
+        """What there is to say of a run's or a recipe's rows."""
+        opened, width = self._opened, self.size.width
+        assert opened is not None
+        if opened.kind == "source":
+            self.app.notify("A report is of a recipe or a run: o opens one")
+            return
+        self.app.notify("Looking at the rows …")
+        self.background(
+            lambda: _report(opened, self.app.home),
+            lambda data: self.app.push_screen(report_sheet(f"{opened.name}: its rows", data, width)),
+            group="report",
+        )
+
     def action_label(self) -> None:
         labels = list(self._labels)
         options = ["every label", *(f"{clean(name) or '(none)'}  {self._labels[name]:,} rows" for name in labels)]
@@ -275,7 +294,7 @@ class DataPane(Pane):
 
     @on(FilterLine.Closed)
     def _filter_closed(self, event: FilterLine.Closed) -> None:
-        self.table.focus()
+        self.set_focus(self.table)
         self._search(event.text)
 
     def _search(self, text: str) -> None:
@@ -315,7 +334,7 @@ class DataPane(Pane):
 
     def action_next(self) -> None:
         detail = self.query_one(RowDetail)
-        (self.table if detail.has_focus else detail).focus()
+        self.set_focus(self.table if detail.has_focus else detail)
 
 
 def _text(reply: dict[str, Any]) -> str:
@@ -323,3 +342,12 @@ def _text(reply: dict[str, Any]) -> str:
     fields = reply["fields"]
     chosen = [field for field in fields if field["name"] == reply["text"]] or fields
     return "\n".join(str(field["text"]) for field in chosen)
+
+
+def _report(opened: Opened, home: Home) -> Mapping[str, Any]:
+    """Of a run what it found when it began; of a recipe what its check finds. Blocks. Raises WorkbenchError."""
+    if opened.kind == "run":
+        return of_run(home.runs / opened.name)
+    path = Path(opened.name).expanduser().absolute()
+    found: Mapping[str, Any] = preflight(path, [path.parent, Path.cwd()], home=home)["data"]
+    return found

@@ -21,6 +21,7 @@ from workbench.text import clean, cut
 from workbench.tui import launching
 from workbench.tui.bindings import MOVE, NEW_RUN, textual_bindings
 from workbench.tui.launching import RecipeFile
+from workbench.tui.screens.report import report_sheet
 
 if TYPE_CHECKING:
     from workbench.tui.app import WorkbenchApp
@@ -137,6 +138,19 @@ class NewRun(ModalScreen[str | None]):
         recipe = self.chosen
         if recipe is not None:
             self._in_thread(lambda: launching.validate(recipe.path, self._changes) and None)
+
+    def action_check(self) -> None:
+        recipe = self.chosen
+        if recipe is None:
+            return
+        self._say("checking: this loads the tokenizer and looks at the data …", "busy")
+        width = self.app.size.width
+
+        def work() -> None:
+            found = launching.check(self._home, recipe.path, recipe.search, self._changes)
+            self.app.call_from_thread(self.app.push_screen, report_sheet(recipe.name, found["data"], width))
+
+        self._in_thread(work)
 
     def action_open(self) -> None:
         recipe = self.chosen

@@ -2,45 +2,17 @@
 
 from __future__ import annotations
 
-from textual.app import ComposeResult
-from textual.binding import Binding
-from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen
-from textual.widgets import Static
 
 from workbench.tui.live_data import LiveBody
+from workbench.tui.screens.sheet import Sheet
 
 
-class OutputScreen(ModalScreen[None]):
-    """Opens at the end; scrolls."""
-
-    BINDINGS = [
-        Binding("escape,o,q", "close", "close"),
-        Binding("j", "scroll('down')", show=False),
-        Binding("k", "scroll('up')", show=False),
-        Binding("g", "scroll('home')", show=False),
-        Binding("G", "scroll('end')", show=False),
-    ]
+class OutputScreen(Sheet):
+    """Opens at the end."""
 
     def __init__(self, body: LiveBody, lines: tuple[str, ...]) -> None:
-        super().__init__()
-        self._body, self._lines = body, lines
-
-    def compose(self) -> ComposeResult:
-        with VerticalScroll(classes="sheet -whole") as sheet:
-            sheet.border_title = "Console"
-            sheet.border_subtitle = "esc closes"
-            yield Static(output_content(self._body, self._lines))
-
-    def on_mount(self) -> None:
-        self.call_after_refresh(self.action_scroll, "end")
-
-    def action_close(self) -> None:
-        self.dismiss()
-
-    def action_scroll(self, direction: str) -> None:
-        getattr(self.query_one(VerticalScroll), f"scroll_{direction}")(animate=False)
+        super().__init__("Console", output_content(body, lines), from_end=True)
 
 
 def output_content(body: LiveBody, lines: tuple[str, ...]) -> Content:

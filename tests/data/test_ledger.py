@@ -1,0 +1,102 @@
+"""The length ledger says what each max length costs, before anything is trained."""
+
+from __future__ import annotations
+
+import itertools
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
+
+from workbench.data import ledger
+from workbench.data.ledger import Batches, Lengths
+from workbench.recipe import Data
+
+PLAIN = Batches(size=2, grouped=False, fixed=False, hidden=768)
+
+
+@pytest.fixture(scope="module")
+def words():
+    """A tokenizer of words between two special tokens."""
+    made = Tokenizer(models.WordLevel({"[UNK]": 0, "[CLS]": 1, "[SEP]": 2}, unk_token="[UNK]"))
+    made.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    special = [("[CLS]", 1), ("[SEP]", 2)]
+    made.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B [SEP]", special_tokens=special
+    )
+    return made
+
+
+def test_rows_cut_tokens_and_labels_lost_are_exact():
+    found = Lengths(np.array([4, 10, 20, 40]), golds=np.array([3, 12, 33]))
+    (at16,) = [e for e in ledger.entries(found, 16, None, PLAIN) if e.max_length == 16]
+    assert (at16.rows_cut, at16.golds_lost, at16.time) == (0.5, 1 / 3, 1.0)
+    assert at16.tokens_lost == pytest.approx((4 + 24) / 74)
+    assert [entry.max_length for entry in ledger.entries(found, 16, 512, PLAIN)] == [16, 32, 40]
+    assert [entry.max_length for entry in ledger.entries(found, 16, 36, PLAIN)] == [16, 32, 36]
+
+
+def test_padding_is_what_batches_really_waste():
+    found = Lengths(np.array([2, 8, 2, 8]))
+    grouped = ledger.entries(found, 8, None, Batches(2, grouped=True, fixed=False, hidden=768))[-1]
+    fixed = ledger.entries(found, 16, None, Batches(2, grouped=True, fixed=True, hidden=768))[-1]
+    assert grouped.padding == 0
+    assert (fixed.max_length, fixed.padding) == (16, 1 - 20 / 64)
+    assert ledger.entries(found, 8, None, Batches(4, grouped=False, fixed=False, hidden=768))[-1].padding == 1 - 20 / 32
+
+
+@given(st.lists(st.integers(1, 900), min_size=1, max_size=60), st.integers(1, 700), st.integers(1, 9), st.booleans())
+def test_a_longer_length_never_loses_more_nor_costs_less(lengths, chosen, size, grouped):
+    batches = Batches(size, grouped=grouped, fixed=False, hidden=64)
+    entries = ledger.entries(Lengths(np.array(lengths)), chosen, 512, batches)
+    for one, other in itertools.pairwise(entries):
+        assert other.rows_cut <= one.rows_cut
+        assert other.tokens_lost <= one.tokens_lost
+        assert other.time >= one.time - 1e-12
+    assert next(entry.time for entry in entries if entry.max_length == chosen) == 1.0
+
+
+def test_of_words_the_entities_beyond_are_lost(load, write, words):
+    rows = [{"tokens": ["a"] * 30 + ["Anna", "Berg"], "tags": ["O"] * 30 + ["B-PER", "I-PER"]}] * 3
+    rows.append({"tokens": ["Anna", "b"], "tags": ["B-PER", "O"]})
+    write("n.jsonl", "\n".join(map(json.dumps, rows)))
+    found = ledger.lengths(
+        load("token-classification", train="n.jsonl", validation="n.jsonl"), "train", words, Data(train="n.jsonl")
+    )
+    assert found.tokens.tolist() == [34, 34, 34, 4]
+    # Up to the last piece of an entity, with both special tokens.
+    assert sorted(found.golds.tolist()) == [3, 34, 34, 34]
+
+
+def test_of_contexts_the_answers_beyond_are_lost(load, write, words):
+    row = {
+        "question": "who is it",
+        "context": "one two three four",
+        "answers": {"text": ["three"], "answer_start": [8]},
+    }
+    write("q.jsonl", json.dumps(row) + "\n" + json.dumps(row))
+    splits = load("question-answering", train="q.jsonl", validation="q.jsonl")
+    found = ledger.lengths(splits, "train", words, Data(train="q.jsonl"))
+    # [CLS] who is it [SEP] one two three four [SEP]: with the end token it takes nine to see the answer.
+    assert (found.tokens.tolist(), found.golds.tolist()) == ([10, 10], [9, 9])
+
+
+def test_pairs_are_read_together_and_targets_alone(load, write, words):
+    write("p.csv", "premise,hypothesis,label\n" + "a b c,d e,1\nf,g,0\n" * 3)
+    pairs = load(train="p.csv", validation="p.csv")
+    assert ledger.lengths(pairs, "train", words, Data(train="p.csv")).tokens.tolist()[:2] == [8, 5]
+    write("s.jsonl", '{"source": "a b c", "target": "d"}\n' * 3)
+    texts = load("seq2seq", train="s.jsonl", validation="s.jsonl")
+    assert ledger.lengths(texts, "train", words, Data(train="s.jsonl"), "text").tokens.tolist() == [5, 5, 5]
+    assert ledger.lengths(texts, "train", words, Data(train="s.jsonl"), "target").tokens.tolist() == [3, 3, 3]
+
+
+def test_a_large_split_is_sampled_evenly_and_lines_have_no_rows(load, write, words):
+    assert len(ledger.sample(1_000_000, 100)) == ledger.SAMPLE
+    assert ledger.sample(10, 1).tolist() == list(range(10))
+    assert len(ledger.sample(1_000, 10_000_000)) == 1
+    write("a.txt", "one\ntwo\n" * 20)
+    assert ledger.lengths(load("causal-lm", train="a.txt"), "train", words, Data(train="a.txt")) is None

@@ -1,0 +1,39 @@
+"""What training takes is tried before it begins, and nothing is left of the trial."""
+
+from __future__ import annotations
+
+import pytest
+
+from workbench import recipe
+from workbench.config import Home
+from workbench.train.measure import measure
+
+
+def test_the_longest_batch_an_evaluation_and_a_save_are_tried(runs, tmp_path):
+    home = Home(tmp_path / "home").ensure()
+    before = sorted(path.name for path in home.path.iterdir())
+    wanted = recipe.parse(runs.text, overrides=["data.max_length=40"])
+    found = measure(wanted, [tmp_path], home)
+    assert found["batch"]["rows"] == 4
+    assert 15 < found["batch"]["tokens"] <= 40
+    # 75 rows, 4 a batch, 2 batches a step, 2 epochs.
+    assert found["steps"] == 20
+    assert found["eta_seconds"] == pytest.approx(20 * found["typical_seconds"])
+    assert 0 < found["typical_seconds"] < found["step_seconds"]
+    assert found["evaluation_seconds"] > 0
+    assert found["save_seconds"] > 0
+    # Weights, and two moments of each, in fp32.
+    assert found["save_bytes"] > 3 * 4 * 20_000
+    assert found["disk"]["needed"] > 4 * found["save_bytes"]
+    assert found["peak_memory"] > 1_000_000
+    assert sorted(path.name for path in home.path.iterdir()) == before
+
+
+def test_the_data_event_carries_the_report_once(runs, logged):
+    run = runs.make("told")
+    runs.train(run, stop_at=2)
+    runs.train(run)
+    first, second = (event.fields for event in logged(run, "data"))
+    assert first["report"]["train"]["labels"] == {"negative": 38, "positive": 37}
+    assert first["ledger"]["max_length"]["sampled"] == 75
+    assert "report" not in second
