@@ -88,7 +88,8 @@ class Aligned:
 
     def with_unseen(self) -> list[int]:
         """The rows that hold a word without a token."""
-        return np.unique(np.searchsorted(self.offsets, np.flatnonzero(self.unseen), "right") - 1).tolist()
+        rows = np.unique(np.searchsorted(self.offsets, np.flatnonzero(self.unseen), "right") - 1)
+        return [int(row) for row in rows]
 
 
 @dataclass(frozen=True)
@@ -277,8 +278,12 @@ def _ranges(starts: NDArray[np.int64], stops: NDArray[np.int64]) -> NDArray[np.i
 
 def _among(found: Sequence[Span], seen: NDArray[np.int64]) -> list[Span]:
     """Entities as among the words seen alone; those without any are left out."""
-    placed = [(kind, *(int(at) for at in np.searchsorted(seen, (start, end)))) for kind, start, end in found]
-    return [(kind, start, end) for kind, start, end in placed if start < end]
+    placed = []
+    for kind, start, end in found:
+        first, after = int(np.searchsorted(seen, start)), int(np.searchsorted(seen, end))
+        if first < after:
+            placed.append((kind, first, after))
+    return placed
 
 
 def _lists(words: Any, offsets: NDArray[np.int64]) -> Iterator[list[str]]:
