@@ -46,6 +46,7 @@ epochs = 6
 batch_size = 16
 learning_rate = 5e-3
 warmup_ratio = 0.1
+precision = "fp32"
 [evaluate]
 max_answer_length = 4
 [launch]
