@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from workbench.errors import RecipeError
 from workbench.recipe.problems import did_you_mean, sentences
-from workbench.recipe.schema import Recipe, fields
+from workbench.recipe.schema import TABLES, Recipe, fields
 
 _BYTE_ORDER_MARK = "\ufeff"  # some editors begin a UTF-8 file with it; TOML has no place for it
 
@@ -58,7 +58,7 @@ def _override(table: dict[str, Any], assignment: str) -> str:
     key = key.strip()
     if not equals or not key:
         raise ValueError("write it as field=value, such as train.epochs=1")
-    if key not in fields() and not key.startswith(("model.config.", "launch.env.", "data.subset.")):
+    if key not in fields() and not key.startswith(tuple(f"{name}." for name in (*TABLES, "data.subset"))):
         raise ValueError(f"unknown field: {did_you_mean(key) or 'see the README for those there are'}")
     *parents, last = key.split(".")
     for parent in parents:

@@ -14,15 +14,16 @@ TaskName = Literal[
 ]
 FormatName = Literal["csv", "tsv", "json", "jsonl", "parquet", "arrow", "txt", "conll"]
 OptimizerName = Literal[
-    "adamw",
-    "adamw_torch",
-    "adamw_torch_fused",
-    "sgd",
-    "adagrad",
-    "rmsprop",
-    "adafactor",
-]
-ScheduleName = Literal["linear", "cosine", "constant"]
+    "adamw", "adamw_torch", "adamw_torch_fused", "adafactor", "sgd", "adagrad", "rmsprop", "adamw_torch_4bit",
+    "adamw_torch_8bit", "adamw_8bit", "adamw_bnb_8bit", "paged_adamw_32bit", "paged_adamw_8bit", "ademamix",
+    "ademamix_8bit", "paged_ademamix_32bit", "paged_ademamix_8bit", "lion_32bit", "lion_8bit", "paged_lion_32bit",
+    "paged_lion_8bit", "rmsprop_bnb", "rmsprop_bnb_8bit", "rmsprop_bnb_32bit", "galore_adamw", "galore_adamw_8bit",
+    "galore_adafactor", "apollo_adamw", "grokadamw", "stable_adamw",
+]  # fmt: skip
+ScheduleName = Literal[
+    "linear", "cosine", "cosine_with_restarts", "polynomial", "constant", "constant_with_warmup", "inverse_sqrt",
+    "reduce_lr_on_plateau", "cosine_with_min_lr", "cosine_warmup_with_min_lr", "warmup_stable_decay", "greedy",
+]  # fmt: skip
 Positive = Annotated[int, Field(ge=1)]
 Interval = Literal["epoch", "never"] | Positive
 SafeName = Annotated[str, Field(min_length=1, max_length=120)]
@@ -118,7 +119,9 @@ class Data(Section):
     max_length: Positive | None = Field(None, description="tokens after which a text is cut; default: the model's")
     max_target_length: Positive = Field(128, description="seq2seq: tokens after which a target is cut")
     stride: int | None = Field(
-        None, ge=0, description="tokens that windows of a long text share; default: a quarter of max_length"
+        None,
+        ge=0,
+        description="tokens that windows of a long text share; default: a quarter of max_length, for answers a third",
     )
     block_size: Positive | None = Field(None, description="causal-lm, masked-lm: tokens in a training block")
 
@@ -191,7 +194,10 @@ class Train(Section):
         None, description="causal-lm: what is learnt; default: the answer of a prompt or chat, all of plain text"
     )
     neftune_alpha: float | None = Field(None, gt=0, description="noise on the embeddings (Jain et al. 2023)")
-    schedule: ScheduleName = Field("linear", description="shape after the warm-up")
+    schedule: ScheduleName = Field(
+        "linear",
+        description="shape after the warm-up, by Trainer's names; reduce_lr_on_plateau and greedy follow evaluate.best",
+    )
     schedule_args: dict[str, bool | int | float | str] = Field(
         default_factory=dict, description="further settings of the schedule, such as num_cycles"
     )
@@ -332,14 +338,14 @@ def _section_of(annotation: Any) -> type[BaseModel] | None:
 
 
 # Fields that are tables themselves, whose keys the user chooses.
-_TABLES = {"model.config", "launch.env", "train.optimizer_args", "train.schedule_args", "train.class_weights"}
+TABLES = {"model.config", "launch.env", "train.optimizer_args", "train.schedule_args", "train.class_weights"}
 
 
 def flatten(resolved: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     """A resolved recipe as `train.learning_rate` → value."""
     flat: dict[str, Any] = {}
     for key, value in resolved.items():
-        if isinstance(value, dict) and f"{prefix}{key}" not in _TABLES:
+        if isinstance(value, dict) and f"{prefix}{key}" not in TABLES:
             flat |= flatten(value, f"{prefix}{key}.")
         else:
             flat[prefix + key] = value

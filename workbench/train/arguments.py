@@ -9,15 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from transformers import TrainingArguments
+from transformers.trainer_utils import SchedulerType
 
 from workbench.recipe import Recipe
+from workbench.train import optim
 from workbench.train.device import Device
 
 
 def training_arguments(recipe: Recipe, device: Device, output: Path) -> TrainingArguments:
     train = recipe.train
     warmup = train.warmup_steps if train.warmup_ratio is None else train.warmup_ratio
-    return TrainingArguments(
+    made = TrainingArguments(
         output_dir=str(output),
         num_train_epochs=float(train.epochs),
         max_steps=train.max_steps or -1,
@@ -25,14 +27,20 @@ def training_arguments(recipe: Recipe, device: Device, output: Path) -> Training
         per_device_eval_batch_size=recipe.evaluate.batch_size or train.batch_size,
         gradient_accumulation_steps=train.gradient_accumulation,
         learning_rate=float(train.learning_rate),
-        optim="adamw_torch_fused",
+        optim=optim.optimizer_name(train),
+        optim_args=optim.optimizer_text(train),
+        # Of those whose optimizer wants to be told: every linear layer.
+        optim_target_modules="all-linear" if train.optimizer.startswith(("galore", "apollo")) else None,
         adam_beta1=float(train.adam_beta1),
         adam_beta2=float(train.adam_beta2),
         adam_epsilon=float(train.adam_epsilon),
         weight_decay=float(train.weight_decay),
-        lr_scheduler_type=_schedule(train.schedule, warmup),
         warmup_steps=warmup,
         max_grad_norm=float(train.max_grad_norm),
+        neftune_noise_alpha=train.neftune_alpha,
+        activation_checkpointing=train.activation_checkpointing,
+        activation_checkpointing_kwargs={"use_reentrant": False} if train.activation_checkpointing else None,
+        torch_compile=train.compile,
         bf16=device.precision == "bf16",
         fp16=device.precision == "fp16",
         use_cpu=device.kind == "cpu",
@@ -42,10 +50,9 @@ def training_arguments(recipe: Recipe, device: Device, output: Path) -> Training
         dataloader_pin_memory=device.kind == "cuda",
         **_ours(recipe, device),
     )
-
-
-def _schedule(name: str, warmup: float) -> str:
-    return "constant_with_warmup" if name == "constant" and warmup else name
+    # Set afterwards: one that follows the evaluation is refused where Trainer does not time it.
+    made.lr_scheduler_type = SchedulerType(optim.schedule_name(train))
+    return made
 
 
 def _ours(recipe: Recipe, device: Device) -> dict[str, Any]:

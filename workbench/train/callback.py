@@ -64,7 +64,7 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]  # transformers has no
     def on_optimizer_step(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **parts: Any
     ) -> None:
-        self._learning_rate = float(parts["lr_scheduler"].get_last_lr()[0])
+        self._learning_rate = float(parts["optimizer"].param_groups[0]["lr"])
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **parts: Any) -> None:
         self._record(state)
@@ -98,6 +98,7 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]  # transformers has no
                 loss=trainer.step_loss,
                 grad_norm=trainer.grad_norm,
                 tokens=trainer.step_tokens,
+                penalty=trainer.step_penalty,
             )
         )
-        trainer.step_loss = trainer.step_tokens = trainer.grad_norm = None
+        trainer.step_loss = trainer.step_tokens = trainer.grad_norm = trainer.step_penalty = None

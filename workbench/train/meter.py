@@ -46,6 +46,7 @@ class Step:
     loss: torch.Tensor
     grad_norm: torch.Tensor | float | None
     tokens: torch.Tensor
+    penalty: torch.Tensor | None = None  # of L1 and L2, beside the loss
 
 
 class Meter:
@@ -96,6 +97,8 @@ class Meter:
         scalars = {"train/loss": loss, "train/learning_rate": step.learning_rate}
         if grad_norm is not None:
             scalars["train/grad_norm"] = grad_norm
+        if step.penalty is not None:
+            scalars["train/penalty"] = float(step.penalty)
         self._journal.write(
             "step", t=step.t, step=step.step, epoch=round(step.epoch, 6), tokens=self.tokens, scalars=scalars
         )

@@ -6,7 +6,6 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from workbench.errors import BadInput
 from workbench.models import Located
 from workbench.recipe import Recipe
 from workbench.train import adapters
@@ -40,24 +39,8 @@ class Learning:
         }
 
 
-def check(recipe: Recipe) -> None:
-    """Raises BadInput where the method and the fields beside it contradict each other."""
-    train = recipe.train
-    if train.method in _ADAPTERS and recipe.model.architecture:
-        raise BadInput(
-            "adapters on a model from scratch would leave its random weights as they are",
-            where="train.method",
-            mend='use "full", or give model.name',
-        )
-    if train.method in _ADAPTERS and train.head_only:
-        raise BadInput(
-            "head_only leaves no layer to adapt", where="train.head_only", mend=f"leave it out of {train.method}"
-        )
-
-
 def apply(model: Any, recipe: Recipe, new: Collection[str], located: Located) -> tuple[Any, Learning]:
     """The model with only that left trainable which the recipe wants to learn. Raises BadInput."""
-    check(recipe)
     names = [name for name, _ in model.named_parameters()]
     fresh = set(names) if "*" in new else set(new)
     still = frozen(model, recipe.train, fresh)

@@ -88,7 +88,8 @@ def check(differences: Collection[Difference], allowed: Collection[str]) -> None
 class Progress:
     """What our side of a checkpoint remembers, beside weights, optimizer, schedule and generators.
 
-    `unjudged` is that the evaluation due at this step was broken off: it comes first when the run goes on.
+    `unjudged` is that the evaluation due at this step was broken off: it comes first when the run goes on. `pieces` is
+    how many parts a batch is computed in, more than one where memory ran out.
     """
 
     step: int
@@ -96,6 +97,7 @@ class Progress:
     standing: Standing
     fingerprint: Fingerprint
     unjudged: bool = False
+    pieces: int = 1
 
     def write(self, path: Path) -> None:
         record = {
@@ -105,6 +107,7 @@ class Progress:
             "standing": self.standing.as_json(),
             "fingerprint": asdict(self.fingerprint),
             "unjudged": self.unjudged,
+            "pieces": self.pieces,
         }
         (path / STATE).write_text(json.dumps(record, ensure_ascii=False), "utf-8")
 
@@ -118,4 +121,5 @@ class Progress:
             standing=Standing.parse(record["standing"]),
             fingerprint=Fingerprint(**record["fingerprint"]),
             unjudged=bool(record["unjudged"]),
+            pieces=int(record.get("pieces", 1)),
         )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import torch
+
 from workbench.errors import BadInput
 from workbench.rundir import RunDir
 from workbench.tasks import Verdict
@@ -13,6 +15,7 @@ from workbench.train.callback import Rhythm, RunCallback
 from workbench.train.chance import undisturbed
 from workbench.train.evaluation import Interrupted, judge_split, write_predictions
 from workbench.train.journal import Journal
+from workbench.train.memory import make_room
 from workbench.train.meter import Meter
 from workbench.train.session import Ended, Ready, fingerprint, seed_everything
 from workbench.train.standing import Standing
@@ -38,6 +41,8 @@ class Training:
             ready.task.loss(),
             grouped=ready.recipe.train.group_by_length,
             draws=ready.task.draws,
+            train=ready.recipe.train,
+            rule=ready.rule,
         )
         self._trainer.hooks = self
         self._ranks = self._trainer.join(ready.recipe.launch.processes)
@@ -120,9 +125,10 @@ class Training:
             "resumed", step=progress.step, differences=[difference.sentence for difference in differences]
         )
         self._standing, self._meter.tokens = progress.standing, progress.tokens
+        self._trainer.pieces = progress.pieces
         if progress.unjudged:
             self._load(self._checkpoint)
-            self.evaluate()
+            self._trainer.owed = self.evaluate()
         return progress.step
 
     def _asked(self) -> bool:
@@ -160,10 +166,42 @@ class Training:
         if not self._meter.healthy:
             self._journal.warn("checkpoint-skipped", f"step {step} is not saved: its loss or gradient is no number")
             return
-        progress = resume.Progress(step, self._meter.tokens, self._standing, self._fingerprint, self._unjudged)
+        progress = resume.Progress(
+            step, self._meter.tokens, self._standing, self._fingerprint, self._unjudged, self._trainer.pieces
+        )
         self._saver.save(self._trainer, progress)
 
+    def short_of_memory(self) -> None:
+        """The trainer goes on with each batch in smaller pieces; evaluation takes fewer rows at once as well."""
+        trainer, train = self._trainer, self._ready.recipe.train
+        arguments = trainer.args
+        arguments.per_device_eval_batch_size = max(1, arguments.per_device_eval_batch_size // 2)
+        rows = -(-train.batch_size // trainer.pieces)
+        self._journal.warn(
+            "oom-recovered",
+            f"out of memory at step {trainer.state.global_step + 1}: from here on {rows} rows at once, "
+            f"{train.gradient_accumulation * trainer.pieces} batches to a step, so that a step stays what it was; "
+            f"evaluation takes {arguments.per_device_eval_batch_size} rows at once",
+        )
+
     def _judged(self, split: str) -> Verdict | None:
+        """Raises Interrupted. Out of memory, it judges anew with half the rows at once."""
+        arguments = self._trainer.args
+        try:
+            return self._judge(split)
+        except torch.OutOfMemoryError:
+            alone = self._ranks.world == 1 and self._ready.recipe.train.oom_recovery
+            if not alone or arguments.per_device_eval_batch_size == 1:
+                raise
+        make_room()
+        arguments.per_device_eval_batch_size //= 2
+        self._journal.warn(
+            "oom-recovered",
+            f"out of memory in evaluation: from here on {arguments.per_device_eval_batch_size} rows at once",
+        )
+        return self._judged(split)
+
+    def _judge(self, split: str) -> Verdict | None:
         ready = self._ready
         judge = ready.task.judge(split, ready.splits, ready.prepared)
         with undisturbed():
