@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from workbench.data.tags import Tagset
 from workbench.errors import BadInput
+from workbench.tagging import spans
 from workbench.tasks import weights
+from workbench.tasks.tag_judge import Aligned
 from workbench.tasks.windows import cut
-from workbench.tasks.word_pieces import Cutter, for_words
+from workbench.tasks.word_pieces import Cutter, Pieces, for_words
 
 
 def numbered(lengths):
@@ -118,3 +123,33 @@ def tiny_words():
     return PreTrainedTokenizerFast(
         tokenizer_object=inner, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]"
     )
+
+
+_TAGS = {
+    "bio": ["O", "B-A", "I-A", "B-C", "I-C"],
+    "iob1": ["O", "B-A", "I-A", "B-C", "I-C"],
+    "iobes": ["O", "B-A", "I-A", "E-A", "S-A", "B-C", "I-C", "E-C", "S-C"],
+}
+
+
+@given(st.data())
+def test_no_entity_is_lost_with_the_words_that_are_not_seen(draw):
+    """Every gold entity is one among the words seen, or is counted as missed."""
+    scheme = draw.draw(st.sampled_from(list(_TAGS)))
+    known = Tagset(_TAGS[scheme], scheme)
+    word = st.tuples(st.integers(0, len(known.names) - 1), st.booleans())
+    rows = draw.draw(st.lists(st.lists(word, min_size=1, max_size=7), min_size=1, max_size=4))
+    seen = [np.array([at for at, (_, is_seen) in enumerate(row) if is_seen], np.int64) for row in rows]
+    with_any = [at for at, places in enumerate(seen) if len(places)]
+    pieces = Pieces([seen[at] for at in with_any], [seen[at] for at in with_any], np.array(with_any, np.int64), 0)
+    offsets = np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64)
+    gold = np.array([tag for row in rows for tag, _ in row], np.int64)
+    aligned = Aligned.of(pieces, gold, offsets)
+    spelt = aligned.spelt(known)
+    found = aligned.missed(known)
+    for row, places in enumerate(seen):
+        tags = [known.names[tag] for tag in spelt[offsets[row] + places]]
+        found.update(kind for kind, _, _ in spans(tags, scheme))
+    every = [kind for row in rows for kind, _, _ in spans([known.names[tag] for tag, _ in row], scheme)]
+    assert found == Counter(every)
+    assert aligned.unseen.sum() == sum(not is_seen for row in rows for _, is_seen in row)
