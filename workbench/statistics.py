@@ -8,7 +8,7 @@ rows give the same interval.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -21,6 +21,7 @@ _DISTINCT: Final = 256
 _EXACT: Final = 1000
 
 Values = NDArray[np.float64]
+Measure = Callable[[NDArray[np.int64]], Values]
 
 
 @dataclass(frozen=True)
@@ -57,26 +58,33 @@ def of_mean(values: Any, *, seed: int = 0, resamples: int = RESAMPLES, level: fl
 
 
 def of_counts(
-    counts: Any,
-    measure: Callable[[NDArray[np.int64]], Values],
-    *,
-    seed: int = 0,
-    resamples: int = RESAMPLES,
-    level: float = 0.95,
+    counts: Any, measure: Measure, *, seed: int = 0, resamples: int = RESAMPLES, level: float = 0.95
 ) -> Interval | None:
-    """The interval of a measure of a confusion matrix [classes, classes].
+    """The interval of a measure of counted rows, such as a confusion matrix; as `of_counts_each`."""
+    return of_counts_each(counts, {"": measure}, seed=seed, resamples=resamples, level=level)[""]
 
-    `measure` takes [resamples, classes, classes] and gives one value each, NaN where it is undefined; None where it
-    is so in more than one of twenty. Drawing rows again is drawing the cells from a multinomial.
+
+def of_counts_each(
+    counts: Any, measures: Mapping[str, Measure], *, seed: int = 0, resamples: int = RESAMPLES, level: float = 0.95
+) -> dict[str, Interval | None]:
+    """The intervals of several measures of counted rows, all from the same draws.
+
+    A measure takes [resamples, *counts.shape] and gives one value each, NaN where it is undefined; None where it is
+    so in more than one of twenty. Drawing rows again is drawing the cells from a multinomial. Raises ValueError where
+    there are no rows.
     """
     cells = np.asarray(counts, dtype=np.int64)
     rows = int(cells.sum())
     if not rows:
         raise ValueError("there are no rows")
     drawn = np.random.default_rng(seed).multinomial(rows, cells.ravel() / rows, size=resamples)
-    values = measure(drawn.reshape(resamples, *cells.shape))
+    drawn = drawn.reshape(resamples, *cells.shape)
+    return {name: _of_known(measure(drawn), level) for name, measure in measures.items()}
+
+
+def _of_known(values: Values, level: float) -> Interval | None:
     known = values[np.isfinite(values)]
-    return _middle(known, level) if len(known) >= 0.95 * resamples else None
+    return _middle(known, level) if len(known) >= 0.95 * len(values) else None
 
 
 def mcnemar(before: Any, after: Any) -> Change:

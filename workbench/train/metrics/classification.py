@@ -2,7 +2,7 @@
 
 Ratios come from the confusion matrix (Sokolova and Lapalme 2009); areas and correlation from scikit-learn. Equal to
 scikit-learn wherever both are defined. For two classes, plain `precision`, `recall`, `specificity`, `f1`, `roc_auc`
-and `pr_auc` are those of class 1; for more they are macro means.
+and `pr_auc` are those of class 1; for more they are macro means. `ece` is the expected calibration error.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.confusion import Confusion
-from workbench.train.metrics.base import Metric
+from workbench.train.metrics.base import Metric, outcome
+from workbench.train.metrics.curves import calibration, calibration_error, curves
+from workbench.train.metrics.intervals import intervals
 
 Ids = NDArray[np.int64]
 Shares = NDArray[np.float64]
@@ -28,8 +30,9 @@ _RATIOS: Final = ("precision", "recall", "specificity", "f1")
 class SingleLabel(Metric):
     """`compute(predictions=[n], references=[n], probabilities=[n, classes])`, ids of `labels`.
 
-    Gives `{"scalars": {name: float}, "undefined": [name], "report": {labels, confusion, per_class}}`. Raises
-    ValueError on no rows at all, and on ids outside the labels.
+    Gives `{"scalars": {name: float}, "undefined": [name], "report": {labels, confusion, per_class, intervals,
+    calibration, roc, pr}}`; the last three where all probabilities are numbers. Raises ValueError on no rows at all,
+    and on ids outside the labels.
     """
 
     def __init__(self, labels: Sequence[str], **options: Any) -> None:
@@ -53,17 +56,19 @@ class SingleLabel(Metric):
         called, truth = np.asarray(predictions, dtype=np.int64), np.asarray(references, dtype=np.int64)
         self._check(called, truth)
         confusion = Confusion(self.labels, _counts(called, truth, len(self.labels)))
-        values = ratios(confusion) | scores(truth, called, np.asarray(probabilities, dtype=np.float64))
+        shares = np.asarray(probabilities, dtype=np.float64)
+        finite = bool(np.isfinite(shares).all())
+        bins = calibration(truth, called, shares) if finite else []
+        values = ratios(confusion) | scores(truth, called, shares) | {"ece": calibration_error(bins) if bins else None}
         report = {
             "labels": list(self.labels),
             "confusion": [list(row) for row in confusion.counts],
             "per_class": [dataclasses.asdict(entry) for entry in confusion.report()],
+            "intervals": intervals(confusion.counts),
         }
-        return {
-            "scalars": {name: value for name, value in values.items() if value is not None},
-            "undefined": [name for name, value in values.items() if value is None],
-            "report": report,
-        }
+        if finite:
+            report |= {"calibration": bins} | curves(truth, shares, self.labels)
+        return outcome(values, report)
 
     def _check(self, called: Ids, truth: Ids) -> None:
         if not len(truth):
