@@ -153,6 +153,16 @@ def test_the_check_loads_no_training_stack(write, reviews, tmp_path):
     assert command("-c", code).stdout.splitlines()[-1] == "[]"
 
 
+def test_the_registry_knows_the_way_of_every_metric():
+    from workbench.registry.directions import DOWN, UP
+    from workbench.registry.directions import direction as read
+
+    neither = {"length", "length_ratio", "best_f1_threshold"}
+    for table in METRICS.values():
+        ways = {name: {"max": UP, "min": DOWN}[way] for name, way in table.items() if name not in neither}
+        assert {name: read(f"eval/{name}") for name in ways} == ways
+
+
 def test_the_table_of_metrics_is_what_the_tasks_compute():
     import numpy as np
 

@@ -290,7 +290,7 @@ def test_a_disk_that_is_full_is_one_sentence(write_run, home, ingestor):
     ingestor.poll()
     ingestor._connection.execute("PRAGMA max_page_count=1")  # SQLite says of this what it says of a full disk
     run = write_run().started()
-    for step in range(20_000):
+    for step in range(2_000):
         run.loss(step, 0.5)
     with pytest.raises(BadInput, match=r"cannot be used \(database or disk is full\): make room"):
         ingestor.poll()

@@ -32,14 +32,14 @@ task = "causal-lm"
 [model]
 architecture = "gpt2"
 tokenizer = "tokens"
-config = { n_layer = 2, n_head = 2, n_embd = 32, n_positions = 64 }
+config = { n_layer = 2, n_head = 4, n_embd = 64, n_positions = 64 }
 [data]
 train = "train.jsonl"
 holdout = 24
 [train]
 epochs = 24
 batch_size = 8
-learning_rate = 1e-2
+learning_rate = 5e-3
 [generate]
 prompts = ["the colour of 草?"]
 max_new_tokens = 12

@@ -236,9 +236,9 @@ def test_evaluations_of_a_language_model_mark_the_best():
         Scores(200, 1.0, {"loss": 4.9, "perplexity": 134.29, "bits_per_byte": 2.1, "token_accuracy": 0.17}),
     ]
     assert plain(score_lines(scores, 80, 9)) == [
-        "    step   epoch    loss     perplexity     bits/byte     token accuracy",
-        "     200    1.00  4.9000*         134.3*       2.1000*            0.1700",
-        "     100    0.50  5.1000          164.0        2.2000             0.1800*",
+        "    step   epoch    perplexity     token accuracy     loss     bits/byte",
+        "     200    1.00         134.3*            0.1700   4.9000*       2.1000*",
+        "     100    0.50         164.0             0.1800*  5.1000        2.2000",
     ]
 
 

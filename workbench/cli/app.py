@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from workbench import __version__
-from workbench.cli import act, demo, doctor, launch, predict, read, recipes
+from workbench.cli import act, demo, doctor, export, launch, predict, read, recipes
 from workbench.config import Home
 from workbench.text import clean
 
@@ -38,7 +38,7 @@ def _options(
     """`--home` is taken out of the arguments by `workbench.cli.main`; it is declared here for the help text."""
 
 
-for _module in (demo, launch, read, act, predict, doctor):
+for _module in (demo, launch, read, act, predict, export, doctor):
     _module.register(cli)
 cli.add_typer(recipes.cli, name="recipes", help="The recipes that come with workbench.")
 

@@ -16,6 +16,7 @@ from workbench.cli.output import AsJson, emit, say
 from workbench.cli.session import find
 from workbench.errors import BadInput
 from workbench.lab.client import Lab
+from workbench.rundir import RunDir
 from workbench.spans import plain
 from workbench.text import clean, cut
 
@@ -77,8 +78,11 @@ def _model_path(context: typer.Context, handle: str, checkpoint: str | None) -> 
             )
         return path.absolute()
     _, _, run = find(context, handle)
-    if checkpoint is None:
-        return run.path
+    return run.path if checkpoint is None else checkpoint_of(run, checkpoint)
+
+
+def checkpoint_of(run: RunDir, checkpoint: str) -> Path:
+    """The directory of a checkpoint by `step-N` or N. Raises BadInput."""
     step = run.checkpoints / (checkpoint if checkpoint.startswith("step-") else f"step-{checkpoint}")
     if not step.is_dir() or step.parent != run.checkpoints:
         known = sorted((found.name for found in run.checkpoints.glob("step-*")), key=lambda name: int(name[5:]))

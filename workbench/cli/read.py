@@ -15,6 +15,7 @@ from workbench.cli.session import find, home_of, registry_of
 from workbench.config import Home
 from workbench.errors import BadInput
 from workbench.events import END_STATES, Event, read_all
+from workbench.headline import headline_key
 from workbench.paired import sentence
 from workbench.recipe import flatten
 from workbench.registry import Registry, RunRow
@@ -86,10 +87,8 @@ def _print_runs(rows: list[RunRow]) -> None:
 
 
 def headline(row: RunRow) -> str:
-    """The one metric a run is known by: what chooses its checkpoint, else the first evaluation metric."""
-    wanted = row.recipe.get("evaluate", {}).get("best")
-    order = [f"eval/{wanted}", "eval/accuracy", "eval/perplexity", "eval/loss"]
-    key = next((key for key in order if key in row.metrics), None)
+    """The one metric a run is known by, with its best value."""
+    key = headline_key(row)
     if key is None:
         return "–"
     summary = row.metrics[key]

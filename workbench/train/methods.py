@@ -52,7 +52,9 @@ def apply(model: Any, recipe: Recipe, new: Collection[str], located: Located) ->
         told = {"rank": lora.rank, "alpha": lora.alpha, "modules": modules, "layers": layers}
     elif still:
         freeze(model, still)
-    weights = {id(weight): weight for weight in model.parameters()}.values()
+    # peft keeps the head as it was beside the one that learns: it is no part of what is saved or used.
+    counted = ((name, weight) for name, weight in model.named_parameters() if ".original_module." not in name)
+    weights = {id(weight): weight for _, weight in counted}.values()
     learnt = sum(weight.numel() for weight in weights if weight.requires_grad)
     count = sum(weight.numel() for weight in weights)
     return model, Learning(recipe.train.method, count, learnt, list(new), sorted(still), told)

@@ -6,7 +6,7 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from workbench.errors import UnknownRun
 from workbench.rundir import RunDir
@@ -135,10 +135,17 @@ def _track(registry: Registry, row: RunRow, window: tuple[int, int], columns: in
     return Track(row, tuple(curves), _steps_per_epoch(row))
 
 
+# Measures from 0 to 1, which share a chart.
+_SHARES: Final = (
+    "accuracy", "f1", "f1_macro", "precision", "recall", "exact_match", "rougeL", "rouge1", "masked_accuracy",
+    "token_accuracy",
+)  # fmt: skip
+
+
 def eval_keys(known: list[str], best: str | None, most: int) -> list[str]:
     """The evaluation metrics worth a chart: the one the run is judged by, then those of its scale."""
     evals = [key for key in known if key.startswith("eval/") and key != "eval/loss"]
-    order = ["eval/accuracy", "eval/f1", "eval/macro_f1", "eval/precision", "eval/recall", "eval/token_accuracy"]
+    order = [f"eval/{name}" for name in _SHARES]
     ranked = sorted(evals, key=lambda key: (key != best, order.index(key) if key in order else len(order), key))
     # Perplexity beside accuracy would flatten accuracy: a metric of another scale stands alone.
     return ranked[:1] if ranked and ranked[0] not in order else [key for key in ranked if key in order][:most]

@@ -101,6 +101,7 @@ class Pane(Screen[None]):
         super().__init__(name=self.MODE)
         self._compositor = TightCompositor()
         self._groups: dict[str, int] = {}
+        self._before_empty: Widget | None = None  # what had the focus when the empty state came
         self._seen: dict[str, object] = {"run": None, "marks": (), "passage": None}
 
     # -- what a pane defines -------------------------------------------------------------------------------------
@@ -184,9 +185,26 @@ class Pane(Screen[None]):
 
     def say_empty(self, title: str | None, *hints: str) -> None:
         """Show the empty state with what to do next (`"n  start a run"`), or the body again with None."""
-        self.set_class(title is not None, "-empty")
         if title is not None:
             self.query_one(EmptyState).say(title, hints)
+        if self.has_class("-empty") != (title is not None):
+            self.set_class(title is not None, "-empty")
+            self._show_body() if title is None else self._hide_body()
+
+    def _hide_body(self) -> None:
+        """No key goes to what is not on screen: neither now nor when the pane is come back to."""
+        self.AUTO_FOCUS = ""  # type: ignore[misc]  # read from the instance
+        if self.focused is not None and self.query_one("#body") in self.focused.ancestors:
+            self._before_empty = self.focused
+            self.set_focus(None)
+
+    def _show_body(self) -> None:
+        """The focus goes back to what had it, at once: the next key may be waiting already."""
+        del self.AUTO_FOCUS
+        left, self._before_empty = self._before_empty, None
+        if self.focused is None:
+            shown = self.focus_chain
+            self.set_focus(next((widget for widget in (left, *self.query(self.AUTO_FOCUS)) if widget in shown), None))
 
     def refresh_footer(self) -> None:
         """Ask `why_not` again for the keys that the footer shows."""

@@ -96,4 +96,5 @@ def thinned(points: Values, most: int) -> Values:
     along = np.append(0.0, np.cumsum(steps))
     places = np.searchsorted(along, np.linspace(0.0, along[-1], most))
     places[-1] = len(points) - 1
-    return points[np.unique(np.append(0, places[1:]))]
+    kept: Values = points[np.unique(np.append(0, places[1:]))]
+    return kept

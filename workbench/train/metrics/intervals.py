@@ -46,7 +46,7 @@ def _sides(counts: Counts) -> tuple[Counts, Counts, Counts]:
     return np.diagonal(counts, axis1=1, axis2=2), counts.sum(axis=2), counts.sum(axis=1)
 
 
-def _ratio(part: Counts, whole: Counts) -> Values:
+def _ratio(part: Counts | Values, whole: Counts | Values) -> Values:
     found: Values = np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
     return found
 
@@ -55,7 +55,7 @@ def _macro(by_class: Values) -> Values:
     """The mean over the classes where the ratio is defined; NaN where it is in none."""
     defined = ~np.isnan(by_class)
     total = np.where(defined, by_class, 0.0).sum(axis=1)
-    return np.divide(total, defined.sum(axis=1), out=np.full(len(total), np.nan), where=defined.any(axis=1))
+    return _ratio(total, defined.sum(axis=1))
 
 
 def _plain(by_class: Values) -> Values:
@@ -84,7 +84,7 @@ def _mcc(counts: Counts) -> Values:
     total = rows.sum(axis=1)
     above = hits.sum(axis=1) * total - (rows * calls).sum(axis=1)
     below = np.sqrt((total**2 - (rows**2).sum(axis=1)) * (total**2 - (calls**2).sum(axis=1)))
-    return np.divide(above, below, out=np.full(len(total), np.nan), where=below > 0)
+    return _ratio(above, below)
 
 
 _MEASURES: Final = {

@@ -138,7 +138,7 @@ class RunsPane(Pane):
             self.ask()
 
     def on_filter_line_closed(self, _event: FilterLine.Closed) -> None:
-        self.query_one(LineTable).focus()
+        self.set_focus(self.query_one(LineTable))
 
     def _complain_of_filter(self, error: QueryError | None) -> None:
         line = self._line()
@@ -150,7 +150,7 @@ class RunsPane(Pane):
             line = self._line()
             if line is not None:
                 line.clear()
-            self.query_one(LineTable).focus()
+            self.set_focus(self.query_one(LineTable))
             return True
         if self.app.selection.marks:
             self.app.selection.unmark_all()

@@ -193,11 +193,11 @@ class TokensPane(Pane):
         with self.prevent(TextArea.Changed):
             area.load_text(clean(text, newlines=True))
         area.move_cursor(area.document.end)
-        area.focus()
+        self.set_focus(area)
 
     def _stop_typing(self) -> None:
         self.remove_class("-typing")
-        self.query_one("#tokens0").focus()
+        self.set_focus(self.query_one("#tokens0"))
         self._show_emptiness()
 
     @on(TextArea.Changed)
@@ -228,7 +228,7 @@ class TokensPane(Pane):
     def action_beside(self) -> None:
         if self.has_class("-beside"):
             self.remove_class("-beside")
-            self.query_one("#tokens0").focus()
+            self.set_focus(self.query_one("#tokens0"))
         else:
             self._ask_tokenizer(1)
 
@@ -274,7 +274,7 @@ class TokensPane(Pane):
 
     def action_next(self) -> None:
         if self.has_class("-beside"):
-            self.query_one("#tokens1" if self._view().id == "tokens0" else "#tokens0").focus()
+            self.set_focus(self.query_one("#tokens1" if self._view().id == "tokens0" else "#tokens0"))
             self._show_detail()
 
 

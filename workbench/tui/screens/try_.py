@@ -107,9 +107,7 @@ class TryPane(Pane):
         if left is None:
             self.say_empty("No model yet", "1  choose a run", "^o  open a run, a checkpoint or a directory")
             return
-        if self.has_class("-empty"):
-            self.say_empty(None)
-            self._composer.focus()
+        self.say_empty(None)
         self.set_class(right is not None, "-two")
         self._put(self._side(_LEFT), left)
         self._put(self._side(_RIGHT), right)
@@ -186,10 +184,11 @@ class TryPane(Pane):
         if isinstance(self.focused, Knobs):
             self.focused.open()
         else:
-            self._composer.focus()
+            self.action_write()
 
     def action_write(self) -> None:
-        self._composer.focus()
+        if not self.has_class("-empty"):
+            self.set_focus(self._composer)
 
     def action_newline(self) -> None:
         self._composer.insert("\n")

@@ -73,7 +73,7 @@ class FilterLine(Vertical):
         self._before = self.text
         self._at = len(self.history)
         self.display = True
-        self.query_one(Input).focus()
+        self.screen.set_focus(self.query_one(Input))
 
     def clear(self) -> None:
         """Empty it and put it away."""

@@ -1,4 +1,4 @@
-"""A language model's evaluations and samples."""
+"""Evaluations without classes, one below the other, and samples of what was written."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SAMPLE_LIMIT = 8000
 
 @dataclass(frozen=True)
 class Scores:
-    """One evaluation of a language model: `values` by the bare name of the metric."""
+    """One evaluation: `values` by the bare name of the metric."""
 
     step: int
     epoch: float | None
@@ -32,20 +32,33 @@ class Sample:
     text: str
 
 
-# Name in the log, head, whether the best is the highest.
+# Name in the log, head, whether the best is the highest; the first are the last to go where there is little room.
 _COLUMNS = (
-    ("loss", "loss", min),
     ("perplexity", "perplexity", min),
-    ("bits_per_byte", "bits/byte", min),
+    ("mse", "MSE", min),
+    ("spearman", "Spearman", max),
+    ("pearson", "Pearson", max),
+    ("bleu", "BLEU", max),
+    ("rougeL", "ROUGE-L", max),
+    ("exact_match", "exact match", max),
+    ("f1", "F1", max),
+    ("masked_accuracy", "masked accuracy", max),
+    ("pseudo_perplexity", "pseudo-perplexity", min),
     ("token_accuracy", "token accuracy", max),
+    ("loss", "loss", min),
+    ("bits_per_byte", "bits/byte", min),
+    ("r2", "R²", max),
+    ("mae", "MAE", min),
+    ("chrf", "chrF", max),
+    ("rouge1", "ROUGE-1", max),
 )
 
 
 def score_lines(scores: Sequence[Scores], width: int, height: int) -> list[Line]:
     """The newest evaluations first, the best of each column marked with `*` over all of them."""
     shown = [column for column in _COLUMNS if any(column[0] in entry.values for entry in scores)]
-    while shown and 16 + sum(len(head) + 5 for _, head, _ in shown) > width and len(shown) > 1:
-        shown.pop(0)
+    while 16 + sum(len(head) + 5 for _, head, _ in shown) > width and len(shown) > 1:
+        shown.pop()
     best = {name: pick(e.values[name] for e in scores if name in e.values) for name, _, pick in shown}
     heads = "".join(pad(head + " ", len(head) + 5, right=True) for _, head, _ in shown)
     lines: list[Line] = [(Span(f"{'step':>8} {'epoch':>7}{heads}", "head"),)]
@@ -73,7 +86,7 @@ def sample_lines(samples: Sequence[Sample], width: int) -> list[Line]:
 
 
 class ScoreTable(Drawing):
-    """The evaluations of a language model."""
+    """The evaluations of a split, newest first."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)

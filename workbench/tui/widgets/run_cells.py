@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from workbench import series
+from workbench.headline import headline_key
 from workbench.text import clean
 from workbench.tui.widgets.table import Cell, Column, Row
 
@@ -102,8 +103,8 @@ def short_model(name: str) -> str:
 
 def best_metric(run: RunRow) -> tuple[str, Summary] | None:
     """The metric that the list shows of a run: the one it is judged by, else the first that it has."""
-    wanted = [run.best_key or "", "eval/accuracy", "eval/f1", "eval/perplexity", "eval/loss", "train/loss"]
-    return next(((key, run.metrics[key]) for key in wanted if key in run.metrics), None)
+    key = headline_key(run) or "train/loss"
+    return (key, run.metrics[key]) if key in run.metrics else None
 
 
 def metric_cell(run: RunRow) -> Cell:

@@ -1,0 +1,40 @@
+"""`export`: the model of a run as a directory of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from workbench.cli.output import AsJson, emit, say
+from workbench.cli.predict import checkpoint_of
+from workbench.cli.read import Handle
+from workbench.cli.session import find
+from workbench.runs.export import export as taken_out
+
+
+def register(cli: typer.Typer) -> None:
+    cli.command("export")(export)
+
+
+def export(
+    context: typer.Context,
+    run: Handle,
+    merge: Annotated[bool, typer.Option("--merge", help="Work adapters into their base: loads without peft.")] = False,
+    to: Annotated[
+        Path | None, typer.Option("--to", metavar="DIR", help="Where; default: ./NAME-ID. Never written over.")
+    ] = None,
+    checkpoint: Annotated[str | None, typer.Option("--checkpoint", help="step-N or N; default: the model.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Copy the model of a run out, to load with `from_pretrained` anywhere."""
+    _, row, directory = find(context, run)
+    source = None if checkpoint is None else checkpoint_of(directory, checkpoint)
+    place = (to or Path(f"{row.name}-{row.id}")).expanduser().absolute()
+    made = taken_out(directory, place, source=source, merge=merge)
+    if as_json:
+        emit({"path": str(made.path), "bytes": made.bytes, "adapters": made.adapters, "merged": made.merged})
+        return
+    kind = "adapters, which need their base" if made.adapters else "adapters merged" if made.merged else "whole"
+    say(f"{made.path}  {made.bytes / 1e6:.1f} MB, {kind}")
