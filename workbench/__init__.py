@@ -4,6 +4,25 @@ A recipe describes an experiment; a run is one recipe, launched. The trainer wri
 directory, the registry indexes them, and the panes show what the registry knows:
 
     recipe → run → events → registry → panes
+
+From Python, `Workbench` is the way in.
 """
 
+from typing import TYPE_CHECKING, Any
+
+from workbench.errors import BadInput, WorkbenchError
+
+if TYPE_CHECKING:
+    from workbench.bench import Model, Run, Workbench
+
 __version__ = "0.1.0"
+__all__ = ["BadInput", "Model", "Run", "Workbench", "WorkbenchError", "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    # Loaded when asked for: the TUI's first frame does not wait for what scripts need.
+    if name in {"Model", "Run", "Workbench"}:
+        from workbench import bench
+
+        return getattr(bench, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -97,3 +97,12 @@ def recipes_dir() -> Path:
     package = Path(__file__).resolve().parent
     installed = package / "_recipes"
     return installed if installed.is_dir() else package.parent / "recipes"
+
+
+def recipe_file(given: str) -> Path:
+    """The file a user means: a path, or the name of a recipe that comes with workbench."""
+    path = Path(given).expanduser()
+    shipped = recipes_dir() / f"{given.removesuffix('.toml')}.toml"
+    if not path.exists() and "/" not in given and shipped.is_file():
+        return shipped
+    return path.absolute()

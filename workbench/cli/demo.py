@@ -8,11 +8,11 @@ from typing import Annotated
 import typer
 
 from workbench.cli.follow import follow
-from workbench.cli.launch import Overrides, recipe_file
+from workbench.cli.launch import Overrides
 from workbench.cli.output import figure, say
 from workbench.cli.predict import opened, print_answer
 from workbench.cli.session import home_of, registry_of
-from workbench.config import Home
+from workbench.config import Home, recipe_file
 from workbench.rundir import RunDir
 from workbench.runs.start import start
 

@@ -13,7 +13,7 @@ import typer
 from workbench.cli.follow import follow
 from workbench.cli.output import AsJson, emit, say
 from workbench.cli.session import home_of
-from workbench.config import recipes_dir
+from workbench.config import recipe_file
 from workbench.reporting import measured_lines, report_lines
 from workbench.runs.preflight import measure, preflight
 from workbench.runs.start import start
@@ -29,15 +29,6 @@ Overrides = Annotated[
 def register(cli: typer.Typer) -> None:
     cli.command("run")(run)
     cli.command("check")(check)
-
-
-def recipe_file(given: str) -> Path:
-    """The file a user means: a path, or the name of a recipe that comes with workbench."""
-    path = Path(given).expanduser()
-    shipped = recipes_dir() / f"{given.removesuffix('.toml')}.toml"
-    if not path.exists() and "/" not in given and shipped.is_file():
-        return shipped
-    return path.absolute()
 
 
 def run(

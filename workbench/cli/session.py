@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
 import typer
 
 from workbench.config import Home
-from workbench.registry import Ingestor, Registry, RunRow
+from workbench.registry import Registry, RunRow
+from workbench.registry.current import current
 from workbench.rundir import RunDir
 
 
@@ -21,16 +21,9 @@ def home_of(context: typer.Context) -> Home:
     return home
 
 
-@contextmanager
-def registry_of(home: Home) -> Iterator[Registry]:
+def registry_of(home: Home) -> AbstractContextManager[Registry]:
     """The registry, with everything the logs say by now in it. What it had to mend is said on standard error."""
-    with Registry.open(home.ensure()) as registry, Ingestor(home) as ingestor:
-        try:
-            ingestor.poll(wait=True)
-            yield registry
-        finally:
-            for notice in dict.fromkeys([*registry.notices, *ingestor.notices]):
-                print(f"workbench: {notice}", file=sys.stderr)
+    return current(home, lambda notice: print(f"workbench: {notice}", file=sys.stderr))
 
 
 def find(context: typer.Context, handle: str, *, include_deleted: bool = False) -> tuple[Home, RunRow, RunDir]:
