@@ -16,12 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 RESAMPLES: Final = 2000
-_AT_ONCE: Final = 4_000_000  # values drawn at once: 32 MB
+_DRAWN: Final = 10_000_000  # rows drawn in all: of many rows there are fewer draws, at least
+_FEWEST: Final = 200
 _DISTINCT: Final = 256
 _EXACT: Final = 1000
 
 Values = NDArray[np.float64]
 Measure = Callable[[NDArray[np.int64]], Values]
+SumMeasure = Callable[[Values], Values]
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,24 @@ def of_counts_each(
     return {name: _of_known(measure(drawn), level) for name, measure in measures.items()}
 
 
+def of_sums(
+    rows: Any, measures: Mapping[str, SumMeasure], *, seed: int = 0, resamples: int = RESAMPLES, level: float = 0.95
+) -> dict[str, Interval | None]:
+    """The intervals of several measures that are made of sums over rows, all from the same draws.
+
+    `rows` is [rows, parts]: what each row adds. A measure takes sums [resamples, parts] and gives one value each, NaN
+    where it is undefined; None where it is so in more than one of twenty, and of rows that hold what is no number.
+    Raises ValueError where there are no rows.
+    """
+    parts = np.asarray(rows, dtype=np.float64)
+    if parts.ndim != 2 or not len(parts):
+        raise ValueError("there are no rows")
+    if not np.isfinite(parts).all():
+        return dict.fromkeys(measures)
+    drawn = _sums(parts, seed, resamples)
+    return {name: _of_known(np.asarray(measure(drawn)), level) for name, measure in measures.items()}
+
+
 def _of_known(values: Values, level: float) -> Interval | None:
     known = values[np.isfinite(values)]
     return _middle(known, level) if len(known) >= 0.95 * len(values) else None
@@ -113,7 +133,7 @@ def _binomial(least: int, of: int) -> float:
 def paired(before: Any, after: Any, *, seed: int = 0, resamples: int = RESAMPLES, level: float = 0.95) -> Difference:
     """The paired bootstrap (Koehn 2004) over a score for each row of two models.
 
-    `p` is twice the share of draws on the other side of zero, at least 2 / (resamples + 1). Raises ValueError where
+    `p` is twice the share of draws on the other side of zero, at least 2 / (draws + 1). Raises ValueError where
     the rows are not as many, or there are none.
     """
     one, other = _checked(before), _checked(after)
@@ -123,7 +143,7 @@ def paired(before: Any, after: Any, *, seed: int = 0, resamples: int = RESAMPLES
     means = _means(gains, seed, resamples)
     interval = _middle(means, level)
     beyond = min(int((means <= 0).sum()), int((means >= 0).sum()))
-    p = min(1.0, 2 * (beyond + 1) / (resamples + 1))
+    p = min(1.0, 2 * (beyond + 1) / (len(means) + 1))
     return Difference(float(gains.mean()), interval.low, interval.high, p)
 
 
@@ -138,18 +158,35 @@ def _checked(values: Any) -> Values:
 
 def _means(values: Values, seed: int, resamples: int) -> Values:
     """Means of so many draws of all rows with replacement."""
+    means: Values = _sums(values[:, np.newaxis], seed, resamples)[:, 0] / len(values)
+    return means
+
+
+def _sums(rows: Values, seed: int, resamples: int) -> Values:
+    """Sums [resamples, parts] of so many draws of all rows [rows, parts] with replacement."""
     generator = np.random.default_rng(seed)
-    distinct, times = np.unique(values, return_counts=True)
-    if len(distinct) <= _DISTINCT:
-        drawn = generator.multinomial(len(values), times / len(values), size=resamples)
-        few: Values = drawn @ distinct / len(values)
+    counted = _distinct(rows)
+    if counted is not None:
+        distinct, times = counted
+        few: Values = generator.multinomial(len(rows), times / len(rows), size=resamples) @ distinct
         return few
-    at_once = max(1, _AT_ONCE // len(values))
-    parts = [
-        values[generator.integers(len(values), size=(min(at_once, resamples - start), len(values)))].mean(axis=1)
-        for start in range(0, resamples, at_once)
-    ]
-    return np.concatenate(parts)
+    resamples = min(resamples, max(_FEWEST, _DRAWN // len(rows)))
+    # One draw at a time: its counts stay in the processor's cache.
+    return np.stack([_times_drawn(generator, len(rows)) @ rows for _ in range(resamples)])
+
+
+def _distinct(rows: Values) -> tuple[Values, NDArray[np.int64]] | None:
+    """The distinct rows and how often each is there; None where they are many."""
+    # To sort rows takes long: so many of the first ones tell of most that it is not worth it.
+    if len(np.unique(rows[: 4 * _DISTINCT], axis=0)) > _DISTINCT:
+        return None
+    found, times = np.unique(rows, axis=0, return_counts=True)
+    return (found, times) if len(found) <= _DISTINCT else None
+
+
+def _times_drawn(generator: np.random.Generator, rows: int) -> Values:
+    """How often a draw of `rows` of them with replacement takes each row."""
+    return np.bincount(generator.integers(rows, size=rows, dtype=np.int32), minlength=rows).astype(np.float64)
 
 
 def _middle(values: Values, level: float) -> Interval:

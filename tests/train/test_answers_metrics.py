@@ -106,7 +106,7 @@ def judged(*asked, characters=False):
 def test_where_each_question_has_an_answer_there_is_nothing_to_say_of_the_others():
     found = judged(("Denver", 0.1, ["Denver"]))
     assert set(found["undefined"]) == {"exact_match_no_answer", "f1_no_answer", "best_f1", "best_f1_threshold"}
-    assert found["report"] == {"has_answer": 1, "no_answer": 0, "characters": False}
+    assert {"has_answer": 1, "no_answer": 0, "characters": False}.items() <= found["report"].items()
 
 
 def test_the_best_threshold_keeps_quiet_where_the_doubt_is_great():

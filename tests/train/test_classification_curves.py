@@ -12,7 +12,7 @@ from sklearn import metrics
 from workbench import statistics
 from workbench.train.metrics.classification import SingleLabel
 from workbench.train.metrics.curves import calibration, calibration_error, curves, thinned
-from workbench.train.metrics.intervals import _MEASURES, intervals
+from workbench.train.metrics.intervals import _MEASURES, of_matrix
 
 
 def drawn(rows, classes, seed=0):
@@ -122,18 +122,18 @@ def test_a_figure_is_within_its_interval_which_narrows_with_the_rows():
 
 
 def test_the_interval_of_the_worked_accuracy():
-    low, high = intervals([[72, 3], [5, 20]])["accuracy"]
+    low, high = of_matrix([[72, 3], [5, 20]])["accuracy"]
     normal = 1.96 * (0.92 * 0.08 / 100) ** 0.5
     assert (low, high) == (pytest.approx(0.92 - normal, abs=0.011), pytest.approx(0.92 + normal, abs=0.011))
 
 
 def test_what_most_draws_leave_undefined_has_no_interval():
     # The mean F1 is that of the one class that has one.
-    assert intervals([[5, 0], [0, 0]]) == {"accuracy": [1.0, 1.0], "f1_macro": [1.0, 1.0]}
+    assert of_matrix([[5, 0], [0, 0]]) == {"accuracy": [1.0, 1.0], "f1_macro": [1.0, 1.0]}
 
 
 def test_of_very_many_classes_accuracy_alone_has_one():
-    assert intervals(np.eye(21, dtype=int) * 3).keys() == {"accuracy"}
+    assert of_matrix(np.eye(21, dtype=int) * 3).keys() == {"accuracy"}
 
 
 def test_several_measures_are_taken_of_the_same_draws():

@@ -195,7 +195,7 @@ def _learnt_bytes(rows: TokenRows, tokenizer: Any) -> int:
 
 
 class LanguageJudge:
-    """Sums over a split: negative log likelihood, tokens, and tokens that were the likeliest. Keeps no logits."""
+    """Sums over each row: negative log likelihood, tokens, and tokens that were the likeliest. Keeps no logits."""
 
     def __init__(self, *, bytes_per_token: float) -> None:
         self._bytes_per_token = bytes_per_token
@@ -210,24 +210,20 @@ class LanguageJudge:
         for logits, labels in zip(outputs.logits, batch["labels"], strict=True):
             self._sums.append(_row_sums(logits[:-1], labels[1:]))
 
-    def part(self) -> tuple[float, int, int]:
+    def part(self) -> NDArray[np.float64]:
+        """`_row_sums` of each row, [rows, 3]."""
         import torch
 
-        if not self._sums:
-            return 0.0, 0, 0
-        nll, tokens, right = torch.stack(self._sums).double().sum(0).tolist()
-        return nll, int(tokens), int(right)
+        return torch.stack(self._sums).cpu().numpy() if self._sums else np.zeros((0, 3))
 
-    def verdict(self, parts: Sequence[tuple[float, int, int]]) -> Verdict:
+    def verdict(self, parts: Sequence[NDArray[np.float64]]) -> Verdict:
         from workbench.train.metrics.language import LanguageModel
 
+        nll, tokens, right = np.concatenate(parts).T
         result = LanguageModel().compute(
-            nll=[part[0] for part in parts],
-            tokens=[part[1] for part in parts],
-            right=[part[2] for part in parts],
-            bytes_per_token=self._bytes_per_token,
+            nll=nll, tokens=tokens.astype(int), right=right.astype(int), bytes_per_token=self._bytes_per_token
         )
-        return Verdict(result["scalars"], result["undefined"])
+        return Verdict(result["scalars"], result["undefined"], result["report"])
 
 
 def _row_sums(logits: Any, labels: Any) -> Any:

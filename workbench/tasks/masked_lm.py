@@ -175,7 +175,7 @@ def step_loss(outputs: Any, labels: Any, num_items_in_batch: Any = None) -> Any:
 
 
 class MaskJudge:
-    """Sums over a split: negative log likelihood, masked tokens, and those that were the likeliest."""
+    """Sums over each row: negative log likelihood, masked tokens, and those that were the likeliest."""
 
     def __init__(self) -> None:
         self._sums: list[Any] = []
@@ -188,24 +188,23 @@ class MaskJudge:
 
         there = batch["labels"] != IGNORED
         logits, labels = outputs.logits[there].float(), batch["labels"][there]
-        nll = torch.nn.functional.cross_entropy(logits, labels, reduction="sum")
-        right = (logits.argmax(-1) == labels).sum()
-        self._sums.append(torch.stack([nll.double(), there.sum().double(), right.double()]))
+        nll = torch.nn.functional.cross_entropy(logits, labels, reduction="none").double()
+        each = torch.stack([nll, torch.ones_like(nll), (logits.argmax(-1) == labels).double()], dim=1)
+        sums = each.new_zeros(len(there), 3)
+        self._sums.append(sums.index_add_(0, there.nonzero()[:, 0], each))
 
-    def part(self) -> tuple[float, int, int]:
+    def part(self) -> NDArray[np.float64]:
+        """[rows, 3]."""
         import torch
 
-        if not self._sums:
-            return 0.0, 0, 0
-        nll, tokens, right = torch.stack(self._sums).sum(0).tolist()
-        return nll, int(tokens), int(right)
+        return torch.cat(self._sums).cpu().numpy() if self._sums else np.zeros((0, 3))
 
-    def verdict(self, parts: Sequence[tuple[float, int, int]]) -> Verdict:
+    def verdict(self, parts: Sequence[NDArray[np.float64]]) -> Verdict:
         from workbench.train.metrics.masked import MaskedTokens
 
-        nll, tokens, right = zip(*parts, strict=True)
-        result = MaskedTokens().compute(nll=list(nll), tokens=list(tokens), right=list(right))
-        return Verdict(result["scalars"], result["undefined"], result.get("report") or {})
+        nll, tokens, right = np.concatenate(parts).T
+        result = MaskedTokens().compute(nll=nll, tokens=tokens.astype(int), right=right.astype(int))
+        return Verdict(result["scalars"], result["undefined"], result["report"])
 
 
 class MaskFiller:

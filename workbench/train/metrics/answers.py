@@ -23,6 +23,7 @@ import datasets
 import evaluate
 
 from workbench.confusion import ratio
+from workbench.train.metrics import intervals
 from workbench.train.metrics.base import Metric, outcome
 
 _PUNCTUATION: Final = str.maketrans("", "", string.punctuation)
@@ -38,7 +39,7 @@ class Answers(Metric):
     A question without gold answers has none. `exact_match` and `f1` are shares, 0 to 1. `best_f1` is the F1 with the
     best threshold on `no_answer_probability`, above which nothing is answered; it and `best_f1_threshold` are there
     where some question has no answer and the probabilities are numbers. Gives `{"scalars", "undefined", "report":
-    {has_answer, no_answer, characters}}`. Raises ValueError on no rows at all.
+    {has_answer, no_answer, characters, intervals}}`. Raises ValueError on no rows at all.
     """
 
     WHOLE: ClassVar[tuple[str, ...]] = ()
@@ -66,7 +67,12 @@ class Answers(Metric):
         there = [bool(gold) for gold in references]
         doubts = [float(prediction["no_answer_probability"]) for prediction in predictions]
         found = best_threshold([f1 for _, f1 in scores], list(map(bool, texts)), there, doubts)
-        report = {"has_answer": sum(there), "no_answer": len(there) - sum(there), "characters": characters}
+        report = {
+            "has_answer": sum(there),
+            "no_answer": len(there) - sum(there),
+            "characters": characters,
+            "intervals": _intervals(scores),
+        }
         return outcome(_means(scores, there) | dict(zip(("best_f1", "best_f1_threshold"), found, strict=True)), report)
 
 
@@ -81,6 +87,11 @@ def _means(scores: Sequence[tuple[float, float]], there: Sequence[bool]) -> dict
         for ending, some in rows.items()
         for place, name in enumerate(("exact_match", "f1"))
     }
+
+
+def _intervals(scores: Sequence[tuple[float, float]]) -> dict[str, list[float]]:
+    rows = [(1.0, *score) for score in scores]
+    return intervals.of_rows(rows, {"exact_match": intervals.share(1, 0), "f1": intervals.share(2, 0)})
 
 
 def normalize(text: str, *, characters: bool = False) -> str:

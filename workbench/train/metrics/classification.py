@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.confusion import Confusion
+from workbench.train.metrics import intervals
 from workbench.train.metrics.base import Metric, outcome
 from workbench.train.metrics.curves import calibration, calibration_error, curves
-from workbench.train.metrics.intervals import intervals
 
 Ids = NDArray[np.int64]
 Shares = NDArray[np.float64]
@@ -64,7 +64,7 @@ class SingleLabel(Metric):
             "labels": list(self.labels),
             "confusion": [list(row) for row in confusion.counts],
             "per_class": [dataclasses.asdict(entry) for entry in confusion.report()],
-            "intervals": intervals(confusion.counts),
+            "intervals": intervals.of_matrix(confusion.counts),
         }
         if finite:
             report |= {"calibration": bins} | curves(truth, shares, self.labels)

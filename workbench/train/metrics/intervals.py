@@ -1,11 +1,11 @@
-"""How sure the figures of a confusion matrix are: bootstrap intervals over its rows.
+"""How sure the figures of an evaluation are: bootstrap intervals over its rows, at 95 per cent.
 
-See `workbench.statistics`: to draw rows again with replacement is to draw the cells of their matrix.
+See `workbench.statistics`. What is undefined in more than one draw of twenty has no interval.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -15,16 +15,27 @@ from workbench import statistics
 
 Counts = NDArray[np.int64]
 Values = NDArray[np.float64]
+Measure = Callable[[Values], Values]
 
 # Intervals are taken with every evaluation: of many classes there are fewer draws, of more than this only accuracy's.
 MOST_CLASSES: Final = 20
 _CELLS: Final = 200_000
 
 
-def intervals(counts: Sequence[Sequence[int]]) -> dict[str, list[float]]:
-    """`{measure: [low, high]}` at 95 per cent of a matrix of counts; of many classes that of the accuracy alone.
+def of_rows(rows: Sequence[Sequence[float]] | Values, measures: Mapping[str, Measure]) -> dict[str, list[float]]:
+    """`{measure: [low, high]}` of measures made of sums over rows. `rows` is [rows, parts]: what each row adds."""
+    return _told(statistics.of_sums(rows, measures))
 
-    A measure that is undefined in more than one draw of twenty has none.
+
+def share(part: int, whole: int) -> Measure:
+    """The measure that is the sum of one part over that of another."""
+    return lambda sums: ratio(sums[:, part], sums[:, whole])
+
+
+def of_matrix(counts: Sequence[Sequence[int]]) -> dict[str, list[float]]:
+    """`{measure: [low, high]}` of a confusion matrix; of many classes that of the accuracy alone.
+
+    To draw rows again with replacement is to draw the cells of their matrix.
     """
     matrix = np.asarray(counts, dtype=np.int64)
     right = int(np.trace(matrix))
@@ -33,6 +44,10 @@ def intervals(counts: Sequence[Sequence[int]]) -> dict[str, list[float]]:
         found |= statistics.of_counts_each(
             matrix, _MEASURES, resamples=min(statistics.RESAMPLES, _CELLS // matrix.size)
         )
+    return _told(found)
+
+
+def _told(found: Mapping[str, statistics.Interval | None]) -> dict[str, list[float]]:
     return {name: [interval.low, interval.high] for name, interval in found.items() if interval is not None}
 
 
@@ -46,7 +61,8 @@ def _sides(counts: Counts) -> tuple[Counts, Counts, Counts]:
     return np.diagonal(counts, axis1=1, axis2=2), counts.sum(axis=2), counts.sum(axis=1)
 
 
-def _ratio(part: Counts | Values, whole: Counts | Values) -> Values:
+def ratio(part: Counts | Values, whole: Counts | Values) -> Values:
+    """NaN where `whole` is not above 0."""
     found: Values = np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
     return found
 
@@ -55,7 +71,7 @@ def _macro(by_class: Values) -> Values:
     """The mean over the classes where the ratio is defined; NaN where it is in none."""
     defined = ~np.isnan(by_class)
     total = np.where(defined, by_class, 0.0).sum(axis=1)
-    return _ratio(total, defined.sum(axis=1))
+    return ratio(total, defined.sum(axis=1))
 
 
 def _plain(by_class: Values) -> Values:
@@ -65,17 +81,17 @@ def _plain(by_class: Values) -> Values:
 
 def _precision(counts: Counts) -> Values:
     hits, _, calls = _sides(counts)
-    return _plain(_ratio(hits, calls))
+    return _plain(ratio(hits, calls))
 
 
 def _recall(counts: Counts) -> Values:
     hits, rows, _ = _sides(counts)
-    return _plain(_ratio(hits, rows))
+    return _plain(ratio(hits, rows))
 
 
 def _f1_by_class(counts: Counts) -> Values:
     hits, rows, calls = _sides(counts)
-    return _ratio(2 * hits, rows + calls)
+    return ratio(2 * hits, rows + calls)
 
 
 def _mcc(counts: Counts) -> Values:
@@ -84,7 +100,7 @@ def _mcc(counts: Counts) -> Values:
     total = rows.sum(axis=1)
     above = hits.sum(axis=1) * total - (rows * calls).sum(axis=1)
     below = np.sqrt((total**2 - (rows**2).sum(axis=1)) * (total**2 - (calls**2).sum(axis=1)))
-    return _ratio(above, below)
+    return ratio(above, below)
 
 
 _MEASURES: Final = {

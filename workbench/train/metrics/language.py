@@ -1,14 +1,22 @@
-"""How well text was foreseen: loss, perplexity, bits per byte and token accuracy, from sums over parts of it."""
+"""How well text was foreseen: loss, perplexity, bits per byte and token accuracy, from sums over parts of it.
+
+Intervals are over the parts, which are blocks or rows of text: tokens of one text do not stand alone.
+"""
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Final
 
 import datasets
 import evaluate
+import numpy as np
 
-from workbench.train.metrics.base import Metric
+from workbench.train.metrics import intervals
+from workbench.train.metrics.base import Metric, outcome
+
+_MOST: Final = 700.0  # the greatest loss, in nats, whose exponential a float holds
 
 
 class LanguageModel(Metric):
@@ -16,7 +24,7 @@ class LanguageModel(Metric):
 
     `nll` is a part's negative log likelihood in nats, `tokens` how many tokens were foreseen in it, `right` how many
     of them were the likeliest. `bytes_per_token` is of the whole text, in bytes of UTF-8. Gives `{"scalars",
-    "undefined"}`.
+    "undefined", "report": {intervals}}`.
     """
 
     def _info(self) -> evaluate.MetricInfo:
@@ -47,10 +55,27 @@ class LanguageModel(Metric):
             "bits_per_byte": loss / math.log(2) / bytes_per_token if bytes_per_token else None,
             "token_accuracy": sum(right) / total,
         }
-        return {
-            "scalars": {name: value for name, value in values.items() if value is not None},
-            "undefined": [name for name, value in values.items() if value is None],
-        }
+        return outcome(values, {"intervals": _intervals(nll, tokens, right, bytes_per_token)})
+
+
+def _intervals(
+    nll: Sequence[float], tokens: Sequence[int], right: Sequence[int], bytes_per_token: float
+) -> dict[str, list[float]]:
+    loss = intervals.share(0, 1)
+    measures: dict[str, intervals.Measure] = {
+        "loss": loss,
+        "perplexity": lambda sums: bounded_exp(loss(sums)),
+        "token_accuracy": intervals.share(2, 1),
+    }
+    if bytes_per_token:
+        measures["bits_per_byte"] = lambda sums: loss(sums) / math.log(2) / bytes_per_token
+    return intervals.of_rows(list(zip(nll, tokens, right, strict=True)), measures)
+
+
+def bounded_exp(values: intervals.Values) -> intervals.Values:
+    """e to each value, which stays within what a float holds."""
+    found: intervals.Values = np.exp(np.minimum(values, _MOST))
+    return found
 
 
 def perplexity(loss: float) -> float:

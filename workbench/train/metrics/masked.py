@@ -8,8 +8,9 @@ from typing import Any
 import datasets
 import evaluate
 
-from workbench.train.metrics.base import Metric
-from workbench.train.metrics.language import perplexity
+from workbench.train.metrics import intervals
+from workbench.train.metrics.base import Metric, outcome
+from workbench.train.metrics.language import bounded_exp, perplexity
 
 
 class MaskedTokens(Metric):
@@ -18,7 +19,8 @@ class MaskedTokens(Metric):
     `nll` is a part's negative log likelihood in nats, `tokens` how many were masked in it, `right` how many of those
     were the likeliest. `pseudo_perplexity` is e to the mean over the tokens that were masked together, some in a
     hundred; Salazar et al. 2020 (section 2.3) mask one token at a time, which takes a forward pass for each and
-    gives a lower figure. Gives `{"scalars", "undefined", "report"}`. Raises ValueError where nothing was masked.
+    gives a lower figure. Gives `{"scalars", "undefined", "report": {intervals}}`. Raises ValueError where
+    nothing was masked.
     """
 
     def _info(self) -> evaluate.MetricInfo:
@@ -43,5 +45,12 @@ class MaskedTokens(Metric):
         if not total:
             raise ValueError("there are no masked tokens to judge")
         loss = math.fsum(nll) / total if all(map(math.isfinite, nll)) else sum(nll) / total
-        scalars = {"loss": loss, "masked_accuracy": sum(right) / total, "pseudo_perplexity": perplexity(loss)}
-        return {"scalars": scalars, "undefined": [], "report": {}}
+        values = {"loss": loss, "masked_accuracy": sum(right) / total, "pseudo_perplexity": perplexity(loss)}
+        mean = intervals.share(0, 1)
+        measures = {
+            "loss": mean,
+            "masked_accuracy": intervals.share(2, 1),
+            "pseudo_perplexity": lambda sums: bounded_exp(mean(sums)),
+        }
+        rows = list(zip(nll, tokens, right, strict=True))
+        return outcome(values, {"intervals": intervals.of_rows(rows, measures)})

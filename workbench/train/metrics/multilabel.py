@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.confusion import ClassReport, Confusion, ratio
+from workbench.train.metrics import intervals
 from workbench.train.metrics.base import Metric, outcome
 
 Marks = NDArray[np.bool_]
@@ -29,8 +30,9 @@ class MultiLabel(Metric):
     """`compute(probabilities=[rows, labels], references=[rows, labels] of 0 and 1)`.
 
     A label is called where its probability is at least its threshold. Gives `{"scalars", "undefined", "report":
-    {per_class, confusions, thresholds}}`; a confusion is `[[true negatives, false positives], [false negatives, true
-    positives]]` of its label. Raises ValueError on no rows at all, and on references other than 0 and 1.
+    {per_class, confusions, thresholds, intervals}}`; a confusion is `[[true negatives, false positives], [false
+    negatives, true positives]]` of its label. Raises ValueError on no rows at all, and on references other than 0
+    and 1.
     """
 
     WHOLE: ClassVar[tuple[str, ...]] = ()
@@ -65,6 +67,7 @@ class MultiLabel(Metric):
             "per_class": [dataclasses.asdict(entry) for entry in entries],
             "confusions": [[list(row) for row in table.counts] for table in tables],
             "thresholds": self.thresholds.tolist(),
+            "intervals": _intervals(truth, called),
         }
         return outcome(_ratios(truth, called, entries) | _decisions(truth, called) | areas(truth, shares), report)
 
@@ -108,6 +111,20 @@ def _decisions(truth: Marks, called: Marks) -> dict[str, float | None]:
         "accuracy": float((truth == called).all(axis=1).mean()),
         "hamming_loss": float((truth != called).mean()),
     }
+
+
+def _intervals(truth: Marks, called: Marks) -> dict[str, list[float]]:
+    decisions = (truth & called, called, truth, truth != called, np.ones_like(truth))
+    whole = [(truth == called).all(axis=1), np.ones(len(truth))]
+    rows = np.stack([*(marks.sum(axis=1) for marks in decisions), *whole], axis=1)
+    measures: dict[str, intervals.Measure] = {
+        "accuracy": intervals.share(5, 6),
+        "precision": intervals.share(0, 1),
+        "recall": intervals.share(0, 2),
+        "f1": lambda sums: intervals.ratio(2 * sums[:, 0], sums[:, 1] + sums[:, 2]),
+        "hamming_loss": intervals.share(3, 4),
+    }
+    return intervals.of_rows(rows, measures)
 
 
 def areas(truth: Marks, shares: Shares) -> dict[str, float | None]:

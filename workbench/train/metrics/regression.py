@@ -14,6 +14,7 @@ import evaluate
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.train.metrics import intervals
 from workbench.train.metrics.base import Metric, outcome
 
 Values = NDArray[np.float64]
@@ -23,9 +24,10 @@ _NAMES: Final = ("mse", "mae", "rmse", "r2", "pearson", "spearman")
 class Regression(Metric):
     """`compute(predictions=[[value of each target]], references=[[value of each target]])`.
 
-    Gives `{"scalars", "undefined", "report": {per_target: [{target, mse, …}]}}`, None in the report where undefined:
-    R² where the references are all one value, a correlation where either side is, and everything where a prediction
-    is no finite number. Raises ValueError on no rows at all, and on rows that are not of all targets.
+    Gives `{"scalars", "undefined", "report": {per_target: [{target, mse, …}], intervals}}`, None in the report
+    where undefined: R² where the references are all one value, a correlation where either side is, and everything
+    where a prediction is no finite number. Raises ValueError on no rows at all, and on rows that are not of all
+    targets.
     """
 
     WHOLE: ClassVar[tuple[str, ...]] = ()
@@ -49,7 +51,8 @@ class Regression(Metric):
         called, truth = (self._columns(rows) for rows in (predictions, references))
         found = [measures(*pair) for pair in zip(called, truth, strict=True)]
         per_target = [{"target": name} | values for name, values in zip(self.targets, found, strict=True)]
-        return outcome({name: _mean([values[name] for values in found]) for name in _NAMES}, {"per_target": per_target})
+        report = {"per_target": per_target, "intervals": _intervals(called, truth)}
+        return outcome({name: _mean([values[name] for values in found]) for name in _NAMES}, report)
 
     def _columns(self, rows: Any) -> Values:
         """[targets, rows]."""
@@ -84,6 +87,36 @@ def _pearson(called: Values, truth: Values) -> float | None:
     # Each side to length 1 first: a product of lengths can leave the range of a float.
     one, other = (side / np.linalg.norm(side) for side in from_mean)
     return float(np.clip(one @ other, -1.0, 1.0))
+
+
+def _intervals(called: Values, truth: Values) -> dict[str, list[float]]:
+    """Of what is made of sums, [targets, rows] each; Spearman's ranks are not."""
+    middle = truth.mean(axis=1, keepdims=True)
+    x, y, error = called - middle, truth - middle, called - truth
+    parts = np.stack([np.ones_like(x), x, y, x * x, y * y, x * y, np.abs(error), error * error])
+    rows = parts.reshape(-1, parts.shape[-1]).T
+    names = ("mse", "mae", "rmse", "r2", "pearson")
+
+    def measure(name: str) -> intervals.Measure:
+        return lambda sums: _from_sums(sums.reshape(len(sums), len(parts), -1), name)
+
+    return intervals.of_rows(rows, {name: measure(name) for name in names})
+
+
+def _from_sums(sums: Values, name: str) -> Values:
+    """A measure of each draw, the mean over its targets. `sums` is [draws, parts, targets], parts as above."""
+    count, x, y, xx, yy, xy, absolute, square = np.moveaxis(sums, 1, 0)
+    spread_x, spread_y = xx - x * x / count, yy - y * y / count
+    if name == "mae":
+        values = absolute / count
+    elif name == "r2":
+        values = 1 - intervals.ratio(square, spread_y)
+    elif name == "pearson":
+        values = intervals.ratio(xy - x * y / count, np.sqrt(np.maximum(spread_x, 0) * np.maximum(spread_y, 0)))
+    else:
+        values = square / count if name == "mse" else np.sqrt(square / count)
+    found: Values = values.mean(axis=1)
+    return found
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

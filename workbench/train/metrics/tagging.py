@@ -10,25 +10,33 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import datasets
 import evaluate
 
 from workbench.confusion import ClassReport, macro, ratio
-from workbench.tagging import Scheme, spans
+from workbench.tagging import Scheme, Span, spans
+from workbench.train.metrics import intervals
 from workbench.train.metrics.base import Metric, outcome
 
 Missed = Mapping[str, int] | Iterable[tuple[str, int]]
+# Of sums over rows of entities found, called and gold, and of tokens right and all.
+_MEASURES: Final[Mapping[str, intervals.Measure]] = {
+    "precision": intervals.share(0, 1),
+    "recall": intervals.share(0, 2),
+    "f1": lambda sums: intervals.ratio(2 * sums[:, 0], sums[:, 1] + sums[:, 2]),
+    "token_accuracy": intervals.share(3, 4),
+}
 
 
 class Entities(Metric):
     """`compute(predictions=[[tag, …], …], references=[[tag, …], …], missed={type: gold entities never seen})`.
 
-    `missed` may be pairs as well. Gives `{"scalars", "undefined", "report": {per_class, seen, gold}}`, where `seen`
-    and `gold` count gold entities, `gold` with the missed ones; a class's `support` is of those seen, `missed` of the
-    others. Of `types`, those that never occur are in `per_class` too. Raises ValueError on no tokens at all and on
-    rows of unlike length, BadInput for a tag that is none of the scheme.
+    `missed` may be pairs as well. Gives `{"scalars", "undefined", "report": {per_class, seen, gold, intervals}}`,
+    where `seen` and `gold` count gold entities, `gold` with the missed ones; a class's `support` is of those seen,
+    `missed` of the others. Of `types`, those that never occur are in `per_class` too. Raises ValueError on no
+    tokens at all and on rows of unlike length, BadInput for a tag that is none of the scheme.
     """
 
     WHOLE: ClassVar[tuple[str, ...]] = ()
@@ -53,14 +61,19 @@ class Entities(Metric):
             raise ValueError("there are no tokens to judge")
         if any(len(called) != len(truth) for called, truth in pairs):
             raise ValueError("each row has as many predictions as references")
-        tally = self._tally(pairs, missed)
-        right = sum(one == other for called, truth in pairs for one, other in zip(called, truth, strict=True))
-        return outcome(tally.ratios() | {"token_accuracy": right / tokens}, tally.report(self.types))
+        rows = [(set(spans(called, self.scheme)), set(spans(truth, self.scheme))) for called, truth in pairs]
+        right = [sum(one == other for one, other in zip(called, truth, strict=True)) for called, truth in pairs]
+        tally = self._tally(rows, missed)
+        counts = [
+            (len(guessed & true), len(guessed), len(true), hits, len(truth))
+            for (guessed, true), hits, (_, truth) in zip(rows, right, pairs, strict=True)
+        ]
+        report = tally.report(self.types) | {"intervals": intervals.of_rows(counts, _MEASURES)}
+        return outcome(tally.ratios() | {"token_accuracy": sum(right) / tokens}, report)
 
-    def _tally(self, pairs: Iterable[tuple[Sequence[str], Sequence[str]]], missed: Missed) -> Tally:
+    def _tally(self, rows: Iterable[tuple[set[Span], set[Span]]], missed: Missed) -> Tally:
         found, called, gold = Counter[str](), Counter[str](), Counter[str]()
-        for guess, truth in pairs:
-            guessed, true = set(spans(guess, self.scheme)), set(spans(truth, self.scheme))
+        for guessed, true in rows:
             found.update(type_ for type_, _, _ in guessed & true)
             called.update(type_ for type_, _, _ in guessed)
             gold.update(type_ for type_, _, _ in true)

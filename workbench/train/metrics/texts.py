@@ -18,11 +18,14 @@ from typing import Any, ClassVar, Final
 
 import datasets
 import evaluate
+import numpy as np
 
 from workbench.confusion import ratio
+from workbench.train.metrics import intervals
 from workbench.train.metrics.base import Metric, outcome
 
 _ROUGE: Final = ("rouge1", "rouge2", "rougeL")
+_ROUGES: Final = (*_ROUGE, "rougeLsum")
 _KANA: Final = re.compile("[\u3040-\u30ff]")
 # Kana, Han (with its extensions), and what is compatible with Han.
 _UNSPACED: Final = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
@@ -39,10 +42,10 @@ class Texts(Metric):
     """`compute(predictions=[text], references=[text])`.
 
     `tokenize` is sacrebleu's name of a tokenizer for BLEU, `language` a code such as zh, zh_CN or jpn_Jpan; what is
-    not given is told by the references. Gives `{"scalars", "undefined", "report": {tokenize, rouge_tokens, …}}`; the
-    report has a `tokenize_note` where a better tokenizer is not installed. Rows whose reference has no words have no
-    ROUGE: they are counted as `empty_references` and left out of its mean. Raises ValueError on no rows at all, and
-    for a tokenizer that would be fetched from the network.
+    not given is told by the references. Gives `{"scalars", "undefined", "report": {tokenize, rouge_tokens,
+    intervals, …}}`; the report has a `tokenize_note` where a better tokenizer is not installed. Rows whose
+    reference has no words have no ROUGE: they are counted as `empty_references` and left out of its mean. Raises
+    ValueError on no rows at all, and for a tokenizer that would be fetched from the network.
     """
 
     WHOLE: ClassVar[tuple[str, ...]] = ()
@@ -67,18 +70,16 @@ class Texts(Metric):
         if not gold:
             raise ValueError("there are no texts to judge")
         reading = Reading.of(gold, self.language, self.tokenize)
-        corpus, signatures = _corpus(written, gold, reading.tokenize)
-        rouge, empty = _rouge(written, gold, reading.tokens)
-        same = sum(one.strip() == other.strip() for one, other in zip(written, gold, strict=True))
-        report = (
-            reading.report()
-            | signatures
-            | {
-                "empty_predictions": sum(not text.strip() for text in written),
-                "empty_references": empty,
-            }
-        )
-        return outcome(rouge | corpus | {"exact_match": same / len(gold)} | _lengths(written, gold, reading), report)
+        corpus, report = _corpus(written, gold, reading.tokenize)
+        rouge = _rouge(written, gold, reading.tokens)
+        same = [float(one.strip() == other.strip()) for one, other in zip(written, gold, strict=True)]
+        values = _means(rouge) | corpus | {"exact_match": sum(same) / len(gold)} | _lengths(written, gold, reading)
+        report["intervals"] |= _intervals(rouge, same)
+        report |= reading.report() | {
+            "empty_predictions": sum(not text.strip() for text in written),
+            "empty_references": len(gold) - len(rouge),
+        }
+        return outcome(values, report)
 
 
 @dataclass(frozen=True)
@@ -154,10 +155,8 @@ class _Tokenizer:
     tokenize: Callable[[str], list[str]]
 
 
-def _rouge(
-    written: Sequence[str], gold: Sequence[str], tokens: Callable[[str], list[str]]
-) -> tuple[dict[str, float | None], int]:
-    """The means, and how many rows have none for want of a reference."""
+def _rouge(written: Sequence[str], gold: Sequence[str], tokens: Callable[[str], list[str]]) -> list[tuple[float, ...]]:
+    """The F-measures `_ROUGES` of each row that has a reference."""
     from rouge_score.rouge_scorer import RougeScorer
 
     scorers = {kinds: RougeScorer(kinds, tokenizer=_Tokenizer(tokens)) for kinds in (_ROUGE, ("rougeLsum",))}
@@ -170,29 +169,59 @@ def _rouge(
             found["rougeLsum"] = (
                 scorers[("rougeLsum",)].score(reference, text)["rougeLsum"] if lined else found["rougeL"]
             )
-            rows.append({name: score.fmeasure for name, score in found.items()})
-    names = (*_ROUGE, "rougeLsum")
-    return {name: ratio(math.fsum(row[name] for row in rows), len(rows)) for name in names}, len(gold) - len(rows)
+            rows.append(tuple(found[name].fmeasure for name in _ROUGES))
+    return rows
+
+
+def _means(rouge: Sequence[tuple[float, ...]]) -> dict[str, float | None]:
+    return {name: ratio(math.fsum(row[n] for row in rouge), len(rouge)) for n, name in enumerate(_ROUGES)}
+
+
+def _intervals(rouge: Sequence[tuple[float, ...]], same: Sequence[float]) -> dict[str, list[float]]:
+    found = intervals.of_rows([(1.0, value) for value in same], {"exact_match": intervals.share(1, 0)})
+    if rouge:
+        measures = {name: intervals.share(n, 0) for n, name in enumerate(_ROUGES, 1)}
+        found |= intervals.of_rows([(1.0, *row) for row in rouge], measures)
+    return found
 
 
 def _corpus(
     written: Sequence[str], gold: Sequence[str], tokenize: str
-) -> tuple[dict[str, float | None], dict[str, str]]:
-    """BLEU and chrF, and what sacrebleu signs them with.
+) -> tuple[dict[str, float | None], dict[str, Any]]:
+    """BLEU and chrF, and for the report their intervals and what sacrebleu signs them with.
 
     Neither has a value where all references are empty, nor BLEU where none is long enough for a run of four tokens.
     """
     if not any(map(str.strip, gold)):
-        return {"bleu": None, "chrf": None}, {}
+        return {"bleu": None, "chrf": None}, {"intervals": {}}
     from sacrebleu.metrics.bleu import BLEU
     from sacrebleu.metrics.chrf import CHRF
 
     bleu, chrf = BLEU(tokenize=tokenize), CHRF()
     # Both are called even where BLEU has no value, since a signature wants a score first.
-    scores = [float(metric.corpus_score(written, [gold]).score) for metric in (bleu, chrf)]
-    long_enough = any(len(bleu.tokenizer(text).split()) >= bleu.max_ngram_order for text in gold)
-    signatures = {"bleu_signature": str(bleu.get_signature()), "chrf_signature": str(chrf.get_signature())}
-    return {"bleu": scores[0] if long_enough else None, "chrf": scores[1]}, signatures
+    found = {"bleu": _measured(bleu, written, gold), "chrf": _measured(chrf, written, gold)}
+    if not any(len(bleu.tokenizer(text).split()) >= bleu.max_ngram_order for text in gold):
+        found["bleu"] = None, {}
+    report: dict[str, Any] = {
+        "bleu_signature": str(bleu.get_signature()),
+        "chrf_signature": str(chrf.get_signature()),
+        "intervals": {name: span["score"] for name, (_, span) in found.items() if span},
+    }
+    return {name: score for name, (score, _) in found.items()}, report
+
+
+def _measured(metric: Any, written: Sequence[str], gold: Sequence[str]) -> tuple[float | None, dict[str, list[float]]]:
+    """The corpus' score of a metric of sacrebleu, and its interval.
+
+    The rows are taken apart once. These are the steps of `corpus_score` and of sacrebleu's own bootstrap, which would
+    hold every draw of every row in memory at once.
+    """
+    rows = metric._extract_corpus_statistics(written, [gold])
+
+    def score(sums: intervals.Values) -> intervals.Values:
+        return np.array([metric._compute_score_from_stats(row.tolist()).score for row in np.atleast_2d(sums)])
+
+    return float(metric._aggregate_and_compute(rows).score), intervals.of_rows(rows, {"score": score})
 
 
 def _lengths(written: Sequence[str], gold: Sequence[str], reading: Reading) -> dict[str, float | None]:
