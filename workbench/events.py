@@ -10,7 +10,7 @@ Every line is `{"v":1,"seq":n,"t":unix_seconds,"attempt":k,"type":…, …}`. Wh
 | data | trainer | splits {name: {rows, dropped, truncated, labels}}, notes |
 | plan | trainer | total_steps, steps_per_epoch, epochs, device, precision, parameters, trainable, new_weights, best … |
 | step | trainer | step, epoch, tokens, scalars {key: number} |
-| eval | trainer | step, epoch, split, scalars, labels, confusion, per_class, predictions |
+| eval | trainer | step, epoch, split, scalars, undefined, intervals {name: [low, high]}, per_class, predictions … |
 | checkpoint | trainer | step, path, bytes, seconds, best |
 | system | supervisor | scalars |
 | warning | trainer, supervisor | code, text, count |

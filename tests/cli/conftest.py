@@ -68,7 +68,15 @@ def finished_run(shell: Shell) -> Callable[..., RunDir]:
         log.write("plan", total_steps=3, steps_per_epoch=3, best="accuracy", direction="max")
         for step in (1, 2, 3):
             log.write("step", step=step, epoch=step / 3, scalars={"train/loss": 1 / step})
-        log.write("eval", step=2, epoch=1, split="validation", scalars={"eval/accuracy": accuracy, "eval/loss": 0.5})
+        log.write(
+            "eval",
+            step=2,
+            epoch=1,
+            split="validation",
+            scalars={"eval/accuracy": accuracy, "eval/loss": 0.5},
+            intervals={"accuracy": [accuracy - 0.05, accuracy + 0.04]},
+            predictions="predictions/validation.parquet",
+        )
         log.write(
             "eval", step=3, epoch=1, split="validation", scalars={"eval/accuracy": accuracy - 0.1, "eval/loss": 0.6}
         )

@@ -57,7 +57,9 @@ def test_show_tells_recipe_attempts_warnings_and_files(shell, finished_run):
     assert len(shown["attempts"]) == 1
     assert shown["warnings"][0]["count"] == 3
     assert {"recipe.toml", "events.jsonl"} <= {file["path"] for file in shown["files"]}
+    assert shown["intervals"] == {"eval/accuracy": pytest.approx([0.7, 0.79])}
     text = shell("show", "last").stdout
+    assert "0.7 – 0.79" in text
     assert "3 rows are cut at 128 tokens" in text
     assert "eval/accuracy" in text
 

@@ -119,7 +119,19 @@ def _details(home: Home, registry: Registry, row: RunRow) -> dict[str, Any]:
         "attempts": [attempt.as_json() for attempt in registry.attempts(row.id)],
         "warnings": [{"t": event.t, **event.fields} for event in warnings],
         "traceback": ends[-1].fields["traceback"] if ends else None,
+        "intervals": _intervals(registry.events(row.id, ["eval"])),
         "files": _files(directory),
+    }
+
+
+def _intervals(evaluations: list[Event]) -> dict[str, list[float]]:
+    """Each metric's interval at 95 per cent, of the evaluation whose predictions are kept: of the model there is."""
+    kept = {event.fields.get("split"): event for event in evaluations if event.fields.get("predictions")}
+    return {
+        key: event.fields["intervals"][name]
+        for event in kept.values()
+        for key in event.scalars
+        if (name := key.partition("/")[2]) in (event.fields.get("intervals") or {})
     }
 
 
@@ -137,16 +149,21 @@ def _print_details(row: RunRow, details: dict[str, Any]) -> None:
     for label, value in (("tags", " ".join(row.tags)), ("notes", row.notes), ("directory", details["dir"])):
         if value:
             say(f"  {label:<10}{value}")
+
+    def sure(key: str) -> str:
+        low, high = details["intervals"].get(key, (None, None))
+        return "" if low is None else f"{figure(low)} – {figure(high)}"
+
     if row.metrics:
         say()
         print_table(
-            ("METRIC", "LAST", "MIN", "MAX", "BEST", "AT STEP"),
+            ("METRIC", "LAST", "MIN", "MAX", "BEST", "AT STEP", "95%"),
             [
-                (key, figure(s.last), figure(s.min), figure(s.max), figure(s.best), str(s.step))
+                (key, figure(s.last), figure(s.min), figure(s.max), figure(s.best), str(s.step), sure(key))
                 for key, s in sorted(row.metrics.items())
                 if not key.startswith("system/")
             ],
-            right=("LAST", "MIN", "MAX", "BEST", "AT STEP"),
+            right=("LAST", "MIN", "MAX", "BEST", "AT STEP", "95%"),
         )
     for warning in details["warnings"]:
         say(f"  warning: {warning.get('text', warning.get('code', ''))}")
