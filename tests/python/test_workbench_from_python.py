@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -63,6 +64,16 @@ def test_a_script_trains_reads_and_asks(bench, recipe):
     with bench.model(run.directory / "model") as model:
         assert model.predict([{"text": "好"}]) == [answer]
     assert run.tag("kept").facts.tags == ("first try", "kept")
+
+
+def test_the_script_in_the_readme_runs(recipe, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("WORKBENCH_HOME", str(tmp_path / "home"))
+    readme = Path(__file__).parents[2] / "README.md"
+    (script,) = re.findall(r"```python\n(.*?)```", readme.read_text("utf-8"), re.DOTALL)
+    exec(script.replace("recipes/imdb-bert-cased-500.toml", str(recipe)), {})
+    told = capsys.readouterr().out
+    assert told.startswith("completed ")
+    assert told.splitlines()[-1].endswith(" 词 3e-05")
 
 
 def test_what_is_wrong_is_raised_in_one_sentence(bench, recipe, tmp_path):

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from workbench.train.metrics.answers import Answers
-from workbench.train.metrics.language import LanguageModel
-from workbench.train.metrics.masked import MaskedTokens
+from workbench.train.metrics.language import LanguageModel, MaskedTokens
 from workbench.train.metrics.multilabel import MultiLabel
 from workbench.train.metrics.regression import Regression
 from workbench.train.metrics.tagging import Entities

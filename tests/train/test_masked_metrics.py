@@ -7,7 +7,7 @@ import math
 import pytest
 
 from workbench.tasks.metrics_table import METRICS
-from workbench.train.metrics.masked import MaskedTokens
+from workbench.train.metrics.language import MaskedTokens
 
 
 def test_parts_add_up_over_the_masked_tokens():

@@ -200,7 +200,7 @@ class MaskJudge:
         return torch.cat(self._sums).cpu().numpy() if self._sums else np.zeros((0, 3))
 
     def verdict(self, parts: Sequence[NDArray[np.float64]]) -> Verdict:
-        from workbench.train.metrics.masked import MaskedTokens
+        from workbench.train.metrics.language import MaskedTokens
 
         nll, tokens, right = np.concatenate(parts).T
         result = MaskedTokens().compute(nll=nll, tokens=tokens.astype(int), right=right.astype(int))
