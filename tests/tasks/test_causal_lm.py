@@ -18,6 +18,7 @@ from workbench.recipe import Generate
 from workbench.tasks import generation
 from workbench.tasks.causal_lm import LanguageJudge
 from workbench.tasks.packing import pack
+from workbench.tasks.token_judge import Texts
 
 TEXT = "the cat sat on the mat\n\nand the dog sat on the cat\n猫坐在垫子上。狗坐在猫上。\n" * 20
 
@@ -105,14 +106,25 @@ def test_the_judge_finds_the_loss_that_the_model_finds(made):
     assert scalars["loss"] == pytest.approx(nll / tokens, rel=1e-5)
     assert scalars["perplexity"] == pytest.approx(math.exp(nll / tokens), rel=1e-4)
     assert scalars["bits_per_byte"] == pytest.approx(nll / tokens / math.log(2) / 3)
-    # In parts, and with padding in the batch, it is the same.
-    halves = [LanguageJudge(bytes_per_token=3.0) for _ in range(2)]
-    for half, places in zip(halves, ([0, 1], range(2, len(rows))), strict=True):
+    # In parts, out of order, and with padding in the batch, it is the same.
+    halves = [LanguageJudge(bytes_per_token=3.0, texts=Texts(rows, tokenizer)) for _ in range(2)]
+    for half, places in zip(halves, (range(2, len(rows)), [1, 0]), strict=True):
         batch = collate([rows[place] for place in places])
         with torch.no_grad():
             half.add(np.array(places), batch, model(**batch))
-    again = halves[0].verdict([half.part() for half in halves]).scalars
-    assert again["loss"] == pytest.approx(scalars["loss"], rel=1e-5)
+    again = halves[0].verdict([half.part() for half in halves])
+    assert again.scalars["loss"] == pytest.approx(scalars["loss"], rel=1e-5)
+    table = again.predictions.to_pylist()
+    assert [row["row"] for row in table] == list(range(len(rows)))
+    for place, row in enumerate(table):
+        ids = rows[place]["input_ids"]
+        with torch.no_grad():
+            likeliest = model(input_ids=torch.as_tensor(ids[None])).logits[0, :-1].argmax(-1)
+        assert row["text"] == tokenizer.decode(ids, skip_special_tokens=True)
+        assert row["label"] == tokenizer.decode(ids[1:], skip_special_tokens=True)
+        assert row["prediction"] == tokenizer.decode(likeliest, skip_special_tokens=True)
+        assert row["score"] == pytest.approx((likeliest.numpy() == ids[1:]).mean())
+        assert row["tokens"] == len(ids) - 1
 
 
 def test_without_temperature_it_is_the_greedy_text_of_transformers(made):

@@ -7,6 +7,7 @@ import json
 import random
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import torch
 
@@ -142,6 +143,12 @@ def test_it_learns_and_fills_the_mask_it_is_asked_about(sentences, trained, said
     (fills,) = answer["fills"]
     assert len(fills) == 3
     assert fills[0]["score"] >= fills[1]["score"] >= fills[2]["score"] > 0
+    rows = pq.read_table(run.predictions / "validation.parquet").to_pylist()
+    gold, called = ([row[side].split(" · ") for row in rows] for side in ("label", "prediction"))
+    right = [[one == other for one, other in zip(*pair, strict=True)] for pair in zip(gold, called, strict=True)]
+    assert sum(map(sum, right)) / sum(map(len, right)) == pytest.approx(last["eval/masked_accuracy"])
+    assert [row["score"] for row in rows] == pytest.approx([np.mean(marks) for marks in right])
+    assert all(word in row["text"] for row, words in zip(rows, gold, strict=True) for word in words)
 
 
 def test_a_resumed_run_draws_the_same_masks(sentences, trained):

@@ -6,6 +6,7 @@ import json
 import random
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from workbench import recipe, tasks
@@ -181,6 +182,11 @@ def test_it_learns_the_answers_and_gives_them_when_asked(tmp_path, tokenizer, tr
     asked = tasks.predictor("causal-lm", run.model)
     told = "".join(asked.generate("the colour of snow?", Generate(max_new_tokens=20, temperature=0)))
     assert told.strip() == "it is white"
+    rows = pq.read_table(run.predictions / "validation.parquet").to_pylist()
+    assert {row["label"].strip() for row in rows} <= {f"it is {colour}" for colour in COLOURS.values()}
+    right = [row for row in rows if row["score"] == 1]
+    assert len(right) > len(rows) / 2
+    assert all(row["prediction"] == row["label"] and "colour of" in row["text"] for row in right)
 
 
 def test_bytes_are_those_of_the_answers(tmp_path, tokenizer):

@@ -39,7 +39,8 @@ def splits(before: RunDir, after: RunDir) -> list[str]:
 def compare(before: RunDir, after: RunDir, split: str) -> Comparison:
     """Raises BadInput where the runs were not judged on the same rows, or one keeps no score of them."""
     tables = [_scored(run, split) for run in (before, after)]
-    one, other = (table.sort_by("row") for table in tables)
+    # Several pieces of a text may be of one row.
+    one, other = (table.sort_by([("row", "ascending"), ("label", "ascending")]) for table in tables)
     if not one.column("row").equals(other.column("row")) or not one.column("label").equals(other.column("label")):
         raise BadInput(
             f"the runs were not judged on the same rows of {split}",

@@ -20,6 +20,7 @@ from workbench.errors import BadInput, DataError, WorkbenchError
 from workbench.recipe import Generate, Recipe
 from workbench.tasks import Asked, Judge, Prepared, Verdict, documents, forward, generation, packing, turns, weights
 from workbench.tasks.rows import IGNORED, Batch, Collator, Padding, TokenRows
+from workbench.tasks.token_judge import Foreseen, Gathering, Texts
 
 if TYPE_CHECKING:
     from workbench.data.splits import Splits
@@ -40,6 +41,7 @@ class CausalLM:
         self.recipe = recipe
         self._positions: int | None = None
         self._apart = self._chat = False
+        self._texts: dict[str, Texts] = {}
 
     def tokenizer(self, splits: Splits, search: Sequence[Path]) -> Any:
         return weights.load_tokenizer(self.recipe.model, search, documents.texts(splits, "train"))
@@ -52,8 +54,11 @@ class CausalLM:
     def prepare(self, splits: Splits, tokenizer: Any, longest: int | None) -> Prepared:
         self._positions = longest
         if splits.columns.shape.name == PLAIN:
-            return self._blocks(splits, tokenizer, self._length("block_size", longest))
-        return self._answers(splits, tokenizer, self._length("max_length", longest))
+            prepared = self._blocks(splits, tokenizer, self._length("block_size", longest))
+        else:
+            prepared = self._answers(splits, tokenizer, self._length("max_length", longest))
+        self._texts = {name: Texts(rows, tokenizer) for name, rows in prepared.splits.items()}
+        return prepared
 
     def _blocks(self, splits: Splits, tokenizer: Any, block: int) -> Prepared:
         ready, counts = {}, {}
@@ -147,7 +152,8 @@ class CausalLM:
 
     def judge(self, split: str, splits: Splits, prepared: Prepared) -> Judge:
         counts = prepared.counts[split]
-        return LanguageJudge(bytes_per_token=counts["bytes"] / counts.get("learnt", counts["tokens"]))
+        bytes_per_token = counts["bytes"] / counts.get("learnt", counts["tokens"])
+        return LanguageJudge(bytes_per_token=bytes_per_token, texts=self._texts[split])
 
     def samples(self, model: Any, tokenizer: Any) -> Iterator[tuple[str, str]]:
         options = self.recipe.generate
@@ -195,11 +201,11 @@ def _learnt_bytes(rows: TokenRows, tokenizer: Any) -> int:
 
 
 class LanguageJudge:
-    """Sums over each row: negative log likelihood, tokens, and tokens that were the likeliest. Keeps no logits."""
+    """Of each row what it cost to foresee, and what was likeliest in its place. `texts` are the rows as read."""
 
-    def __init__(self, *, bytes_per_token: float) -> None:
-        self._bytes_per_token = bytes_per_token
-        self._sums: list[Any] = []
+    def __init__(self, *, bytes_per_token: float, texts: Texts | None = None) -> None:
+        self._bytes_per_token, self._texts = bytes_per_token, texts
+        self._gathered = Gathering()
 
     def ask(self, model: Any, batch: Batch) -> Any:
         # Nothing is gone on with; and with a cache transformers would not look for documents in the positions.
@@ -207,34 +213,38 @@ class LanguageJudge:
 
     def add(self, rows: NDArray[np.int64], batch: Batch, outputs: Any) -> None:
         # A row at a time: all of them in fp32 would take as much memory as the whole training step.
-        for logits, labels in zip(outputs.logits, batch["labels"], strict=True):
-            self._sums.append(_row_sums(logits[:-1], labels[1:]))
-
-    def part(self) -> NDArray[np.float64]:
-        """`_row_sums` of each row, [rows, 3]."""
         import torch
 
-        return torch.stack(self._sums).cpu().numpy() if self._sums else np.zeros((0, 3))
+        labels = batch["labels"][:, 1:]
+        each = [_row_sums(logits[:-1], gold) for logits, gold in zip(outputs.logits, labels, strict=True)]
+        sums, called = zip(*each, strict=True)
+        self._gathered.add(rows, torch.stack(sums), labels, torch.stack(called))
 
-    def verdict(self, parts: Sequence[NDArray[np.float64]]) -> Verdict:
+    def part(self) -> Foreseen:
+        return self._gathered.held()
+
+    def verdict(self, parts: Sequence[Foreseen]) -> Verdict:
         from workbench.train.metrics.language import LanguageModel
 
-        nll, tokens, right = np.concatenate(parts).T
+        found = Foreseen.joined(parts)
+        nll, tokens, right = found.sums.T
         result = LanguageModel().compute(
             nll=nll, tokens=tokens.astype(int), right=right.astype(int), bytes_per_token=self._bytes_per_token
         )
-        return Verdict(result["scalars"], result["undefined"], result["report"])
+        table = None if self._texts is None else self._texts.table(found, self._texts.read)
+        return Verdict(result["scalars"], result["undefined"], result["report"], table)
 
 
-def _row_sums(logits: Any, labels: Any) -> Any:
-    """[negative log likelihood in nats, tokens, tokens right] of one row, a float64 tensor."""
+def _row_sums(logits: Any, labels: Any) -> tuple[Any, Any]:
+    """[negative log likelihood in nats, tokens, tokens right] of one row, a float64 tensor, and its likeliest ids."""
     import torch
 
     logits = logits.float()
     kept = labels != IGNORED
     nll = torch.nn.functional.cross_entropy(logits, labels, ignore_index=IGNORED, reduction="sum")
-    right = ((logits.argmax(-1) == labels) & kept).sum()
-    return torch.stack([nll.double(), kept.sum().double(), right.double()])
+    called = logits.argmax(-1)
+    right = ((called == labels) & kept).sum()
+    return torch.stack([nll.double(), kept.sum().double(), right.double()]), called.int()
 
 
 class TextGenerator:

@@ -20,6 +20,7 @@ from workbench.tasks import Asked, Judge, Loss, Prepared, Verdict, documents, fi
 from workbench.tasks.encoding import Frame
 from workbench.tasks.masking import Masking
 from workbench.tasks.rows import IGNORED, Batch, Collator, Padding, TokenRows
+from workbench.tasks.token_judge import Foreseen, Gathering, Texts
 
 if TYPE_CHECKING:
     from workbench.data.splits import Splits
@@ -39,6 +40,7 @@ class MaskedLM:
 
     def __init__(self, recipe: Recipe) -> None:
         self.recipe = recipe
+        self._texts: dict[str, Texts] = {}
 
     def tokenizer(self, splits: Splits, search: Sequence[Path]) -> Any:
         tokenizer = weights.load_tokenizer(self.recipe.model, search, documents.texts(splits, "train"))
@@ -76,6 +78,7 @@ class MaskedLM:
                 "tokens": ready[name].tokens,
                 "blocks": len(ready[name]),
             }
+        self._texts = {name: Texts(rows, tokenizer) for name, rows in ready.items()}
         return Prepared(ready, [], block, counts, list(splits.notes))
 
     def _block(self, longest: int | None, tokenizer: Any) -> int:
@@ -109,7 +112,7 @@ class MaskedLM:
         return step_loss
 
     def judge(self, split: str, splits: Splits, prepared: Prepared) -> Judge:
-        return MaskJudge()
+        return MaskJudge(self._texts[split])
 
     def samples(self, model: Any, tokenizer: Any) -> Iterator[tuple[str, str]]:
         return iter(())
@@ -175,10 +178,11 @@ def step_loss(outputs: Any, labels: Any, num_items_in_batch: Any = None) -> Any:
 
 
 class MaskJudge:
-    """Sums over each row: negative log likelihood, masked tokens, and those that were the likeliest."""
+    """Of each row what it cost to foresee what was masked, and what was likeliest there."""
 
-    def __init__(self) -> None:
-        self._sums: list[Any] = []
+    def __init__(self, texts: Texts) -> None:
+        self._texts = texts
+        self._gathered = Gathering()
 
     def ask(self, model: Any, batch: Batch) -> Any:
         return forward(model, batch)
@@ -189,22 +193,22 @@ class MaskJudge:
         there = batch["labels"] != IGNORED
         logits, labels = outputs.logits[there].float(), batch["labels"][there]
         nll = torch.nn.functional.cross_entropy(logits, labels, reduction="none").double()
-        each = torch.stack([nll, torch.ones_like(nll), (logits.argmax(-1) == labels).double()], dim=1)
-        sums = each.new_zeros(len(there), 3)
-        self._sums.append(sums.index_add_(0, there.nonzero()[:, 0], each))
+        called = logits.argmax(-1)
+        each = torch.stack([nll, torch.ones_like(nll), (called == labels).double()], dim=1)
+        sums = each.new_zeros(len(there), 3).index_add_(0, there.nonzero()[:, 0], each)
+        self._gathered.add(rows, sums, batch["labels"], batch["labels"].masked_scatter(there, called))
 
-    def part(self) -> NDArray[np.float64]:
-        """[rows, 3]."""
-        import torch
+    def part(self) -> Foreseen:
+        return self._gathered.held()
 
-        return torch.cat(self._sums).cpu().numpy() if self._sums else np.zeros((0, 3))
-
-    def verdict(self, parts: Sequence[NDArray[np.float64]]) -> Verdict:
+    def verdict(self, parts: Sequence[Foreseen]) -> Verdict:
         from workbench.train.metrics.language import MaskedTokens
 
-        nll, tokens, right = np.concatenate(parts).T
+        found = Foreseen.joined(parts)
+        nll, tokens, right = found.sums.T
         result = MaskedTokens().compute(nll=nll, tokens=tokens.astype(int), right=right.astype(int))
-        return Verdict(result["scalars"], result["undefined"], result["report"])
+        table = self._texts.table(found, self._texts.listed)
+        return Verdict(result["scalars"], result["undefined"], result["report"], table)
 
 
 class MaskFiller:
