@@ -28,6 +28,7 @@ from workbench.config import Home, recipe_file
 from workbench.errors import BadInput, WorkbenchError
 from workbench.events import Event
 from workbench.lab.client import Lab
+from workbench.paths import expanded
 from workbench.registry import Registry, RunRow, Summary
 from workbench.registry.current import current
 from workbench.rundir import RunDir
@@ -86,7 +87,7 @@ class Workbench:
 
     def model(self, directory: str | Path) -> Model:
         """A model directory, a checkpoint or a run's directory, opened to be asked. Raises ModelError."""
-        return Model(self.home, {"path": str(Path(directory).expanduser().absolute())})
+        return Model(self.home, {"path": str(expanded(directory).absolute())})
 
     def _registry(self) -> AbstractContextManager[Registry]:
         return current(self.home, lambda notice: warnings.warn(notice, stacklevel=4))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from workbench.errors import BadInput
+from workbench.paths import expanded
 
 
 @dataclass(frozen=True)
@@ -17,12 +18,16 @@ class Home:
 
     @classmethod
     def resolve(cls, option: str | Path | None = None) -> Home:
-        """`--home`, else `$WORKBENCH_HOME`, else `$XDG_DATA_HOME/workbench`. Touches nothing."""
+        """`--home`, else `$WORKBENCH_HOME`, else `$XDG_DATA_HOME/workbench`. Touches nothing. Raises BadInput."""
         chosen = option or os.environ.get("WORKBENCH_HOME")
-        if chosen:
-            return cls(Path(chosen).expanduser().absolute())
-        data = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
-        return cls(Path(data).expanduser().absolute() / "workbench")
+        data = os.environ.get("XDG_DATA_HOME", "")
+        if not chosen:
+            # A relative one would make a home of every directory: the XDG specification has it passed over.
+            chosen = Path(data if os.path.isabs(data) else "~/.local/share") / "workbench"
+        path = expanded(chosen)
+        if path.parts[:1] and path.parts[0].startswith("~"):
+            raise cls(path)._unusable("there is no such user, or HOME is not set")
+        return cls(path.absolute())
 
     def ensure(self) -> Home:
         """Make the directories. Raises BadInput where that is not possible."""
@@ -101,7 +106,7 @@ def recipes_dir() -> Path:
 
 def recipe_file(given: str) -> Path:
     """The file a user means: a path, or the name of a recipe that comes with workbench."""
-    path = Path(given).expanduser()
+    path = expanded(given)
     shipped = recipes_dir() / f"{given.removesuffix('.toml')}.toml"
     if not path.exists() and "/" not in given and shipped.is_file():
         return shipped

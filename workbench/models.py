@@ -18,6 +18,7 @@ from typing import Any, Final, Literal
 from workbench import hub
 from workbench.errors import ModelError
 from workbench.nearest import nearest
+from workbench.paths import expanded
 from workbench.recipe import Model
 from workbench.text import clean
 
@@ -135,7 +136,7 @@ def _find(name: str, revision: str | None, search: Sequence[Path], *, need_confi
 
 
 def _directory(name: str, search: Sequence[Path]) -> Path | None:
-    path = Path(name).expanduser()
+    path = expanded(name)
     candidates = [path] if path.is_absolute() else [place / path for place in search or [Path()]]
     return next((candidate.absolute() for candidate in candidates if candidate.is_dir()), None)
 

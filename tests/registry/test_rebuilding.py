@@ -286,6 +286,30 @@ def test_damage_that_opening_does_not_see_is_mended_by_whoever_meets_it(write_ru
         assert {row.id for row in registry.runs()} == set(runs)
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE run SET model=CAST(x'ff9a' AS TEXT)",
+        "UPDATE run SET tags='['",
+        "DELETE FROM clock",
+    ],
+)
+def test_values_that_are_no_longer_what_was_written_are_mended_though_sqlite_finds_no_fault(
+    write_run, home, ingestor, damage
+):
+    run = write_run().started().loss(1, 0.5).completed()
+    ingestor.poll()
+    ingestor.close()
+    with connect(home.registry) as connection:
+        connection.execute(damage)
+    connection.close()
+    with Registry.open(home) as registry, Ingestor(home) as after:
+        assert [row.id for row in registry.runs()] == [run.id]
+        after.poll()
+        assert any("the registry was damaged" in notice for notice in [*registry.notices, *after.notices])
+    assert len([aside for aside in home.path.glob("registry.db.damaged-*") if aside.name[-4:].isdigit()]) == 1
+
+
 def test_a_disk_that_is_full_is_one_sentence(write_run, home, ingestor):
     ingestor.poll()
     ingestor._connection.execute("PRAGMA max_page_count=1")  # SQLite says of this what it says of a full disk

@@ -10,7 +10,6 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Literal
 
 import typer
@@ -20,6 +19,7 @@ from workbench.cli.output import AsJson, emit, say
 from workbench.cli.session import home_of
 from workbench.config import Home
 from workbench.errors import WorkbenchError
+from workbench.paths import expanded
 
 PACKAGES = (
     "torch", "transformers", "datasets", "evaluate", "accelerate", "textual", "plotext", "sqlite-utils", "pyarrow",
@@ -141,7 +141,7 @@ def _disk(home: Home) -> Finding:
 
 
 def _hub() -> Finding:
-    cache = Path(os.environ.get("HF_HOME", "~/.cache/huggingface")).expanduser() / "hub"
+    cache = expanded(os.environ.get("HF_HOME", "~/.cache/huggingface")) / "hub"
     held = len(list(cache.glob("models--*"))) if cache.is_dir() else 0
     offline = ", HF_HUB_OFFLINE is set" if os.environ.get("HF_HUB_OFFLINE") else ""
     return Finding("hub cache", "ok", f"{held} model{'' if held == 1 else 's'} in {cache}{offline}")

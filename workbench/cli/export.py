@@ -11,6 +11,7 @@ from workbench.cli.output import AsJson, emit, say
 from workbench.cli.predict import checkpoint_of
 from workbench.cli.read import Handle
 from workbench.cli.session import find
+from workbench.paths import expanded
 from workbench.runs.export import export as taken_out
 
 
@@ -31,7 +32,7 @@ def export(
     """Copy the model of a run out, to load with `from_pretrained` anywhere."""
     _, row, directory = find(context, run)
     source = None if checkpoint is None else checkpoint_of(directory, checkpoint)
-    place = (to or Path(f"{row.name}-{row.id}")).expanduser().absolute()
+    place = expanded(to or f"{row.name}-{row.id}").absolute()
     made = taken_out(directory, place, source=source, merge=merge)
     if as_json:
         emit({"path": str(made.path), "bytes": made.bytes, "adapters": made.adapters, "merged": made.merged})

@@ -16,6 +16,7 @@ from workbench.cli.output import AsJson, emit, say
 from workbench.cli.session import find
 from workbench.errors import BadInput
 from workbench.lab.client import Lab
+from workbench.paths import expanded
 from workbench.rundir import RunDir
 from workbench.spans import plain
 from workbench.text import clean, cut
@@ -70,7 +71,7 @@ def predict(
 
 def _model_path(context: typer.Context, handle: str, checkpoint: str | None) -> Path:
     """The directory to load: a model directory given as such, or one of a run's."""
-    path = Path(handle).expanduser()
+    path = expanded(handle)
     if ("/" in handle or path.is_dir()) and checkpoint is None:
         if not path.is_dir():
             raise BadInput(

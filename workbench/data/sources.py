@@ -17,6 +17,7 @@ from workbench.data import builtin, columnar, directories, faults, formats, hubd
 from workbench.data.formats import Format
 from workbench.errors import DataError
 from workbench.nearest import nearest
+from workbench.paths import expanded
 from workbench.recipe import Data
 from workbench.text import clean
 
@@ -145,7 +146,7 @@ def find(name: str, search: Sequence[Path]) -> Path | None:
 
 
 def _candidates(name: str, search: Sequence[Path]) -> list[Path]:
-    path = Path(name).expanduser()
+    path = expanded(name)
     return [path] if path.is_absolute() else [directory / path for directory in search or [Path()]]
 
 

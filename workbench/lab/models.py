@@ -16,6 +16,7 @@ from workbench.config import Home
 from workbench.errors import BadInput, ModelError
 from workbench.lab import places
 from workbench.lab.services import exposed
+from workbench.paths import expanded
 from workbench.recipe import Generate, Model
 from workbench.rundir import RunDir
 from workbench.tasks.adapters import CONFIG, base_of, is_adapter
@@ -112,7 +113,7 @@ class ModelService:
             return _base(self._home, value)
         if kind == "run":
             return _of_run(places.run_dir(self._home, value))
-        return _of_path(Path(value).expanduser().absolute())
+        return _of_path(expanded(value).absolute())
 
     def _load(self, handle: str, *, fresh: bool = False) -> _Loaded:
         """The model of a handle, loaded if need be; with `fresh`, loaded again where its files have changed."""

@@ -16,6 +16,7 @@ from workbench.lab import places
 from workbench.lab.paged import PagedRows
 from workbench.lab.rows import Rows, label_names, recognise
 from workbench.models import BPE
+from workbench.paths import expanded
 
 _KEPT = 3
 LARGE = 64 << 20  # bytes; beyond it a split is paged through rather than read
@@ -84,7 +85,7 @@ class Openings:
             opening.name = named.source
             return opening
         if named.recipe is not None:
-            return of_origin(places.of_recipe(named.recipe), also=(Path(named.recipe).expanduser(),))
+            return of_origin(places.of_recipe(named.recipe), also=(expanded(named.recipe),))
         assert named.run is not None
         return of_origin(places.of_run(self._home, named.run))
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from workbench.config import Home
 from workbench.errors import BadInput, UnknownRun
+from workbench.paths import expanded
 from workbench.recipe import Recipe
 from workbench.rundir import RunDir
 
@@ -22,7 +23,7 @@ class Origin:
 
 def run_dir(home: Home, run: str) -> RunDir:
     """The directory of a run, given by id or as a path. Raises UnknownRun."""
-    for candidate in (home.runs / run, Path(run).expanduser()):
+    for candidate in (home.runs / run, expanded(run)):
         if (candidate / "run.json").is_file():
             return RunDir(candidate)
     raise UnknownRun(f"no run {run!r}", where=str(home.runs))
@@ -43,7 +44,7 @@ def of_recipe(path: str, overrides: list[str] | None = None) -> Origin:
     """The recipe in a file. Raises RecipeError."""
     from workbench import recipe
 
-    file = Path(path).expanduser()
+    file = expanded(path)
     return Origin(recipe.load(file, overrides), (file.resolve().parent, Path.cwd()))
 
 

@@ -18,6 +18,7 @@ from workbench import models, recipe
 from workbench.config import Home
 from workbench.errors import BadInput, ModelError
 from workbench.lab import places
+from workbench.paths import expanded
 from workbench.rundir import RunDir
 from workbench.text import clean
 
@@ -64,7 +65,7 @@ def locate(home: Home, name: str | None, run: str | None) -> Place:
 
 
 def _named(home: Home, name: str) -> Place:
-    for directory in (Path(name).expanduser(), home.runs / name):
+    for directory in (expanded(name), home.runs / name):
         if (directory / "run.json").is_file():
             return _of_run(home, str(directory))
         if _has_tokenizer(directory):

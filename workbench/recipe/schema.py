@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from workbench.paths import expanded
 
 TaskName = Literal[
     "text-classification", "token-classification", "question-answering", "seq2seq", "causal-lm", "masked-lm"
@@ -60,7 +61,7 @@ class Model(Section):
             raise ValueError("model.name and model.architecture exclude each other: a model is loaded or built")
         if self.architecture and not self.tokenizer:
             raise ValueError('a model from scratch needs model.tokenizer, such as tokenizer = "bpe"')
-        if self.trust_remote_code and not self.revision and not Path(self.name).expanduser().is_dir():
+        if self.trust_remote_code and not self.revision and not expanded(self.name).is_dir():
             raise ValueError("trust_remote_code needs model.revision pinned to a commit")
         return self
 

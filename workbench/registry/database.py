@@ -26,6 +26,9 @@ else:
 
 Connection = sqlite.Connection
 DatabaseError = sqlite.DatabaseError
+NONSENSE: Final = (UnicodeDecodeError, TypeError, ValueError, KeyError)
+"""What reading raises where a value is no longer what was written: SQLite checks its structure, not what it holds."""
+
 SQLITE_VERSION: Final[str] = sqlite.sqlite_version
 
 PATIENCE: Final = 30.0
@@ -109,9 +112,11 @@ def turn(lock: Path, *, patience: float = PATIENCE) -> Iterator[bool]:
 
 
 def is_damage(error: BaseException) -> bool:
-    """Whether SQLite says that the file itself is broken, rather than busy, full or asked nonsense."""
-    text = str(error)
-    return isinstance(error, DatabaseError) and ("malformed" in text or "not a database" in text)
+    """Whether the file itself is broken, or what it holds, rather than busy, full or asked nonsense."""
+    if isinstance(error, NONSENSE):
+        return True
+    signs = ("malformed", "not a database", "decode to UTF-8")
+    return isinstance(error, DatabaseError) and any(sign in str(error) for sign in signs)
 
 
 def set_aside(path: Path, *, now: float | None = None) -> Path:

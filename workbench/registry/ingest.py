@@ -14,7 +14,7 @@ from typing import Final, Self
 from workbench.config import Home
 from workbench.events import LIVE_STATES
 from workbench.registry.absorb import Absorbed, absorb, forget, sizes
-from workbench.registry.database import Connection, DatabaseError, is_damage, turn, writing
+from workbench.registry.database import NONSENSE, Connection, DatabaseError, is_damage, turn, writing
 from workbench.registry.keys import Keys
 from workbench.registry.opening import identity, mend, open_for_writing, run_ids, unusable
 from workbench.rundir import RunDir
@@ -43,11 +43,11 @@ class Ingestor:
     def _connect(self) -> None:
         try:
             return self._begin()
-        except DatabaseError as error:
+        except (DatabaseError, *NONSENSE) as error:
             self._connection.close()
             if not is_damage(error):
                 raise unusable(self._home, error) from error
-        self.notices.append(mend(self._home))
+        self.notices.append(mend(self._home, self._identity))
         self._begin()
 
     def _begin(self) -> None:
@@ -80,11 +80,11 @@ class Ingestor:
             self._reconnect()
         try:
             return self._poll(wait=wait)
-        except DatabaseError as error:
+        except (DatabaseError, UnicodeDecodeError) as error:
             if not is_damage(error):
                 raise unusable(self._home, error) from error
         self._connection.close()
-        self.notices.append(mend(self._home))
+        self.notices.append(mend(self._home, self._identity))
         self._reconnect()
         return self._poll(wait=wait)
 

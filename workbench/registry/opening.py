@@ -88,10 +88,11 @@ def _ready(home: Home) -> Connection:
     return connection
 
 
-def mend(home: Home) -> str:
+def mend(home: Home, bad: Identity | None = None) -> str:
     """Set a damaged registry aside and rebuild it from the logs. Returns what was done, for the user.
 
-    Several processes may notice at once: the first rebuilds, the others find it whole.
+    Several processes may notice at once: the first rebuilds, the others find another file than the `bad` one, or
+    where they have not come to know it, a whole one.
     """
     from workbench.registry.absorb import absorb
     from workbench.registry.keys import Keys
@@ -99,7 +100,7 @@ def mend(home: Home) -> str:
     with turn(home.ingest_lock) as ours:
         if not ours:
             raise busy(home)
-        if _is_whole(home):
+        if _is_whole(home) if bad is None else identity(home) != bad:
             return "the registry was damaged; another workbench has rebuilt it from the logs"
         aside = set_aside(home.registry)
         connection = connect(home.registry)
@@ -111,7 +112,8 @@ def mend(home: Home) -> str:
                 absorb(connection, keys, RunDir(home.runs / run_id))
         finally:
             connection.close()
-    return f"the registry was damaged: it is set aside as {aside.name}, and {len(runs)} runs are back from their logs"
+    back = "1 run is back from its logs" if len(runs) == 1 else f"{len(runs)} runs are back from their logs"
+    return f"the registry was damaged: it is set aside as {aside.name}, and {back}"
 
 
 def _is_whole(home: Home) -> bool:

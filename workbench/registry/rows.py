@@ -78,7 +78,10 @@ class RunRow:
     @property
     def recipe(self) -> dict[str, Any]:
         """The resolved recipe, parsed anew at each call; empty where the run's facts could not be read."""
-        return dict(json.loads(self.recipe_json))
+        try:
+            return dict(json.loads(self.recipe_json))
+        except ValueError:  # a registry that is damaged just here
+            return {}
 
 
 @dataclass(frozen=True, slots=True)

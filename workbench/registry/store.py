@@ -10,7 +10,7 @@ from workbench.config import Home
 from workbench.errors import BadInput
 from workbench.events import Event
 from workbench.registry import pyramid, query, reading
-from workbench.registry.database import Connection, DatabaseError, is_damage
+from workbench.registry.database import NONSENSE, Connection, DatabaseError, is_damage
 from workbench.registry.opening import identity, mend, open_for_reading, open_for_writing, unusable
 from workbench.registry.rows import Attempt, RunRow, SeriesView, Summary
 
@@ -28,6 +28,7 @@ class Registry:
         self._home, self._connection, self._readonly = home, connection, readonly
         self._identity = identity(home)
         self.notices = notices
+        self._trusted = False
 
     @classmethod
     def open(cls, home: Home, *, readonly: bool = False) -> Registry:
@@ -107,7 +108,10 @@ class Registry:
             self._reopen()
         try:
             return question(self._connection)
-        except DatabaseError as error:
+        except (DatabaseError, *NONSENSE) as error:
+            # What makes no sense in a registry that has just been rebuilt is no damage to it.
+            if self._trusted and not isinstance(error, DatabaseError):
+                raise
             if not is_damage(error):
                 raise unusable(self._home, error) from error
             if self._readonly:
@@ -117,7 +121,8 @@ class Registry:
                     mend="`workbench reindex` rebuilds it from the logs",
                 ) from error
         self._connection.close()
-        self.notices.append(mend(self._home))
+        self.notices.append(mend(self._home, self._identity))
+        self._trusted = True
         self._reopen()
         return question(self._connection)
 

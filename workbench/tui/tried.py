@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.config import Home
 from workbench.errors import BadInput, WorkbenchError
+from workbench.paths import expanded
 from workbench.rundir import RunDir
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def offers(home: Home, view: TryView) -> list[Where]:
 
 def named(home: Home, text: str) -> Where:
     """A typed run or directory. Blocks. Raises BadInput, UnknownRun or AmbiguousRun."""
-    path = Path(text.strip()).expanduser()
+    path = expanded(text.strip())
     if path.is_dir():
         return Where("path", str(path.absolute()), path.name)
     if not text.strip() or "/" in text:

@@ -14,6 +14,7 @@ from textual.timer import Timer
 
 from workbench.config import Home
 from workbench.errors import WorkbenchError
+from workbench.paths import expanded
 from workbench.runs.preflight import preflight
 from workbench.text import clean
 from workbench.tui.bindings import DATA, textual_bindings
@@ -348,6 +349,6 @@ def _report(opened: Opened, home: Home) -> Mapping[str, Any]:
     """Of a run what it found when it began; of a recipe what its check finds. Blocks. Raises WorkbenchError."""
     if opened.kind == "run":
         return of_run(home.runs / opened.name)
-    path = Path(opened.name).expanduser().absolute()
+    path = expanded(opened.name).absolute()
     found: Mapping[str, Any] = preflight(path, [path.parent, Path.cwd()], home=home)["data"]
     return found
