@@ -18,6 +18,9 @@ def report_lines(data: Mapping[str, Any], width: int) -> list[Line]:
     columns = ", ".join(f"{clean(role)}: {clean(str(name))}" for role, name in data.get("columns", {}).items() if name)
     if columns:
         lines.append((Span("columns    ", "head"), Span(cut(columns, width - 11))))
+    if unread := data.get("unread"):
+        listed = ", ".join(clean(str(name)) for name in unread)
+        lines.append((Span("not read   ", "muted"), Span(cut(listed, width - 11), "muted")))
     for field, ledger in (data.get("ledger") or {}).items():
         lines += [(), *_ledger(field, ledger)]
     notes = [str(note) for note in data.get("notes") or ()]
@@ -46,16 +49,21 @@ def _ledger(field: str, ledger: Mapping[str, Any]) -> list[Line]:
         f"{_FIELDS.get(field, field)}: median {ledger['median']:,}, p95 {ledger['p95']:,}, longest {ledger['max']:,}"
     )
     lines: list[Line] = [(Span("lengths    ", "head"), Span(about + sampled))]
-    lines.append((Span(f"  {'data.' + field:<24}rows cut  tokens lost  labels lost  padding     time", "head"),))
+    windowed = any(entry.get("windows") is not None for entry in ledger["entries"])
+    heads = ("in windows", "a row takes", "labels lost") if windowed else ("rows cut", "tokens lost", "labels lost")
+    lines.append((Span(f"  {'data.' + field:<22}{_cells(*heads, 'padding', 'time')}", "head"),))
     for entry in ledger["entries"]:
         chosen = entry["max_length"] == ledger["chosen"]
         golds = "–" if entry["golds_lost"] is None else _share(entry["golds_lost"])
-        text = (
-            f"{'▸' if chosen else ' '} {entry['max_length']:<24,}{_share(entry['rows_cut']):>8}"
-            f"{_share(entry['tokens_lost']):>13}{golds:>13}{_share(entry['padding']):>9}{entry['time']:>8.2f}×"
-        )
+        taken = f"{entry['windows']:.2f}" if windowed else _share(entry["tokens_lost"])
+        cells = _cells(_share(entry["rows_cut"]), taken, golds, _share(entry["padding"]), f"{entry['time']:.2f}×")
+        text = f"{'▸' if chosen else ' '} {entry['max_length']:<22,}{cells}"
         lines.append((Span(text, "best" if chosen else ""),))
     return lines
+
+
+def _cells(first: str, second: str, third: str, fourth: str, fifth: str) -> str:
+    return f"{first:>10}{second:>13}{third:>13}{fourth:>9}{fifth:>9}"
 
 
 def _share(value: float) -> str:

@@ -144,7 +144,7 @@ def test_a_sentence_is_led_back_to_the_line_it_begins_on(write):
 
 
 def test_data_format_reads_what_the_name_does_not_speak_of(write):
-    path = write("a.txt", "a O\nb B-X\n")
+    path = write("a.txt", "a DT\nb NN\n")
     assert formats.read_file(path).column_names == ["text"]
     part = sources.open_named(str(path), [], wanted="conll").part("train")
     assert part.table().column("tokens").to_pylist() == [["a", "b"]]

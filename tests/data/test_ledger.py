@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 from workbench.data import ledger
-from workbench.data.ledger import Batches, Lengths
+from workbench.data.ledger import Batches, Lengths, Windows
 from workbench.recipe import Data
 
 PLAIN = Batches(size=2, grouped=False, fixed=False, hidden=768)
@@ -30,13 +30,24 @@ def words():
     return made
 
 
-def test_rows_cut_tokens_and_labels_lost_are_exact():
-    found = Lengths(np.array([4, 10, 20, 40]), golds=np.array([3, 12, 33]))
+def test_rows_cut_and_tokens_lost_are_exact():
+    found = Lengths(np.array([4, 10, 20, 40]))
     (at16,) = [e for e in ledger.entries(found, 16, None, PLAIN) if e.max_length == 16]
-    assert (at16.rows_cut, at16.golds_lost, at16.time) == (0.5, 1 / 3, 1.0)
+    assert (at16.rows_cut, at16.golds_lost, at16.windows, at16.time) == (0.5, None, None, 1.0)
     assert at16.tokens_lost == pytest.approx((4 + 24) / 74)
     assert [entry.max_length for entry in ledger.entries(found, 16, 512, PLAIN)] == [16, 32, 40]
     assert [entry.max_length for entry in ledger.entries(found, 16, 36, PLAIN)] == [16, 32, 36]
+
+
+def test_rows_in_windows_lose_only_answers_that_no_window_holds_whole():
+    # Of 40 tokens 4 are in every window; windows of 16 share 4 and so move on by 8: 0, 8, 16, 24.
+    answers = np.array([[0, 0, 11], [0, 7, 12], [0, 9, 19], [1, 2, 3]])
+    found = Lengths(np.array([40, 10]), Windows(np.array([4, 4]), 4, 4, answers))
+    (at16,) = [e for e in ledger.entries(found, 16, None, PLAIN) if e.max_length == 16]
+    assert found.kept(16).tolist() == [16, 16, 16, 16, 10]
+    assert (at16.rows_cut, at16.windows, at16.tokens_lost) == (0.5, 2.5, 0.0)
+    # Tokens 7 to 12 begin before the second window and end after the first.
+    assert at16.golds_lost == 0.25
 
 
 def test_padding_is_what_batches_really_waste():
@@ -59,29 +70,29 @@ def test_a_longer_length_never_loses_more_nor_costs_less(lengths, chosen, size, 
     assert next(entry.time for entry in entries if entry.max_length == chosen) == 1.0
 
 
-def test_of_words_the_entities_beyond_are_lost(load, write, words):
+def test_of_words_no_entity_is_lost_and_long_rows_take_windows(load, write, words):
     rows = [{"tokens": ["a"] * 30 + ["Anna", "Berg"], "tags": ["O"] * 30 + ["B-PER", "I-PER"]}] * 3
     rows.append({"tokens": ["Anna", "b"], "tags": ["B-PER", "O"]})
     write("n.jsonl", "\n".join(map(json.dumps, rows)))
-    found = ledger.lengths(
-        load("token-classification", train="n.jsonl", validation="n.jsonl"), "train", words, Data(train="n.jsonl")
-    )
+    data = Data(train="n.jsonl", stride=0)
+    found = ledger.lengths(load("token-classification", train="n.jsonl", validation="n.jsonl"), "train", words, data)
     assert found.tokens.tolist() == [34, 34, 34, 4]
-    # Up to the last piece of an entity, with both special tokens.
-    assert sorted(found.golds.tolist()) == [3, 34, 34, 34]
+    (at18,) = [e for e in ledger.entries(found, 18, None, PLAIN) if e.max_length == 18]
+    assert (at18.rows_cut, at18.windows, at18.tokens_lost, at18.golds_lost) == (0.75, 1.75, 0.0, 0.0)
 
 
-def test_of_contexts_the_answers_beyond_are_lost(load, write, words):
+def test_of_contexts_it_is_known_where_answers_stand_and_what_each_window_repeats(load, write, words):
     row = {
         "question": "who is it",
         "context": "one two three four",
-        "answers": {"text": ["three"], "answer_start": [8]},
+        "answers": {"text": ["two three"], "answer_start": [4]},
     }
     write("q.jsonl", json.dumps(row) + "\n" + json.dumps(row))
     splits = load("question-answering", train="q.jsonl", validation="q.jsonl")
     found = ledger.lengths(splits, "train", words, Data(train="q.jsonl"))
-    # [CLS] who is it [SEP] one two three four [SEP]: with the end token it takes nine to see the answer.
-    assert (found.tokens.tolist(), found.golds.tolist()) == ([10, 10], [9, 9])
+    # [CLS] who is it [SEP] one two three four [SEP]: all but the context's four are in every window.
+    assert (found.tokens.tolist(), found.windows.repeated.tolist()) == ([10, 10], [6, 6])
+    assert found.windows.answers.tolist() == [[0, 1, 2], [1, 1, 2]]
 
 
 def test_pairs_are_read_together_and_targets_alone(load, write, words):

@@ -206,7 +206,9 @@ def test_a_validation_file_that_lacks_a_column_is_named(load, hundred, write):
 
 def test_a_table_without_a_text_lists_its_columns(load, write):
     write("a.jsonl", '{"tokens":["a"],"ner_tags":["O"]}\n')
-    with pytest.raises(DataError, match=r"set data\.text to one of tokens \(list\), ner_tags \(list\)"):
+    with pytest.raises(
+        DataError, match=r"set data\.text and data\.label to columns out of tokens \(list\), ner_tags \(list\)"
+    ):
         load(source="a.jsonl")
     with pytest.raises(DataError, match=r"no column is recognised as the text"):
         load("causal-lm", source="a.jsonl")

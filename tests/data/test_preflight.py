@@ -56,6 +56,49 @@ def test_steps_of_93_rows_are_counted_as_trainer_counts_them(
     assert ask(reviews, more)["steps"] == {"per_epoch": per_epoch, "total": total, "estimated": False}
 
 
+def test_chats_and_prompts_are_a_row_each_and_not_cut_into_blocks(ask, write):
+    scratch = '[model]\narchitecture = "gpt2"\ntokenizer = "bpe"\n[train]\nepochs = 1\nbatch_size = 4'
+    chat = '{"messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "ho"}]}\n'
+    write("c.jsonl", chat * 44)
+    assert ask('source = "c.jsonl"\nholdout = 4', scratch, task="causal-lm")["steps"]["total"] == 10
+    write("p.jsonl", '{"prompt": "a", "completion": "b"}\n' * 44)
+    answer = ask('source = "p.jsonl"\nholdout = 4', scratch, task="causal-lm")
+    assert answer["steps"] == {"per_epoch": 10, "total": 10, "estimated": False}
+
+
+def test_blocks_of_masked_text_are_estimated_from_its_bytes(ask, write):
+    one = "[train]\nepochs = 1\nbatch_size = 1"
+    write("a.txt", "four bytes a token, so it is\n" * 640)
+    lines = ask('source = "a.txt"\nholdout = 64\nblock_size = 64', one, task="masked-lm")["steps"]
+    assert (lines["total"], lines["estimated"]) == (63, True)
+    write("d.jsonl", '{"text": "a short document"}\n' * 110)
+    apart = ask('source = "d.jsonl"\nholdout = 10\nblock_size = 64', one, task="masked-lm")["steps"]
+    # No block holds two documents.
+    assert apart["total"] == 100
+
+
+def test_rows_that_take_several_windows_make_more_steps(ask, write):
+    words = json.dumps({"tokens": ["a"] * 100, "tags": ["B-X"] + ["O"] * 99})
+    write("n.jsonl", f"{words}\n" * 12)
+    more = "[train]\nepochs = 1\nbatch_size = 1"
+    task = "token-classification"
+    whole = ask('source = "n.jsonl"\nholdout = 2', more, task=task)["steps"]
+    parts = ask('source = "n.jsonl"\nholdout = 2\nmax_length = 52\nstride = 0', more, task=task)["steps"]
+    assert (whole["total"], whole["estimated"]) == (10, False)
+    assert (parts["total"], parts["estimated"]) == (20, True)
+
+
+def test_that_lengths_are_not_known_before_a_tokenizer_is_trained_is_said(ask, reviews):
+    answer = ask(reviews, '[model]\narchitecture = "bert"\ntokenizer = "bpe"')
+    assert answer["data"]["ledger"] == {}
+    assert any("the tokenizer is trained when the run begins" in note for note in answer["data"]["notes"])
+
+
+def test_what_the_tokenizer_does_not_know_is_told(ask, write):
+    write("zh.csv", "text,label\n" + "".join(f"很好的酒店{i},{i % 2}\n" for i in range(40)))
+    assert any("the tokenizer does not know" in note for note in ask('source = "zh.csv"')["data"]["notes"])
+
+
 def test_max_steps_is_the_total(ask, reviews):
     assert ask(reviews, "", "train.max_steps=7")["steps"]["total"] == 7
 
@@ -113,7 +156,7 @@ def test_a_disk_that_is_too_small_is_told(ask, reviews, monkeypatch):
 
 def test_what_leaks_from_train_is_noted(ask, reviews):
     answer = ask(f'{reviews}\ntest = "a.csv"')
-    assert "test: the text is in train too in 93 of 103 rows" in answer["data"]["notes"]
+    assert "test: 93 of 103 rows have a text that is in train too" in answer["data"]["notes"]
 
 
 @pytest.mark.parametrize("path", sorted(recipes_dir().glob("demo-*.toml")), ids=lambda path: path.stem)

@@ -28,10 +28,10 @@ def test_repeats_and_rows_that_leak_from_train_are_counted_and_noted(load, write
     }
     assert (facts["validation"]["shared"], facts["validation"]["repeated"]) == ({"train": 2}, 1)
     assert report.notes(facts) == [
-        "train: the text of another row is repeated in 1 of 4",
-        "train: 1 texts have rows with unlike labels",
-        "validation: the text of another row is repeated in 1 of 3",
-        "validation: the text is in train too in 2 of 3 rows",
+        "train: 1 of 4 rows repeats the text of a row before",
+        "train: 1 text has rows with different labels",
+        "validation: 1 of 3 rows repeats the text of a row before",
+        "validation: 2 of 3 rows have a text that is in train too",
     ]
 
 
@@ -70,8 +70,8 @@ def test_odd_texts_are_counted_by_what_is_odd_about_them(load, write):
         "invisible characters": 1,
         "very long texts": 1,
     }
-    assert "train: signs of a wrong encoding in 2 of 8 texts" in told["notes"]
-    assert "train: 1 very long texts" in told["notes"]
+    assert "train: 2 of 8 rows have signs of a wrong encoding" in told["notes"]
+    assert "train: 1 text is very long beside the others" in told["notes"]
 
 
 def test_what_there_is_to_learn_is_counted_for_tags_and_answers_too(load, write):

@@ -14,6 +14,7 @@ from workbench.cli.follow import follow
 from workbench.cli.output import AsJson, emit, say
 from workbench.cli.session import home_of
 from workbench.config import recipe_file
+from workbench.models import BPE
 from workbench.reporting import measured_lines, report_lines
 from workbench.runs.preflight import measure, preflight
 from workbench.runs.start import start
@@ -87,13 +88,23 @@ def _print_plan(path: Path, answer: dict[str, Any]) -> None:
     recipe, model, steps = answer["recipe"], answer["model"], answer["steps"]
     train = recipe["train"]
     say(f"{path.name} is fine: {recipe['name']}, {recipe['task']}")
-    kind = f", {model['type']}" if model.get("type") else ""
-    say(f"  model      {recipe['model']['name'] or recipe['model']['architecture']} ({model['where']}{kind})")
+    say(f"  model      {_model(recipe['model'], model)}")
     _print_lines(report_lines(answer["data"], _WIDTH - 2))
+    about = "about " if steps["estimated"] else ""
     say(
-        f"  train      {steps['total']:,} steps ({steps['per_epoch']:,} an epoch), batch {train['batch_size']}"
+        f"  train      {about}{steps['total']:,} steps ({steps['per_epoch']:,} an epoch), batch {train['batch_size']}"
         f" × {train['gradient_accumulation']}, learning rate {train['learning_rate']:g}, {train['schedule']}"
     )
+
+
+def _model(asked: dict[str, Any], found: dict[str, Any]) -> str:
+    """Which weights, where they are and how many; from scratch also which tokenizer."""
+    if found["where"] == "scratch":
+        own = f", a bpe tokenizer of {asked['vocab_size']:,} trained on the rows" if asked["tokenizer"] == BPE else ""
+        return f"{asked['architecture']} from scratch{own or ', tokenizer of ' + asked['tokenizer']}"
+    size = f"{found['parameters'] / 1e6:,.1f} M parameters" if found.get("parameters") else None
+    facts = (found["where"], found.get("type"), size)
+    return f"{asked['name']} ({', '.join(fact for fact in facts if fact)})"
 
 
 def _print_lines(lines: Iterable[Line]) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from typing import Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,52 +15,69 @@ from workbench.nearest import nearest
 from workbench.text import clean
 
 TEXT = (
-    "text",
-    "sentence",
-    "review",
-    "content",
-    "text_a",
-    "document",
-    "comment",
-    "body",
-    "tweet",
-    "question",
-    "utterance",
-)
+    "text", "sentence", "review", "review_text", "review_body", "content", "text_a", "document", "comment",
+    "comment_text", "body", "tweet", "tweet_text", "message", "question", "utterance", "query", "headline",
+    "description", "title", "文本", "内容", "正文", "评论", "评价", "句子", "标题",
+)  # fmt: skip
 LABEL = (
-    "label",
-    "labels",
-    "class",
-    "category",
-    "sentiment",
-    "target",
-    "intent",
-    "topic",
-    "rating",
-    "stars",
-    "label_text",
-)
+    "label", "labels", "class", "category", "sentiment", "target", "intent", "topic", "rating", "stars", "label_text",
+    "gold_label", "class_index", "emotion", "score", "标签", "类别", "分类", "情感", "意图",
+)  # fmt: skip
+_NUMBERS_ROWS: Final = re.compile(r"(.*_)?(id|idx|index|guid|uid|uuid)|unnamed:_\d+|编号|序号|")
+_LONGER: Final = 2  # so many times the mean length of any other column's is the texts'
+_LOOKED_AT: Final = 1000
 ROW = "__row__"
 
 
 def text_column(table: pa.Table, *, besides: Sequence[str] = ()) -> str | None:
-    """The column of the texts: one with a usual name, else the only one of strings that is not among `besides`."""
-    return recognised(table, TEXT, texts=True, besides=besides) or lone_text(table, besides=besides)
+    """The column of the texts: one with a usual name, else as `likely_text` finds it."""
+    return recognised(table, TEXT, texts=True, besides=besides) or likely_text(table, besides=besides)
 
 
 def recognised(table: pa.Table, usual: Sequence[str], *, texts: bool, besides: Sequence[str] = ()) -> str | None:
-    """The column with the likeliest of `usual` names, in any case; with `texts` only one of strings."""
-    there = [name for name in names(table) if name not in besides]
-    if texts:
-        there = [name for name in there if _is_string(table.schema.field(name).type)]
-    by_lower = {name.strip().lower(): name for name in reversed(there)}
-    return next((by_lower[name] for name in usual if name in by_lower), None)
+    """The column with the likeliest of `usual` names, however it is cased; with `texts` only one of strings."""
+    there = _strings(table, besides) if texts else [name for name in names(table) if name not in besides]
+    by_name = {_folded(name): name for name in reversed(there)}
+    return next((by_name[name] for name in usual if name in by_name), None)
 
 
-def lone_text(table: pa.Table, *, besides: Sequence[str] = ()) -> str | None:
-    """The only column of strings that is not among `besides`; None where there are none, or several."""
-    strings = [name for name in names(table) if _is_string(table.schema.field(name).type) and name not in besides]
-    return strings[0] if len(strings) == 1 else None
+def _folded(name: str) -> str:
+    """`Review Text` as `review_text`."""
+    return re.sub(r"[\s-]+", "_", name.strip().lower())
+
+
+def _strings(table: pa.Table, besides: Sequence[str]) -> list[str]:
+    return [name for name in names(table) if name not in besides and _is_string(table.schema.field(name).type)]
+
+
+def likely_text(table: pa.Table, *, besides: Sequence[str] = ()) -> str | None:
+    """Where no name tells: the only column of strings, or the one whose strings are by far the longest."""
+    strings = _strings(table, besides)
+    if len(strings) < 2:
+        return next(iter(strings), None)
+    *_, (second, _), (first, name) = sorted((_mean_length(table.column(name)), name) for name in strings)
+    return name if first > _LONGER * second else None
+
+
+def _mean_length(column: pa.ChunkedArray) -> float:
+    return float(pc.mean(pc.utf8_length(column.slice(0, _LOOKED_AT))).as_py() or 0)
+
+
+def likely_label(table: pa.Table, *, besides: Sequence[str] = ()) -> str | None:
+    """Where no name tells: the only other column, numbers of rows left out."""
+    others = [name for name in names(table) if name not in besides and not _NUMBERS_ROWS.fullmatch(_folded(name))]
+    return others[0] if len(others) == 1 else None
+
+
+def headless(table: pa.Table) -> bool:
+    """Whether the columns' names look like a row: a number, or a value that the column holds besides."""
+    for name in names(table):
+        column = table.column(name).slice(0, _LOOKED_AT)
+        if re.fullmatch(r"-?\d+([.,]\d+)?", name.strip()):
+            return True
+        if _is_string(column.type) and pc.any(pc.equal(column, name)).as_py():
+            return True
+    return False
 
 
 def names(table: pa.Table) -> list[str]:
@@ -139,11 +158,20 @@ def _inner(table: pa.Table, name: str) -> pa.ChunkedArray | None:
     return values
 
 
-def unrecognised(table: pa.Table, role: str, where: str) -> DataError:
+def unrecognised(table: pa.Table, roles: Sequence[str], where: str) -> DataError:
+    """That there is no telling which column is what; `roles` are the fields of `[data]` that can say."""
+    said = " nor as the ".join(role.replace("_", " ") for role in roles)
+    if headless(table):
+        return DataError(
+            f"no column is recognised as the {said}, and what should be the names of the columns looks like a row: "
+            f"{', '.join(faults.quoted(name) for name in names(table)[:4])}",
+            where=where,
+            mend=f"write a line of names above the first row, such as {' and '.join(roles)}",
+        )
+    fields = " and ".join(f"data.{role}" for role in roles)
+    which = "one of" if len(roles) == 1 else "columns out of"
     return DataError(
-        f"no column is recognised as the {role.replace('_', ' ')}",
-        where=where,
-        mend=f"set data.{role} to one of {described(table)}",
+        f"no column is recognised as the {said}", where=where, mend=f"set {fields} to {which} {described(table)}"
     )
 
 

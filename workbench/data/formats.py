@@ -71,9 +71,12 @@ def asked(wanted: str) -> Format:
 
 
 def of(path: Path, wanted: str | None = None) -> Format:
-    """How a file is read: as `wanted`, else as its name says, else by its first lines. Raises DataError."""
+    """How a file is read: as `wanted`, else as its name says, else by its first lines. Raises DataError.
+
+    A name that ends in .txt says little: one that is plainly CoNLL, a tag on every line, is read as that.
+    """
     format = asked(wanted) if wanted is not None else named(path)
-    if format is None and conll.looks_like(path):
+    if wanted is None and (format is None or format.name == "txt") and conll.looks_like(path):
         format = FORMATS["conll"]
     if format is None:
         raise DataError(

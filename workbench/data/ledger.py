@@ -1,7 +1,7 @@
 """The length ledger: what each max length would cost, in rows cut, tokens and gold labels lost, padding and time.
 
-It is kept over a sample of the training rows, tokenized whole. "Lost" is what lies beyond the length in a single
-window: tasks that read a long text in several windows (tags, answers) lose none of it and take more windows instead.
+It is kept over a sample of the training rows, tokenized whole. Tasks that read a long text in several windows (tags,
+answers) cut none of it: there the ledger tells of the windows, and only an answer that no window holds whole is lost.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from workbench.data import answers, tagged
 from workbench.data.lines import are_lines
 from workbench.data.splits import Splits
 from workbench.recipe import Data
-from workbench.tagging import spans
 
 if TYPE_CHECKING:
     from tokenizers import Encoding, Tokenizer
@@ -25,27 +24,78 @@ if TYPE_CHECKING:
 SAMPLE: Final = 4000
 _CHARACTERS: Final = 8_000_000  # of a sample: more would take longer than anyone waits for a check
 _AT_ONCE: Final = 256
+# The part of a window that the next one shares: what token-classification and question-answering do by default.
+_OF_WORDS: Final = 4
+_OF_CONTEXTS: Final = 3
 _STEPS: Final = (32, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 4096, 8192, 16384, 32768)
 
 Ids = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Lengths:
-    """Of a sample of rows the tokens of each, special ones included; and of each gold label (an entity, an answer)
-    the tokens it takes to see it whole, None for tasks whose labels stand in no place.
+class Windows:
+    """How rows that are too long are read in several windows.
+
+    `repeated` [rows] are the tokens that are in every window of a row: special ones, and a question. Windows share
+    `stride` tokens, or a part of their length, 1 of so many, where that is None. `answers` [golds, 3] are row, first
+    and last token of what one window must hold whole; entities are put together again from several.
     """
 
+    repeated: Ids
+    stride: int | None
+    part: int
+    answers: Ids
+
+    def steps(self, length: int) -> tuple[Ids, Ids]:
+        """Of each row the tokens that a window has room for, and by how many the next one moves on."""
+        room = np.maximum(length - self.repeated, 1)
+        shared = length // self.part if self.stride is None else self.stride
+        return room, np.maximum(room - np.where(shared < room, shared, room // 2), 1)
+
+    def counts(self, tokens: Ids, length: int) -> Ids:
+        """How many windows each row takes."""
+        room, step = self.steps(length)
+        beyond = tokens - self.repeated - room
+        counted: Ids = 1 + np.maximum(0, -(-beyond // step))
+        return counted
+
+    def lost(self, length: int) -> float:
+        """The share of answers that no window holds whole."""
+        if not len(self.answers):
+            return 0.0
+        row, first, last = self.answers.T
+        room, step = (of_row[row] for of_row in self.steps(length))
+        return float((last >= first // step * step + room).mean())
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """Of a sample of rows the tokens of each, special ones included; `windows` where none of them is cut."""
+
     tokens: Ids
-    golds: Ids | None = None
+    windows: Windows | None = None
+
+    def kept(self, length: int) -> Ids:
+        """The tokens of each row, or of each window, that a model of that length sees."""
+        if self.windows is None:
+            return np.minimum(self.tokens, length)
+        counted = self.windows.counts(self.tokens, length)
+        _, step = self.windows.steps(length)
+        last = np.minimum(self.tokens - (counted - 1) * step, length)
+        return np.concatenate([np.repeat(length, (counted - 1).sum()), last])
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What a max length means. Shares are from 0 to 1; `time` is a multiple of the chosen length's."""
+    """What a max length means. Shares are from 0 to 1; `time` is a multiple of the chosen length's.
+
+    `rows_cut` are rows longer than that, cut or in several windows; `windows` is how many a row takes on average,
+    None where rows are cut; `golds_lost` is None for tasks whose labels stand in no place.
+    """
 
     max_length: int
     rows_cut: float
+    windows: float | None
     tokens_lost: float
     golds_lost: float | None
     padding: float
@@ -80,7 +130,7 @@ def lengths(splits: Splits, split: str, tokenizer: Tokenizer, data: Data, role: 
     if role is None and shape == "words":
         return _of_words(splits, split, tokenizer, data, chosen)
     if role is None and shape == "context":
-        return _of_contexts(splits, split, tokenizer, chosen)
+        return _of_contexts(splits, split, tokenizer, data, chosen)
     if role is None and shape == "pair":
         both = [splits.texts(split, part).take(chosen).to_pylist() for part in ("text", "text_pair")]
         return Lengths(_counted(tokenizer, list(zip(*both, strict=True))))
@@ -106,31 +156,35 @@ def _counted(tokenizer: Tokenizer, inputs: Sequence[Any]) -> Ids:
 
 
 def _of_words(splits: Splits, split: str, tokenizer: Tokenizer, data: Data, chosen: Ids) -> Lengths:
-    known = tagged.tagset(splits, data)
-    words, tags = tagged.words(splits, split), tagged.encode(splits, split, known, data)
-    read, named = words.rows(), tags.rows()
-    texts = [read[int(row)].as_py() for row in chosen]
-    rows = _encoded(tokenizer, texts, is_pretokenized=True)
-    special = tokenizer.num_special_tokens_to_add(False)
-    golds: list[int] = []
-    for row, encoding in zip(chosen, rows, strict=True):
-        ids = [known.canonical[tag] for tag in named[int(row)].as_py()]
-        last = {word: place for place, word in enumerate(encoding.word_ids) if word is not None}
-        for _, _, end in spans(ids, known.scheme):
-            golds.append(last.get(end - 1, -1) + 1 + special // 2)
-    return Lengths(np.asarray([len(row.ids) for row in rows], np.int64), np.asarray(golds, np.int64))
+    read = tagged.words(splits, split).rows()
+    rows = _encoded(tokenizer, [read[int(row)].as_py() for row in chosen], is_pretokenized=True)
+    repeated = np.full(len(rows), tokenizer.num_special_tokens_to_add(False))
+    tokens = np.asarray([len(row.ids) for row in rows], np.int64)
+    return Lengths(tokens, Windows(repeated, data.stride, _OF_WORDS, np.zeros((0, 3), np.int64)))
 
 
-def _of_contexts(splits: Splits, split: str, tokenizer: Tokenizer, chosen: Ids) -> Lengths:
+def _of_contexts(splits: Splits, split: str, tokenizer: Tokenizer, data: Data, chosen: Ids) -> Lengths:
     gold = answers.read(splits, split)
     both = [splits.texts(split, part).take(chosen).to_pylist() for part in ("question", "context")]
     rows = _encoded(tokenizer, list(zip(*both, strict=True)))
-    golds = []
-    for row, encoding in zip(chosen, rows, strict=True):
-        if gold.starts[row] >= 0:
-            place = encoding.char_to_token(int(gold.ends[row]) - 1, 1)
-            golds.append(len(encoding.ids) if place is None else place + 2)
-    return Lengths(np.asarray([len(row.ids) for row in rows], np.int64), np.asarray(golds, np.int64))
+    held = np.asarray([row.sequence_ids.count(1) for row in rows], np.int64)
+    tokens = np.asarray([len(row.ids) for row in rows], np.int64)
+    spans = [
+        (at, *span)
+        for at, (row, encoding) in enumerate(zip(chosen, rows, strict=True))
+        if (span := _answer(encoding, int(gold.starts[row]), int(gold.ends[row]))) is not None
+    ]
+    found = np.asarray(spans, np.int64).reshape(-1, 3)
+    return Lengths(tokens, Windows(tokens - held, data.stride, _OF_CONTEXTS, found))
+
+
+def _answer(encoding: Encoding, start: int, end: int) -> tuple[int, int] | None:
+    """First and last token of an answer, counted from the context's first; None where there is none."""
+    if start < 0:
+        return None
+    first, last = encoding.char_to_token(start, 1), encoding.char_to_token(end - 1, 1)
+    origin = encoding.sequence_ids.index(1)
+    return None if first is None or last is None else (first - origin, last - origin)
 
 
 def entries(found: Lengths, chosen: int, limit: int | None, batches: Batches) -> list[Entry]:
@@ -142,15 +196,15 @@ def entries(found: Lengths, chosen: int, limit: int | None, batches: Batches) ->
 
 
 def _entry(found: Lengths, length: int, chosen: int, batches: Batches) -> Entry:
-    tokens, golds = found.tokens, found.golds
-    kept = np.minimum(tokens, length)
+    tokens, windows, kept = found.tokens, found.windows, found.kept(length)
     padded, time = _cost(kept, length, batches)
-    base = _cost(np.minimum(tokens, chosen), chosen, batches)[1]
+    base = _cost(found.kept(chosen), chosen, batches)[1]
     return Entry(
         max_length=length,
         rows_cut=float((tokens > length).mean()),
-        tokens_lost=float(1 - kept.sum() / tokens.sum()),
-        golds_lost=None if golds is None or not len(golds) else float((golds > length).mean()),
+        windows=None if windows is None else float(windows.counts(tokens, length).mean()),
+        tokens_lost=float(1 - kept.sum() / tokens.sum()) if windows is None else 0.0,
+        golds_lost=None if windows is None else windows.lost(length),
         padding=float(1 - kept.sum() / padded),
         time=time / base,
     )

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from workbench.data import answers, faults, labels, oddities, tagged, tags
+from workbench.data import answers, faults, labels, oddities, shapes, tagged, tags
 from workbench.data.lines import are_lines
 from workbench.data.splits import Splits
 from workbench.recipe import Data
@@ -53,16 +53,26 @@ def notes(described: dict[str, dict[str, Any]]) -> list[str]:
     """What of it a user should be told unasked."""
     said = []
     for name, facts in described.items():
-        of = f"of {facts['rows']}"
         if facts["repeated"]:
-            said.append(f"{name}: the text of another row is repeated in {facts['repeated']} {of}")
+            said.append(f"{name}: {_of(facts, facts['repeated'], 'repeat')} the text of a row before")
         if facts["at_odds"]:
-            said.append(f"{name}: {facts['at_odds']} texts have rows with unlike labels")
+            texts = "text has rows" if facts["at_odds"] == 1 else "texts have rows"
+            said.append(f"{name}: {facts['at_odds']:,} {texts} with different labels")
         for other, count in (facts["shared"] or {}).items():
-            said.append(f"{name}: the text is in {other} too in {count} {of} rows")
+            said.append(f"{name}: {_of(facts, count, 'have')} a text that is in {other} too")
         for sign, count in facts["odd"].items():
-            said.append(f"{name}: {sign} in {count} {of} texts" if "texts" not in sign else f"{name}: {count} {sign}")
+            said.append(_very_long(name, count) if "texts" in sign else f"{name}: {_of(facts, count, 'have')} {sign}")
     return [*said, *_lone(described)]
+
+
+def _of(facts: dict[str, Any], count: int, does: str) -> str:
+    """`3 of 1,000 rows have`, `1 of 20 rows has`."""
+    one = "has" if does == "have" else f"{does}s"
+    return f"{count:,} of {facts['rows']:,} rows {one if count == 1 else does}"
+
+
+def _very_long(name: str, count: int) -> str:
+    return f"{name}: {count:,} {'text is' if count == 1 else 'texts are'} very long beside the others"
 
 
 def _lone(described: dict[str, dict[str, Any]]) -> list[str]:
@@ -153,13 +163,16 @@ def _answered(splits: Splits, split: str) -> dict[str, int]:
 
 
 def whole(splits: Splits, data: Data) -> dict[str, Any]:
-    """All there is to say without a tokenizer: `{"splits": as described, "columns": {role: column}, "notes"}`.
+    """All there is to say without a tokenizer.
+
+    `{"splits": as described, "columns": {role: column}, "unread": columns that nothing is taken from, "notes"}`.
 
     Raises DataError where the labels cannot be used.
     """
     counts = golds(splits, data)
     facts = describe(splits, counts)
-    named = {role: ", ".join(columns) for role, columns in splits.columns.named.items()}
+    roles = [role.name for role in splits.columns.shape.roles]
+    named = {role: ", ".join(splits.columns.named[role]) for role in roles if role in splits.columns.named}
     # The order in which notes came about is that of reading; each is said once.
     said = list(dict.fromkeys([*splits.notes, *notes(facts)]))
-    return {"splits": facts, "columns": named, "notes": said}
+    return {"splits": facts, "columns": named, "unread": shapes.unread(splits.columns, splits.train), "notes": said}

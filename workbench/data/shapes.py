@@ -12,7 +12,7 @@ from typing import Final
 
 import pyarrow as pa
 
-from workbench.data import columns
+from workbench.data import columns, faults
 from workbench.errors import BadInput
 from workbench.recipe import Data, Recipe
 from workbench.text import clean
@@ -22,14 +22,15 @@ from workbench.text import clean
 class Role:
     """One thing a task takes from a row. `usual` are names it is recognised by, the likeliest first.
 
-    `texts`: its values are strings. `lone`: the only column of strings will do. A row without a `filled` role is
-    dropped; a role that is not `needed` may have no column. With `nothing` an empty list is a value like any other.
+    `texts`: its values are strings. `likely`: where no name tells, the likeliest column will do. A row without a
+    `filled` role is dropped; a role that is not `needed` may have no column. With `nothing` an empty list is a value
+    like any other.
     """
 
     name: str
     usual: tuple[str, ...]
     texts: bool = True
-    lone: bool = False
+    likely: bool = False
     filled: bool = True
     needed: bool = True
     nothing: bool = False
@@ -46,10 +47,11 @@ class Shape:
 
 @dataclass(frozen=True)
 class Columns:
-    """The shape of the rows, and the column or columns of each role there is."""
+    """The shape of the rows, and the column or columns of each role there is. No name told which are `guessed`."""
 
     shape: Shape
     named: dict[str, tuple[str, ...]]
+    guessed: tuple[str, ...] = ()
 
     def of(self, role: str) -> str | None:
         """The (first) column of a role, None where there is none."""
@@ -70,8 +72,8 @@ class Columns:
         return tuple(name for role in self.shape.roles if role.nothing for name in self.named.get(role.name, ()))
 
 
-_LABEL: Final = Role("label", columns.LABEL, texts=False, nothing=True)
-_TEXT: Final = Role("text", columns.TEXT, lone=True)
+_LABEL: Final = Role("label", columns.LABEL, texts=False, likely=True, nothing=True)
+_TEXT: Final = Role("text", columns.TEXT, likely=True)
 _PAIR: Final = (
     Role("text", ("sentence1", "premise", "question1", "text_a", "text1")),
     Role("text_pair", ("sentence2", "hypothesis", "question2", "text_b", "text2")),
@@ -118,7 +120,10 @@ SHAPES: Final[dict[str, tuple[Shape, ...]]] = {
         Shape("chat", (Role("messages", ("messages", "conversations", "conversation"), texts=False),), ("messages",)),
         Shape(
             "completion",
-            (Role("prompt", ("prompt", "instruction")), Role("completion", ("completion", "response", "output"))),
+            (
+                Role("prompt", ("prompt", "instruction", "question", "input")),
+                Role("completion", ("completion", "response", "output", "answer")),
+            ),
             ("prompt", "completion"),
         ),
         Shape("text", (_TEXT,), ("text",)),
@@ -145,7 +150,7 @@ def find(recipe: Recipe, train: pa.Table, where: str) -> Columns:
     for shape in fitting:
         if (found := _complete(shape, asked, train, where)) is not None:
             return found
-    return _plainest(fitting[-1], asked, train, where)
+    return _likeliest(fitting, asked, train, where)
 
 
 def named(data: Data) -> dict[str, tuple[str, ...]]:
@@ -172,17 +177,30 @@ def _complete(shape: Shape, asked: dict[str, tuple[str, ...]], train: pa.Table, 
     return Columns(shape, found) if there else None
 
 
-def _plainest(shape: Shape, asked: dict[str, tuple[str, ...]], train: pa.Table, where: str) -> Columns:
-    """The shape's columns, the only one of strings as its lone role. Raises DataError for a role that has none."""
-    found = _recognised(shape, asked, train, where)
+def _likeliest(shapes: Sequence[Shape], asked: dict[str, tuple[str, ...]], train: pa.Table, where: str) -> Columns:
+    """The columns of the plainest shape, those that no name tells guessed. Raises DataError for roles that have none.
+
+    What is lacking is told of the shape that most columns speak for.
+    """
+    plainest = shapes[-1]
+    found = _recognised(plainest, asked, train, where)
+    guessed = {} if columns.headless(train) else _guessed(plainest, found, train)
+    if all(role.name in found | guessed for role in plainest.roles if role.needed):
+        return Columns(plainest, found | guessed, tuple(guessed))
+    nearest = max(reversed(shapes), key=lambda shape: len(_recognised(shape, asked, train, where)))
+    there = _recognised(nearest, asked, train, where)
+    lacking = [role.name for role in nearest.roles if role.needed and role.name not in there]
+    raise columns.unrecognised(train, lacking, where)
+
+
+def _guessed(shape: Shape, found: dict[str, tuple[str, ...]], train: pa.Table) -> dict[str, tuple[str, ...]]:
+    guessed: dict[str, tuple[str, ...]] = {}
     for role in shape.roles:
-        if role.name in found or not role.needed:
-            continue
-        lone = columns.lone_text(train, besides=_flat(found)) if role.lone else None
-        if lone is None:
-            raise columns.unrecognised(train, role.name, where)
-        found[role.name] = (lone,)
-    return Columns(shape, found)
+        if role.likely and role.name not in found:
+            guess = columns.likely_text if role.texts else columns.likely_label
+            name = guess(train, besides=_flat(found | guessed))
+            guessed |= {} if name is None else {role.name: (name,)}
+    return guessed
 
 
 def _recognised(
@@ -204,9 +222,20 @@ def _flat(found: dict[str, tuple[str, ...]]) -> list[str]:
 
 def note(chosen: Columns, data: Data) -> list[str]:
     """What was recognised that changes what is learnt, and that nobody asked for by name."""
-    if chosen.shape.name != "pair" or data.text_pair is not None:
-        return []
-    return [f"pairs of texts: {clean(chosen.of('text') or '')} and {clean(chosen.of('text_pair') or '')}"]
+    said = [
+        f"{role}: column {faults.quoted(chosen.of(role))} is taken for it, and no name says so: if it is another, "
+        f"name it in data.{role}"
+        for role in chosen.guessed
+    ]
+    if chosen.shape.name == "pair" and data.text_pair is None:
+        said.append(f"pairs of texts: {clean(chosen.of('text') or '')} and {clean(chosen.of('text_pair') or '')}")
+    return said
+
+
+def unread(chosen: Columns, table: pa.Table) -> list[str]:
+    """The columns that nothing is taken from. Of an object that is led into, all is taken."""
+    read = {name.split(".")[0] for names in chosen.named.values() for name in names} | set(_flat(chosen.named))
+    return [name for name in columns.names(table) if name not in read]
 
 
 def check(chosen: Columns, table: pa.Table, where: str) -> None:

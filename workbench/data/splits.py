@@ -211,11 +211,11 @@ def hold_out(
             mend="hold out fewer, or name data.validation",
         )
     if are_lines(table):
-        notes.append(f"validation: the last {wanted} of {rows} lines of train, held out in one piece")
+        notes.append(f"validation: the last {wanted:,} of {rows:,} lines of train, held out in one piece")
         return table.slice(0, rows - wanted), table.slice(rows - wanted)
     generator = np.random.default_rng(seed)
     chosen, how = _chosen(table, wanted, generator, label)
-    notes.append(f"validation: {len(chosen)} of {rows} rows held out of train{how}")
+    notes.append(f"validation: {len(chosen):,} of {rows:,} rows held out of train{how}")
     mask = np.zeros(rows, dtype=bool)
     mask[chosen] = True
     return table.filter(pa.array(~mask)), table.filter(pa.array(mask))
@@ -273,5 +273,5 @@ def _subset(table: pa.Table, data: Data, notes: list[str]) -> pa.Table:
         start = int(generator.integers(rows - wanted + 1))
         notes.append(f"data.subset: lines {start + 1} to {start + wanted} of {rows}, in one piece")
         return table.slice(start, wanted)
-    notes.append(f"data.subset: {wanted} of {rows} rows")
+    notes.append(f"data.subset: {wanted:,} of {rows:,} rows")
     return table.take(pa.array(generator.permutation(rows)[:wanted]))

@@ -18,7 +18,8 @@ from typing import Any, TypeVar
 
 from workbench import models, recipe
 from workbench.config import Home
-from workbench.data import columns, labels, problem, report, splits
+from workbench.data import columns, labels, problem, report, splits, unknown
+from workbench.data.lines import are_lines
 from workbench.errors import BadInput, RecipeError, WorkbenchError
 from workbench.nearest import nearest
 from workbench.recipe import Recipe, sense
@@ -55,12 +56,13 @@ def check(path: Path, search: Sequence[Path], overrides: Sequence[str], home: Ho
         problems += length_problems(wanted, model) + disk_problems(wanted, model, home)
     if problems or model is None or loaded is None or data is None:
         return {"ok": False, "problems": list(dict.fromkeys(problems))}
+    data |= tokenized(wanted, loaded, model, search, data["notes"])
     return {
         "ok": True,
         "recipe": wanted.resolved(),
         "model": {"path": model.path_or_id, "where": model.kind, "type": model.type, "parameters": model.parameters()},
-        "data": data | {"ledger": ledgers(wanted, loaded, model, search)},
-        "steps": steps(wanted, loaded, lengths.positions(wanted, model)),
+        "data": data,
+        "steps": steps(wanted, loaded, lengths.positions(wanted, model), windows=_windows(data["ledger"])),
     }
 
 
@@ -77,19 +79,33 @@ def described(wanted: Recipe, loaded: splits.Splits) -> dict[str, Any]:
     return report.whole(loaded, wanted.data)
 
 
-def ledgers(wanted: Recipe, loaded: splits.Splits, model: models.Located, search: Sequence[Path]) -> dict[str, Any]:
-    """The length ledger of the training rows by role, `{"text": …}` and of seq2seq `{"target": …}` besides.
+def tokenized(
+    wanted: Recipe, loaded: splits.Splits, model: models.Located, search: Sequence[Path], notes: list[str]
+) -> dict[str, Any]:
+    """What only the tokenizer tells: `{"ledger": as lengths.ledgers has it, "notes"}`, what it does not know added.
 
-    Nothing where rows are cut into blocks, or where the tokenizer is trained, or comes with no tokenizer.json.
+    Where it is trained, or comes with no tokenizer.json, a note says that nothing of it is known yet.
     """
     located = models.locate_tokenizer(wanted.model, search)
     file = located.directory / "tokenizer.json" if located and located.directory else None
     if file is None or not file.is_file():
-        return {}
+        return {"ledger": {}, "notes": [*notes, _untold(located)]}
     from tokenizers import Tokenizer
 
     tokenizer = lengths.uncut(Tokenizer.from_file(str(file)))
-    return lengths.ledgers(wanted, loaded, tokenizer, model)
+    return {
+        "ledger": lengths.ledgers(wanted, loaded, tokenizer, model),
+        "notes": [*notes, *unknown.notes(loaded, tokenizer)],
+    }
+
+
+def _untold(located: models.Located | None) -> str:
+    why = (
+        "the tokenizer is trained when the run begins"
+        if located is None
+        else f"{located.name} is here without a tokenizer.json"
+    )
+    return f"lengths in tokens are not known yet: {why}, and the run's own report has them"
 
 
 def choice_problems(wanted: Recipe, loaded: splits.Splits | None) -> list[str]:
@@ -159,10 +175,13 @@ def disk_problems(wanted: Recipe, model: models.Located, home: Home) -> list[str
     ]
 
 
-def steps(wanted: Recipe, loaded: splits.Splits, longest: int | None = None) -> dict[str, Any]:
-    """Optimizer steps an epoch and in all, as Trainer counts them; of causal-lm an estimate from its bytes."""
-    rows, estimated = loaded.train.num_rows, False
-    if wanted.task == "causal-lm":
+def steps(wanted: Recipe, loaded: splits.Splits, longest: int | None = None, *, windows: float = 1.0) -> dict[str, Any]:
+    """Optimizer steps an epoch and in all, as Trainer counts them.
+
+    An estimate of plain text in blocks, from its bytes, and of rows that take so many `windows` on average.
+    """
+    rows, estimated = round(loaded.train.num_rows * windows), windows > 1
+    if _in_blocks(wanted, loaded):
         rows, estimated = _blocks(wanted, loaded, longest), True
     train = wanted.train
     batches = math.ceil(rows / (train.batch_size * wanted.launch.processes))
@@ -171,10 +190,27 @@ def steps(wanted: Recipe, loaded: splits.Splits, longest: int | None = None) -> 
     return {"per_epoch": per_epoch, "total": total, "estimated": estimated}
 
 
+def _windows(ledger: dict[str, Any]) -> float:
+    """How many windows a row takes at the chosen length."""
+    for kept in ledger.values():
+        for entry in kept["entries"]:
+            if entry["max_length"] == kept["chosen"] and entry["windows"] is not None:
+                return float(entry["windows"])
+    return 1.0
+
+
+def _in_blocks(wanted: Recipe, loaded: splits.Splits) -> bool:
+    """Whether texts are cut into blocks. Prompts and chats are not: each stays a row."""
+    return wanted.task in {"causal-lm", "masked-lm"} and loaded.columns.shape.name == "text"
+
+
 def _blocks(wanted: Recipe, loaded: splits.Splits, longest: int | None) -> int:
-    size = columns.bytes_of(loaded.texts("train"))
+    """About how many blocks the training text makes; of masked-lm no block holds two documents."""
+    texts = loaded.texts("train")
+    tokens = columns.bytes_of(texts) / _BYTES_PER_TOKEN
     block = wanted.data.block_size or min(longest or _DEFAULT_BLOCK, _DEFAULT_BLOCK)
-    return max(1, round(size / _BYTES_PER_TOKEN / block))
+    least = 1 if wanted.task == "causal-lm" or are_lines(loaded.train) else len(texts) - texts.null_count
+    return max(least, round(tokens / block))
 
 
 def arguments(module: str, description: str) -> argparse.ArgumentParser:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from workbench.data import report
+from workbench.data import report, unknown
 from workbench.data import splits as data
 from workbench.errors import BadInput, RecipeError
 from workbench.models import Located, locate
@@ -110,13 +110,19 @@ class Session:
     ) -> None:
         """The `data` event: what was prepared, and the report that `workbench check` gives, once a run."""
         told: dict[str, Any] = {"splits": prepared.counts, "notes": prepared.notes}
+        untold: list[str] = []
         if self._attempt == 1 and int(os.environ.get("RANK", "0")) == 0:
             facts = report.whole(dataclasses.replace(rows, notes=[]), recipe.data)
             inner = getattr(tokenizer, "backend_tokenizer", None)
-            ledger = {} if inner is None else lengths.ledgers(recipe, rows, lengths.uncut(inner), located)
-            notes = list(dict.fromkeys([*prepared.notes, *facts["notes"]]))
-            told |= {"notes": notes, "report": facts["splits"], "columns": facts["columns"], "ledger": ledger}
+            whole = None if inner is None else lengths.uncut(inner)
+            ledger = {} if whole is None else lengths.ledgers(recipe, rows, whole, located)
+            untold = [] if whole is None else unknown.notes(rows, whole)
+            notes = list(dict.fromkeys([*prepared.notes, *facts["notes"], *untold]))
+            told |= {"notes": notes, "report": facts["splits"], "columns": facts["columns"], "unread": facts["unread"]}
+            told |= {"ledger": ledger}
         self._journal.write("data", **told)
+        for said in untold:
+            self._journal.warn("unknown-tokens", said)
 
 
 def _read(run: RunDir) -> tuple[Recipe, list[Path]]:
