@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from workbench.data import labels, report
+from workbench.errors import DataError
 from workbench.recipe import Data
 
 
@@ -82,6 +85,13 @@ def test_what_there_is_to_learn_is_counted_for_tags_and_answers_too(load, write)
           '{"question":"where?","context":"Anna is","answers":{"text":[],"answer_start":[]}}\n')  # fmt: skip
     told = report.whole(load("question-answering", train="q.jsonl", validation="q.jsonl"), Data(train="q.jsonl"))
     assert told["splits"]["train"]["labels"] == {"answer": 1, "no answer": 1}
+
+
+def test_questions_without_any_answer_are_refused_before_training(load, write):
+    write("q.jsonl", '{"question":"who?","context":"Anna is","answers":{"text":[],"answer_start":[]}}\n' * 3)
+    made = load("question-answering", train="q.jsonl", validation="q.jsonl")
+    with pytest.raises(DataError, match="no question has an answer that stands in its context"):
+        report.whole(made, Data(train="q.jsonl"))
 
 
 def test_lengths_are_in_characters_not_bytes(load, write):

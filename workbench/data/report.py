@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from workbench.data import answers, faults, labels, oddities, shapes, tagged, tags
 from workbench.data.lines import are_lines
 from workbench.data.splits import Splits
+from workbench.errors import DataError
 from workbench.recipe import Data
 
 
@@ -157,6 +158,12 @@ def _entities(splits: Splits, data: Data) -> dict[str, dict[str, int]]:
 
 def _answered(splits: Splits, split: str) -> dict[str, int]:
     given = answers.read(splits, split)
+    if split == "train" and not (given.starts >= 0).any():
+        raise DataError(
+            "no question has an answer that stands in its context: there is nothing to learn",
+            where=str(splits.origins[split]),
+            mend="take rows with answers, or check which column is what",
+        )
     splits.notes.extend(answers.notes(splits, split, given))
     without = int(given.unanswerable.sum())
     return {"answer": len(given.golds) - without} | ({"no answer": without} if without else {})

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from workbench.data.splits import Splits
 
 _BEST: Final = ("best_f1", "best_f1_threshold")
+_OF_NO_ANSWER: Final = ("exact_match_no_answer", "f1_no_answer", *_BEST)
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,10 @@ class AnswerJudge:
         scalars, undefined = self._loss(losses)
         result = judged.measured(thresholds=self._search.threshold is not None)
         table = self._table(judged, losses)
-        return Verdict(scalars | result["scalars"], undefined + result["undefined"], result["report"], table)
+        # Where each question has an answer, what is asked of the others is not undefined: it does not arise.
+        aside = _OF_NO_ANSWER if not result["report"]["no_answer"] else ()
+        undefined += [name for name in result["undefined"] if name not in aside]
+        return Verdict(scalars | result["scalars"], undefined, result["report"], table)
 
     def _loss(self, losses: NDArray[np.float64]) -> tuple[dict[str, float], list[str]]:
         """The mean over the windows that have labels, as training takes it."""
