@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from workbench.answers import parse
+from workbench.cli import given
 from workbench.cli.output import AsJson, emit, say
 from workbench.cli.session import find
 from workbench.errors import BadInput
@@ -37,7 +36,7 @@ def predict(
         str | None, typer.Option("--with", help="The second text: of a pair, or the context of the questions.")
     ] = None,
     file: Annotated[
-        Path | None, typer.Option("--file", help="A text on each line; of .jsonl, an object with the fields.")
+        Path | None, typer.Option("--file", help="A text on each line, or rows: .jsonl, .csv, .tsv, .json, .parquet.")
     ] = None,
     checkpoint: Annotated[str | None, typer.Option("--checkpoint", help="step-N or N; default: the best.")] = None,
     top_k: Annotated[
@@ -50,8 +49,8 @@ def predict(
     as_json: AsJson = False,
 ) -> None:
     """Predict on texts: from the arguments, a file, or standard input."""
-    where = _model_path(context, run, checkpoint)
-    given = _rows(texts, file)
+    where, data = _model_path(context, run, checkpoint)
+    asked = given.read(texts, file)
     options = {
         "top_k": top_k,
         "max_new_tokens": max_new_tokens,
@@ -61,7 +60,7 @@ def predict(
     }
     chosen = {name: value for name, value in options.items() if value is not None}
     with opened(where) as (lab, model):
-        rows = _complete(given, model["fields"], second)
+        rows = given.complete(asked, model["fields"], second, given.names_of(model["task"], data))
         # Text is asked for whole (by beams, say) unless how it is sampled was said, or there is no other way.
         if model["generates"] and (chosen or model["task"] == "causal-lm"):
             _generate(lab, model, [row[model["fields"][0]] for row in rows], chosen, as_json=as_json)
@@ -69,17 +68,17 @@ def predict(
             _answer(lab, model, rows, top_k, as_json=as_json)
 
 
-def _model_path(context: typer.Context, handle: str, checkpoint: str | None) -> Path:
-    """The directory to load: a model directory given as such, or one of a run's."""
+def _model_path(context: typer.Context, handle: str, checkpoint: str | None) -> tuple[Path, dict[str, Any]]:
+    """The directory to load: a model directory given as such, or one of a run's; and the `[data]` of that run."""
     path = expanded(handle)
     if ("/" in handle or path.is_dir()) and checkpoint is None:
         if not path.is_dir():
             raise BadInput(
                 f"no such model directory: {handle}", mend="give a run, or a directory with config.json in it"
             )
-        return path.absolute()
-    _, _, run = find(context, handle)
-    return run.path if checkpoint is None else checkpoint_of(run, checkpoint)
+        return path.absolute(), {}
+    _, row, run = find(context, handle)
+    return run.path if checkpoint is None else checkpoint_of(run, checkpoint), row.recipe.get("data", {})
 
 
 def checkpoint_of(run: RunDir, checkpoint: str) -> Path:
@@ -89,63 +88,6 @@ def checkpoint_of(run: RunDir, checkpoint: str) -> Path:
         known = sorted((found.name for found in run.checkpoints.glob("step-*")), key=lambda name: int(name[5:]))
         raise BadInput(f"no checkpoint {checkpoint} in {run.id}", mend=f"it has {', '.join(known) or 'none'}")
     return step
-
-
-def _rows(arguments: list[str] | None, file: Path | None) -> list[str | dict[str, str]]:
-    """A text or an object of fields for each argument or line. Raises BadInput."""
-    if arguments and file:
-        raise BadInput("give texts or --file, not both", mend="leave one out")
-    lines = arguments or _lines(file)
-    objects = file is not None and file.suffix.lower() in {".jsonl", ".ndjson"}
-    numbered = [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
-    if not numbered:
-        raise BadInput(
-            "there is no text to predict on", mend="give some as arguments, with --file or on standard input"
-        )
-    return [_object(line, f"{file}:{number}") if objects else line for number, line in numbered]
-
-
-def _object(line: str, where: str) -> dict[str, str]:
-    try:
-        value = json.loads(line)
-    except ValueError as error:
-        raise BadInput(f"not JSON ({error})", where=where, mend="write one object a line") from error
-    if not isinstance(value, dict):
-        raise BadInput("not an object", where=where, mend='write {"text": "…"}')
-    return {str(name): field if isinstance(field, str) else json.dumps(field) for name, field in value.items()}
-
-
-def _complete(given: list[str | dict[str, str]], fields: list[str], second: str | None) -> list[dict[str, str]]:
-    """Rows with the fields the model needs. Raises BadInput where one lacks some."""
-    rows = [row if isinstance(row, dict) else {fields[0]: row} for row in given]
-    if second is not None and len(fields) < 2:
-        raise BadInput("the model reads one text", where="--with", mend="leave it out")
-    rows = [({} if second is None else {fields[1]: second}) | row for row in rows]
-    for row in rows:
-        for name in fields:
-            if name not in row:
-                raise BadInput(f"there is no {name}", mend=_mend(fields))
-    return rows
-
-
-def _mend(fields: list[str]) -> str:
-    objects = ", ".join(f'"{name}": "…"' for name in fields)
-    whole = f"a .jsonl file of {{{objects}}}"
-    return f"give --with the {fields[1]}, or --file {whole}" if len(fields) > 1 else f"give texts, or --file {whole}"
-
-
-def _lines(file: Path | None) -> list[str]:
-    """The lines of a UTF-8 file, or of standard input. Raises BadInput."""
-    where = str(file) if file else "standard input"
-    try:
-        content = file.read_bytes() if file else sys.stdin.buffer.read()
-        text = content.decode("utf-8-sig")
-    except OSError as error:
-        raise BadInput(f"cannot be read ({error.strerror})", where=where, mend="give a UTF-8 text file") from error
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise BadInput("not UTF-8", where=f"{where}:{line}", mend="give a UTF-8 text file") from error
-    return [line.removesuffix("\r") for line in text.split("\n")]
 
 
 @contextmanager

@@ -37,11 +37,11 @@ def text_column(table: pa.Table, *, besides: Sequence[str] = ()) -> str | None:
 def recognised(table: pa.Table, usual: Sequence[str], *, texts: bool, besides: Sequence[str] = ()) -> str | None:
     """The column with the likeliest of `usual` names, however it is cased; with `texts` only one of strings."""
     there = _strings(table, besides) if texts else [name for name in names(table) if name not in besides]
-    by_name = {_folded(name): name for name in reversed(there)}
+    by_name = {folded(name): name for name in reversed(there)}
     return next((by_name[name] for name in usual if name in by_name), None)
 
 
-def _folded(name: str) -> str:
+def folded(name: str) -> str:
     """`Review Text` as `review_text`."""
     return re.sub(r"[\s-]+", "_", name.strip().lower())
 
@@ -65,7 +65,7 @@ def _mean_length(column: pa.ChunkedArray) -> float:
 
 def likely_label(table: pa.Table, *, besides: Sequence[str] = ()) -> str | None:
     """Where no name tells: the only other column, numbers of rows left out."""
-    others = [name for name in names(table) if name not in besides and not _NUMBERS_ROWS.fullmatch(_folded(name))]
+    others = [name for name in names(table) if name not in besides and not _NUMBERS_ROWS.fullmatch(folded(name))]
     return others[0] if len(others) == 1 else None
 
 

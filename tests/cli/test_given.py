@@ -1,0 +1,57 @@
+"""What `predict` is asked is found in arguments, lines, objects and the files one trains on."""
+
+from __future__ import annotations
+
+import pytest
+
+from workbench.cli import given
+from workbench.errors import BadInput
+
+REVIEWS = given.names_of("text-classification", {"text": "Kommentar"})
+
+
+def asked(path, *, fields=("text",), names=REVIEWS):
+    return given.complete(given.read(None, path), fields, None, names)
+
+
+def test_a_data_file_is_read_as_rows_under_the_names_of_the_recipe_or_the_usual_ones(tmp_path):
+    path = tmp_path / "test.csv"
+    path.write_text("id,Kommentar,review\n1,gut,other\n2,schlecht,other\n")
+    assert asked(path) == [{"text": "gut"}, {"text": "schlecht"}]
+    path.write_text("id,Review Text\n1,fine\n")
+    assert asked(path) == [{"text": "fine"}]
+    path = tmp_path / "test.jsonl"
+    path.write_text('{"translation": {"en": "a", "de": "b"}}\n')
+    names = given.names_of("seq2seq", {"text": "translation.en"})
+    assert asked(path, names=names) == [{"text": "a"}]
+
+
+def test_a_row_that_lacks_a_field_is_told_with_its_place_and_what_it_has(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"text": "fine"}\n\n{"txt": "fine", "n": 1}\n')
+    with pytest.raises(BadInput, match=r"there is no text among txt, n") as caught:
+        asked(path)
+    assert caught.value.where == f"{path}:3"
+    path = tmp_path / "a.csv"
+    path.write_text("a,b\n1,2\n")
+    with pytest.raises(BadInput, match=r"there is no text among a, b") as caught:
+        asked(path)
+    assert caught.value.where == f"{path}, row 1"
+
+
+def test_empty_texts_are_passed_over_and_that_is_said(tmp_path, capsys):
+    path = tmp_path / "a.txt"
+    path.write_text("one\n\n \ntwo\n")
+    assert [row["text"] for row in asked(path)] == ["one", "two"]
+    assert "2 empty texts are passed over" in capsys.readouterr().err
+    path.write_text("one\ntwo\n")
+    asked(path)
+    assert capsys.readouterr().err == ""
+
+
+def test_a_file_that_is_not_there_or_holds_no_rows_is_told(tmp_path):
+    with pytest.raises(BadInput, match="no such file"):
+        asked(tmp_path / "none.csv")
+    (tmp_path / "head.csv").write_text("text,label\n")
+    with pytest.raises(BadInput, match="there is no row to predict on"):
+        asked(tmp_path / "head.csv")

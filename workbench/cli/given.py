@@ -1,0 +1,148 @@
+"""What a model is asked: rows of the fields it reads, out of arguments, lines, objects or the rows of a data file."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from workbench.errors import BadInput
+
+_OBJECTS: Final = (".jsonl", ".ndjson")
+_TABLES: Final = (".csv", ".tsv", ".json", ".parquet", ".arrow")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One row: a text, or an object of fields, and where it stands, for a message."""
+
+    value: str | Mapping[str, Any]
+    where: str
+
+    def of(
+        self, fields: Sequence[str], names: Mapping[str, Sequence[str]], beside: Mapping[str, str]
+    ) -> dict[str, str]:
+        """The fields, under any of their `names`; `beside` holds those that every row shares. Raises BadInput."""
+        if isinstance(self.value, str):
+            found = {**beside, fields[0]: self.value}
+        else:
+            there = dict(_leaves(self.value))
+            known = {field: [name for name in (field, *names.get(field, ())) if name in there] for field in fields}
+            found = {**beside, **{field: there[known[field][0]] for field in fields if known[field]}}
+        for field in fields:
+            if field not in found:
+                raise BadInput(f"there is no {field}{self._held()}", where=self.where, mend=_mend(fields))
+        return {field: found[field] for field in fields}
+
+    def _held(self) -> str:
+        return "" if isinstance(self.value, str) else f" among {', '.join(self.value) or 'no fields'}"
+
+
+def read(arguments: list[str] | None, file: Path | None) -> list[Asked]:
+    """A row for each argument, line, object or row of a data file; empty ones are passed over, and that is said.
+
+    Raises BadInput where there is none.
+    """
+    if arguments and file:
+        raise BadInput("give texts or --file, not both", mend="leave one out")
+    if file is not None and _suffix(file) in _TABLES:
+        return _rows_of(file)
+    lines = arguments or _lines(file)
+    objects = file is not None and _suffix(file) in _OBJECTS
+    numbered = [(f"{file or 'standard input'}:{number}", line) for number, line in enumerate(lines, 1) if line.strip()]
+    passed = len(lines) - len(numbered) - (not arguments and not lines[-1])
+    if not numbered:
+        raise BadInput(
+            "there is no text to predict on", mend="give some as arguments, with --file or on standard input"
+        )
+    if passed:
+        print(f"workbench: {passed} empty {'text is' if passed == 1 else 'texts are'} passed over", file=sys.stderr)
+    return [Asked(_object(line, where) if objects else line, "" if arguments else where) for where, line in numbered]
+
+
+def names_of(task: str, data: Mapping[str, Any]) -> dict[str, list[str]]:
+    """By which names the fields of a row are known: those of the recipe's `[data]`, then the usual ones."""
+    from workbench.data.shapes import SHAPES
+
+    found: dict[str, list[str]] = {}
+    for shape in SHAPES[task]:
+        for role in shape.roles:
+            own = data.get(role.name)
+            found.setdefault(role.name, [_folded(own)] if isinstance(own, str) else [])
+            found[role.name] += [name for name in role.usual if name not in found[role.name]]
+    return found
+
+
+def complete(
+    asked: Iterable[Asked], fields: Sequence[str], second: str | None, names: Mapping[str, Sequence[str]]
+) -> list[dict[str, str]]:
+    """Rows with the fields the model needs. Raises BadInput where one lacks some."""
+    if second is not None and len(fields) < 2:
+        raise BadInput("the model reads one text", where="--with", mend="leave it out")
+    beside = {} if second is None else {fields[1]: second}
+    return [row.of(fields, names, beside) for row in asked]
+
+
+def _mend(fields: Sequence[str]) -> str:
+    objects = ", ".join(f'"{name}": "…"' for name in fields)
+    whole = f"a .jsonl file of {{{objects}}}"
+    return f"give --with the {fields[1]}, or --file {whole}" if len(fields) > 1 else f"give texts, or --file {whole}"
+
+
+def _folded(name: str) -> str:
+    from workbench.data.columns import folded
+
+    return folded(name)
+
+
+def _suffix(file: Path) -> str:
+    return Path(file.name.lower().removesuffix(".gz")).suffix
+
+
+def _leaves(row: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str]]:
+    """Each field of an object as a text, of an object within as `translation.en`; missing values are left out."""
+    for name, value in row.items():
+        if isinstance(value, dict):
+            yield from _leaves(value, f"{before}{name}.")
+        if value is not None:
+            said = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+            yield _folded(before + name), said
+
+
+def _rows_of(file: Path) -> list[Asked]:
+    """The rows of a data file, as training reads it. Raises BadInput."""
+    from workbench.data import formats
+
+    if not file.is_file():
+        raise BadInput("no such file", where=str(file), mend="give a file that is there")
+    rows = formats.read_file(file).to_pylist()
+    if not rows:
+        raise BadInput("there is no row to predict on", where=str(file), mend="give a file with some")
+    return [Asked(row, f"{file}, row {number}") for number, row in enumerate(rows, 1)]
+
+
+def _object(line: str, where: str) -> dict[str, Any]:
+    try:
+        value = json.loads(line)
+    except ValueError as error:
+        raise BadInput(f"not JSON ({error})", where=where, mend="write one object a line") from error
+    if not isinstance(value, dict):
+        raise BadInput("not an object", where=where, mend='write {"text": "…"}')
+    return value
+
+
+def _lines(file: Path | None) -> list[str]:
+    """The lines of a UTF-8 file, or of standard input. Raises BadInput."""
+    where = str(file) if file else "standard input"
+    try:
+        content = file.read_bytes() if file else sys.stdin.buffer.read()
+        text = content.decode("utf-8-sig")
+    except OSError as error:
+        raise BadInput(f"cannot be read ({error.strerror})", where=where, mend="give a UTF-8 text file") from error
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise BadInput("not UTF-8", where=f"{where}:{line}", mend="give a UTF-8 text file") from error
+    return [line.removesuffix("\r") for line in text.split("\n")]
