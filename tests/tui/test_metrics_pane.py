@@ -16,6 +16,7 @@ from workbench.rundir import RunDir
 from workbench.runs.create import create
 from workbench.tui.app import WorkbenchApp
 from workbench.tui.widgets.confusion import ConfusionMatrix
+from workbench.tui.widgets.curve_view import CurveView
 from workbench.tui.widgets.metric_table import MetricTable
 from workbench.tui.widgets.prediction_rows import PredictionRows
 
@@ -57,6 +58,19 @@ def write_predictions(run: RunDir, split: str, labels: list[str], counts: list[l
     pq.write_table(table, run.predictions / f"{split}.parquet")
 
 
+def curve_fields(labels: list[str]) -> dict:
+    """As a trainer keeps them, of rows that are told apart well but not wholly."""
+    pr = [[0.0, 1.0, None], [0.4, 1.0, 0.9], [0.7, 0.9, 0.6], [0.9, 0.8, 0.5], [1.0, 0.6, 0.2]]
+    roc = [[0.0, 0.0, None], [0.0, 0.4, 0.9], [0.1, 0.7, 0.6], [0.2, 0.9, 0.5], [0.6, 1.0, 0.2], [1.0, 1.0, 0.1]]
+    sure = ((0.4, 0.5), (0.6, 0.5), (0.95, 0.9))
+    return {
+        "roc": [{"label": label, "points": roc} for label in labels],
+        "pr": [{"label": label, "points": pr} for label in labels],
+        "calibration": [{"low": 0, "high": 1, "rows": 9, "confidence": a, "accuracy": b} for a, b in sure],
+        "intervals": {"accuracy": [0.71, 0.93]},
+    }
+
+
 MakeRun = Callable[..., RunDir]
 
 
@@ -65,13 +79,19 @@ def make_run(home: Home) -> MakeRun:
     """A finished classifier, evaluated twice on validation and, where wanted, once on test."""
 
     def make(
-        name: str, counts: list[list[int]], labels: list[str], *, loss: float = 0.41, test: bool = False
+        name: str,
+        counts: list[list[int]],
+        labels: list[str],
+        *,
+        loss: float = 0.41,
+        test: bool = False,
+        kept: dict | None = None,
     ) -> RunDir:
         run = create(home, recipe(name, "text-classification"))
         writer = EventWriter(run.events)
         writer.write("started", pid=1, host="here")
         writer.write("eval", **eval_fields(50, labels, counts, loss + 0.1))
-        writer.write("eval", **eval_fields(100, labels, counts, loss))
+        writer.write("eval", **eval_fields(100, labels, counts, loss) | (kept or {}))
         write_predictions(run, "validation", labels, counts)
         if test:
             writer.write("eval", **eval_fields(100, labels, [list(r) for r in zip(*counts, strict=True)], loss, "test"))
@@ -155,6 +175,74 @@ async def test_a_cell_opens_its_rows_worst_first_and_a_row_opens_in_tokens(app, 
         assert (passage.label, passage.prediction, passage.tokenizer) == ("正面", "负面", run.id)
         assert passage.text.endswith(HOSTILE), "what is handed over is the row itself, not its picture"
         assert passage.source.startswith("minilm-reviews/validation row ")
+
+
+@pytest.mark.parametrize("size", [(80, 24), (160, 45)], ids=lambda size: f"{size[0]}x{size[1]}")
+async def test_curves_are_drawn_and_a_threshold_is_moved_along_them(app, make_run, size, opened, until, comes_to):
+    labels = ["负面", "正面"]
+    run = make_run("minilm-reviews", [[71, 9], [12, 68]], labels, kept=curve_fields(["正面"]))
+    async with app.run_test(size=size) as pilot:
+        screen = await opened(pilot, app, run)
+        assert "accuracy 0.8688 [0.710, 0.930]" in shot(app)
+        assert screen.query_one(CurveView).display == (size[1] > 40), "a tall screen has the room from the start"
+        await pilot.press("c", "right")
+        view = screen.query_one(CurveView)
+        await until(pilot, lambda: view.here.threshold == 0.6)
+        assert (view.here.precision, view.here.recall, view.here.alarms) == (0.9, 0.7, 0.1)
+        await comes_to(pilot, f"metrics-curves-{size[0]}x{size[1]}")
+        await pilot.press("escape")
+        assert screen.query_one(ConfusionMatrix).display
+        assert app.current_mode == "metrics"
+
+
+async def test_up_and_down_go_from_class_to_class(app, make_run, opened, until):
+    labels = ["坏", "好", "odd"]
+    run = make_run("three", [[5, 1, 0], [1, 5, 0], [0, 1, 5]], labels, kept=curve_fields(labels))
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await opened(pilot, app, run)
+        await pilot.press("c", "down", "j", "j")
+        assert screen.query_one(CurveView).here.label == "odd"
+        await pilot.press("up")
+        assert screen.query_one(CurveView).here.label == "好"
+
+
+async def test_a_run_without_probabilities_says_why_it_has_no_curves(app, make_run, opened):
+    run = make_run("old", [[5, 0], [0, 5]], ["bad", "good"])
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await opened(pilot, app, run)
+        await pilot.press("c")
+        assert not screen.has_class("-curves")
+        assert "ROC" in next(iter(app._notifications)).message
+
+
+async def test_runs_that_share_only_the_loss_are_not_compared(app, home, make_run, opened):
+    other = create(home, recipe("stars", "text-classification"))
+    writer = EventWriter(other.events)
+    writer.write("eval", step=5, epoch=1.0, split="validation", scalars={"eval/loss": 0.1, "eval/mse": 0.1})
+    writer.close()
+    run = make_run("classifier", [[8, 2], [0, 10]], ["bad", "good"])
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await opened(pilot, app, run)
+        assert [row.name for row in screen.query_one(MetricTable).rows] == ["classifier"]
+
+
+async def test_of_several_labels_rows_are_counted_and_not_labels(app, home, opened):
+    run = create(home, recipe("topics", "text-classification"))
+    writer = EventWriter(run.events)
+    classes = [
+        {"label": name, "support": 40, "precision": 0.9, "recall": 0.8, "specificity": None, "f1": 0.85}
+        for name in ("金融", "sport")
+    ]
+    scalars = {"eval/loss": 0.1, "eval/f1": 0.85}
+    confusions = [[[18, 2], [4, 36]], [[18, 2], [4, 36]]]
+    writer.write(
+        "eval", step=5, epoch=1.0, split="validation", scalars=scalars, per_class=classes, confusions=confusions
+    )
+    writer.close()
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await opened(pilot, app, run)
+        assert "60 rows" in shot(app)
+        assert not screen.query_one(ConfusionMatrix).display
 
 
 async def test_a_row_opens_in_try_and_esc_closes_the_rows(app, make_run, opened, until):

@@ -145,6 +145,7 @@ TOKENS: Final = (
 METRICS: Final = (
     Key("metrics.split", "s", "split", "The next split that was evaluated"),
     Key("metrics.worst", "w", "worst rows", "Every row of the split, the worst first", footer=False),
+    Key("metrics.curves", "c", "curves", "ROC, precision by recall, calibration; ← → move the threshold"),
     Key("metrics.predict", "p", "try", "Try the model on the row under the cursor"),
     Key("metrics.values", "b", "best/last", "Each run's best numbers, or its last"),
     Key("metrics.next", "tab", "next part", "From the runs to the matrix to its rows", palette=False),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from workbench.confusion import ClassReport, Confusion
 from workbench.errors import WorkbenchError
+from workbench.tui import curves
+from workbench.tui.curves import Curves
 from workbench.tui.widgets.language import Sample, Scores
 from workbench.tui.widgets.metric_table import MetricColumn, MetricRow
 
@@ -23,7 +25,7 @@ _LOOKED_AT = 100
 # Read first what people ask for first; whatever is not named here follows by name.
 _ORDER = (
     "accuracy", "f1", "precision", "recall", "specificity", "mcc", "perplexity", "bits_per_byte", "token_accuracy",
-    "rougeL", "bleu", "chrf", "exact_match", "masked_accuracy", "loss",
+    "rougeL", "bleu", "chrf", "exact_match", "masked_accuracy", "pearson", "spearman", "mse", "mae", "r2", "loss",
 )  # fmt: skip
 _NOT_QUALITY = ("runtime", "per_second", "epoch", "samples")
 
@@ -39,12 +41,15 @@ class Evaluation:
     confusion: Confusion | None = None
     classes: tuple[ClassReport, ...] = ()
     predictions: str | None = None
+    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    curves: Curves | None = None
+    rows: int | None = None
 
     @property
     def main(self) -> tuple[str, ...]:
-        """The names of the measures that people ask for first: one, and the loss."""
+        """The names of the measures that people ask for first: a few, and the loss."""
         named = [name for name in _ORDER if name in self.values and name != "loss"]
-        return (*named[:1], *(["loss"] if "loss" in self.values else []))
+        return (*named[:3], *(["loss"] if "loss" in self.values else []))
 
     @property
     def scores(self) -> Scores:
@@ -109,8 +114,9 @@ class MetricsRequest:
             others = [run for id in self.marks if (run := _find(registry, id))]
         else:
             recent = registry.runs(f"task:{current.task}" if current else "", limit=_LOOKED_AT)
-            others = [run for run in recent if quality(run.metrics)]
-            others = [run for run in others if run.task == (current or others[0]).task][:RECENT]
+            judged_ = [run for run in recent if quality(run.metrics)]
+            stands = current or next(iter(judged_), None)
+            others = [run for run in judged_ if stands and comparable(run, stands)][:RECENT]
         current = current or next(iter(others), None)
         return current, [run for run in others if current is None or run.id != current.id]
 
@@ -134,6 +140,14 @@ def _find(registry: Registry, id: str) -> RunRow | None:
         return registry.find(id, include_deleted=True)
     except WorkbenchError:
         return None
+
+
+def comparable(run: RunRow, other: RunRow) -> bool:
+    """Whether two runs are judged alike: one task, and more than the loss in common, which may be another loss."""
+    if run.task != other.task:
+        return False
+    one, two = set(quality(run.metrics)), set(quality(other.metrics))
+    return not two or bool((one & two) - {"eval/loss", "test/loss"}) or not (one | two) - {"eval/loss", "test/loss"}
 
 
 def quality(keys: Iterable[str]) -> list[str]:
@@ -178,7 +192,25 @@ def evaluation(event: Event) -> Evaluation:
         confusion=confusion,
         classes=tuple(confusion.report()) if confusion else _classes(fields.get("per_class") or ()),
         predictions=fields.get("predictions"),
+        intervals=_intervals(fields.get("intervals")),
+        curves=curves.parse(fields),
+        rows=confusion.total if confusion else _rows(fields.get("confusions")),
     )
+
+
+def _intervals(record: Any) -> dict[str, tuple[float, float]]:
+    try:
+        return {str(name): (float(low), float(high)) for name, (low, high) in (record or {}).items()}
+    except (AttributeError, TypeError, ValueError):
+        return {}
+
+
+def _rows(confusions: Any) -> int | None:
+    """Of several labels each has a matrix over all rows."""
+    try:
+        return sum(map(sum, confusions[0])) if confusions else None
+    except (IndexError, KeyError, TypeError):
+        return None
 
 
 def _confusion(fields: Mapping[str, Any]) -> Confusion | None:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Container
 
 from workbench.errors import WorkbenchError
 from workbench.paired import sentence
 from workbench.spans import plain
-from workbench.text import clean
+from workbench.text import cells, clean
 from workbench.tui.bindings import METRICS, textual_bindings
 from workbench.tui.feed import Request, Snapshot
 from workbench.tui.judged import Evaluation, Judged, MetricsRequest, MetricsView, Shown
 from workbench.tui.pane import Pane
 from workbench.tui.selection import Passage
 from workbench.tui.widgets.confusion import ClassTable, ConfusionMatrix
+from workbench.tui.widgets.curve_view import CurveView
 from workbench.tui.widgets.language import SampleList, ScoreTable
 from workbench.tui.widgets.metric_table import MetricTable, figure
 from workbench.tui.widgets.prediction_rows import PAGE, PredictedRow, PredictionRows
@@ -33,6 +35,22 @@ def _named(cell: tuple[str | None, str | None]) -> str:
     return "worst first" if true is None and called is None else f"{true} called {called}"
 
 
+def _measured(entry: Evaluation, name: str) -> str:
+    """A figure, with its 95 % interval where there is one."""
+    said = f"{name.replace('_', ' ')} {figure(entry.values[name])}"
+    interval = entry.intervals.get(name)
+    return said if interval is None else f"{said} [{interval[0]:.3f}, {interval[1]:.3f}]"
+
+
+def _fitting(figures: Sequence[str], room: int) -> str:
+    """As many of the first figures as there is room for, at least one."""
+    said = "".join(figures[:1])
+    for figure_ in figures[1:]:
+        longer = f"{said}  {figure_}"
+        said = longer if cells(longer) <= room else said
+    return said
+
+
 class MetricsPane(Pane):
     """`_cell` is the cell whose rows are open, as (true, called); None in it is any."""
 
@@ -40,6 +58,7 @@ class MetricsPane(Pane):
     BINDINGS = textual_bindings(METRICS)
     AUTO_FOCUS = "#metrics"
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (36, "-tall")]
     DEFAULT_CSS = """
     MetricsPane #metrics { height: auto; max-height: 7; }
     MetricsPane.-wide #metrics { max-height: 30%; }
@@ -62,6 +81,15 @@ class MetricsPane(Pane):
     MetricsPane.-rows.-wide #confusion { max-height: 100%; }
     MetricsPane.-rows #rows { display: block; height: 1fr; }
     MetricsPane.-rows.-narrow #metrics { display: none; }
+    MetricsPane #curves { display: none; height: 1fr; }
+    MetricsPane.-unmatched #confusion { display: none; }
+    MetricsPane.-curved.-tall #curves { display: block; }
+    MetricsPane.-rows #curves { display: none; }
+    MetricsPane.-curves #judged { display: none; }
+    MetricsPane.-curves #curves { display: block; }
+    MetricsPane.-wide CurveView #pictures { grid-size: 3 1; }
+    MetricsPane.-wide CurveView #calibration { column-span: 1; }
+    MetricsPane.-curves.-narrow #metrics { display: none; }
     """
 
     def __init__(self) -> None:
@@ -83,6 +111,7 @@ class MetricsPane(Pane):
             yield ScoreTable(id="scores")
             yield SampleList(id="samples")
             yield PredictionRows(id="rows")
+        yield CurveView(id="curves", plain=self.app.slow_link)
 
     # -- news ----------------------------------------------------------------------------------------------------
 
@@ -124,6 +153,7 @@ class MetricsPane(Pane):
             self._part("-unjudged")
         elif entry.classes:
             self._show_classes(entry)
+            self._show_curves(entry)
         else:
             self._part("-language")
             self.query_one(ScoreTable).show([e.scores for e in judged.of_split(entry.split)])
@@ -135,13 +165,32 @@ class MetricsPane(Pane):
         self._part("-classes")
         matrix = self.query_one(ConfusionMatrix)
         matrix.show(entry.confusion)
+        self.set_class(entry.confusion is None, "-unmatched")
         self.query_one(ClassTable).show(entry.classes, matrix.cursor[0])
+
+    def _show_curves(self, entry: Evaluation) -> None:
+        curved = entry.curves is not None
+        self.set_class(curved, "-curved")
+        if entry.curves is not None:
+            self.query_one(CurveView).show(entry.curves, entry.values)
+        else:
+            self._close_curves()
+        self._share_height(entry, curved=curved)
+
+    def _share_height(self, entry: Evaluation, *, curved: bool) -> None:
+        """On a tall screen the curves get what the classes leave."""
+        below = curved and self.has_class("-tall") and not self.has_class("-rows")
+        wanted = len(entry.classes) + 5 if self.has_class("-wide") else 2 * len(entry.classes) + 8
+        self.query_one("#judged").styles.height = min(wanted, self.size.height // 2) if below else None
 
     def _part(self, part: str) -> None:
         for name in _PARTS:
             self.set_class(name == part, name)
         if part != "-classes":
             self._close_rows()
+            self._close_curves()
+            self.remove_class("-curved")
+            self.query_one("#judged").styles.height = None
         if self.focused is not None and self.focused not in self.focus_chain:
             self.set_focus(self.query_one(MetricTable))
 
@@ -154,10 +203,9 @@ class MetricsPane(Pane):
         if entry is None:
             return f"{judged.name} ({judged.state}) has not been evaluated yet: 2 shows it as it trains", ""
         epoch = "" if entry.epoch is None else f", epoch {entry.epoch:.4g}"
-        rows = sum(c.support for c in entry.classes)
-        counted = f" · {rows} rows" if rows else ""
-        figures = [f"{name} {figure(entry.values[name])}" for name in entry.main]
-        return f"{entry.split} · step {entry.step}{epoch}{counted}", "  ".join(figures)
+        counted = f" · {entry.rows} rows" if entry.rows else ""
+        about = f"{entry.split} · step {entry.step}{epoch}{counted}"
+        return about, _fitting([_measured(entry, name) for name in entry.main], self.size.width - cells(about) - 6)
 
     # -- two runs ------------------------------------------------------------------------------------------------
 
@@ -205,8 +253,10 @@ class MetricsPane(Pane):
 
     def _open_rows(self, cell: tuple[str | None, str | None]) -> None:
         self._cell = cell
+        self._close_curves()
         self.query_one(PredictionRows).clear_rows()
         self.add_class("-rows")
+        self.query_one("#judged").styles.height = None
         self._fetch(0)
         self._refresh_crumbs()
         self.set_focus(self.query_one(PredictionRows))
@@ -264,10 +314,36 @@ class MetricsPane(Pane):
         self.refresh_footer()
 
     def step_back(self) -> bool:
-        if not self.has_class("-rows"):
+        if self.has_class("-curves"):
+            self._close_curves()
+        elif self.has_class("-rows"):
+            self._close_rows()
+            self._lay()
+        else:
             return False
-        self._close_rows()
         return True
+
+    def _lay(self) -> None:
+        """Share the screen anew among what is shown."""
+        judged = self._view.judged
+        entry = judged.shown(self._split) if judged and self._split else None
+        if entry is not None and entry.classes:
+            self._share_height(entry, curved=entry.curves is not None)
+
+    def on_resize(self, event: events.Resize) -> None:
+        self.call_after_refresh(self._resized)
+
+    def _resized(self) -> None:
+        self._lay()
+        if self._view.judged is not None:
+            entry = self._view.judged.shown(self._split) if self._split else None
+            self.query_one("#about", Caption).show(*self._about(self._view.judged, entry))
+
+    def _close_curves(self) -> None:
+        if self.has_class("-curves"):
+            self.remove_class("-curves")
+            self.set_focus(self.query_one(MetricTable))
+            self.refresh_footer()
 
     # -- keys ----------------------------------------------------------------------------------------------------
 
@@ -277,6 +353,8 @@ class MetricsPane(Pane):
             return "Only one split was evaluated"
         if id == "metrics.worst" and (judged is None or not (self._split and judged.shown(self._split))):
             return "No rows were judged yet"
+        if id == "metrics.curves" and not self.has_class("-curved"):
+            return "ROC, PR and calibration are kept of single labels that have probabilities"
         if id == "metrics.predict" and self.query_one(PredictionRows).under is None:
             return "Open rows first: enter on a cell of the matrix, or w for the worst"
         if id == "pane.mark" and not isinstance(self.focused, MetricTable):
@@ -324,6 +402,17 @@ class MetricsPane(Pane):
         self._split = judged.splits[(place + 1) % len(judged.splits)]
         self._close_rows()
         self.ask()
+
+    def action_curves(self) -> None:
+        """The curves in place of the matrix, or back."""
+        if self.has_class("-curves"):
+            self._close_curves()
+            return
+        self._close_rows()
+        self._lay()
+        self.add_class("-curves")
+        self.call_after_refresh(self.set_focus, self.query_one(CurveView))
+        self.refresh_footer()
 
     def action_values(self) -> None:
         self._shown = "last" if self._shown == "best" else "best"

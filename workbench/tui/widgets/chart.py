@@ -50,7 +50,10 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """What a chart shows. `span` is the range of x; `x_word` formats a tick; equal specs are the same picture."""
+    """What a chart shows. `span` is the range of x, `reach` that of y where it is given; `x_word` formats a tick.
+
+    Equal specs are the same picture.
+    """
 
     title: str
     lines: tuple[Line, ...] = ()
@@ -58,6 +61,7 @@ class Spec:
     log: bool = False
     axis: str = "step"
     note: str = ""
+    reach: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +181,7 @@ def _plot(spec: Spec, width: int, height: int, ink: Ink, *, plain: bool) -> list
     values = [y for line in drawn for _, y in line.points]
     if not values:
         return _nothing(spec, width, height, ink)
-    low, high = bounds(min(values), max(values))
+    low, high = spec.reach or bounds(min(values), max(values))
     plotext.clear_figure()
     plotext.theme("clear")
     plotext.plot_size(width, height)
@@ -291,10 +295,10 @@ def _y_word(tick: float, log: bool) -> str:
 
 
 def x_word(value: float, axis: str) -> str:
-    """A tick of the x axis: `1.5k` steps, `2.5` epochs, `3m` of time."""
+    """A tick of the x axis: `1.5k` steps, `2.5` epochs, `3m` of time, a share of one."""
     if axis == "time":
         return series.format_duration(value)
-    if axis == "epoch":
+    if axis in ("epoch", "share"):
         return f"{value:g}"
     if abs(value) >= 1e6:
         return f"{value / 1e6:g}M"
