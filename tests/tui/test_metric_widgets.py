@@ -235,11 +235,39 @@ def test_evaluations_of_a_language_model_mark_the_best():
         Scores(100, 0.5, {"loss": 5.1, "perplexity": 164.02, "bits_per_byte": 2.2, "token_accuracy": 0.18}),
         Scores(200, 1.0, {"loss": 4.9, "perplexity": 134.29, "bits_per_byte": 2.1, "token_accuracy": 0.17}),
     ]
-    assert plain(score_lines(scores, 80, 9)) == [
-        "    step   epoch    perplexity     token accuracy     loss     bits/byte",
-        "     200    1.00         134.3*            0.1700   4.9000*       2.1000*",
-        "     100    0.50         164.0             0.1800*  5.1000        2.2000",
+    assert plain(score_lines(scores, 80, 9, shown=100)) == [
+        "     step   epoch  perplexity   token accuracy       loss   bits/byte",
+        "      200    1.00       134.3*          0.1700     4.9000*     2.1000*",
+        "▸     100    0.50       164.0           0.1800*    5.1000      2.2000",
     ]
+
+
+def test_more_evaluations_than_lines_are_scrolled_and_the_head_says_so():
+    scores = [Scores(step, step / 10, {"loss": 9 - step / 10}) for step in range(10, 60, 10)]
+    lines = plain(score_lines(scores, 60, 3, top=2))
+    assert lines[0].endswith("3–4 of 5")
+    assert [line.split()[0] for line in lines[1:]] == ["30", "20"]
+    assert plain(score_lines(scores, 60, 3, top=99))[2].split()[0] == "10"
+
+
+def test_rows_that_differ_in_what_they_were_called_say_it_each():
+    rows_ = [
+        PredictedRow(1, "1999-03-03", "1999-03-13", None, 2.5, "March 3, 1999"),
+        PredictedRow(2, "上海", "上海", None, 0.1, "地点在哪里"),
+    ]
+    lines, _ = row_lines(rows_, 2, 0, 70, 9)
+    assert plain(lines)[:3] == [
+        "    loss     row  true → called            text",
+        "  2.5000       1  1999-03-03 → 1999-03-13  March 3, 1999",
+        "  0.1000       2  上海                     地点在哪里",
+    ]
+    assert plain(lines)[-2] == "1999-03-03 → 1999-03-13"
+
+
+def test_a_long_answer_and_a_long_call_stand_one_below_the_other():
+    lines = plain(row_lines([PredictedRow(1, "one " * 20, "two " * 20, None, 2.5, "text")], 1, 0, 60, 12)[0])
+    assert lines[3].startswith("true    one one")
+    assert lines[4].startswith("called  two two")
 
 
 def test_samples_come_newest_first_and_folded():

@@ -263,6 +263,35 @@ async def test_a_row_opens_in_try_and_esc_closes_the_rows(app, make_run, opened,
         assert app.selection.passage.label == "good"
 
 
+async def test_the_worst_rows_of_answers_say_both_answers_and_open_in_try_as_question_and_context(
+    app, home, opened, until, comes_to
+):
+    run = create(home, recipe("answers", "question-answering"))
+    writer = EventWriter(run.events)
+    for step in range(1, 13):
+        scalars = {"eval/loss": 3 / step, "eval/f1": step / 20, "eval/exact_match": step / 30}
+        kept = {"predictions": "predictions/validation.parquet"} if step == 4 else {}
+        writer.write("eval", step=step, epoch=step / 2, split="validation", scalars=scalars, **kept)
+    writer.close()
+    run.predictions.mkdir()
+    asked = [("谁旅行了？", "Ada 去了上海。", "Ada", "上海"), ("Where to?", "Ada went to Rome.", "Rome", "Rome")]
+    rows = [
+        {"row": n, "label": label, "prediction": called, "loss": 2.0 - n, "text": f"{question}\n{context}"}
+        for n, (question, context, label, called) in enumerate(asked)
+    ]
+    pq.write_table(pa.Table.from_pylist(rows), run.predictions / "validation.parquet")
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await opened(pilot, app, run)
+        await comes_to(pilot, "metrics-answers-80x24")
+        await pilot.press("w")
+        await until(pilot, lambda: bool(screen.query_one(PredictionRows).rows))
+        await comes_to(pilot, "metrics-answers-rows-80x24")
+        await pilot.press("p")
+        assert (app.selection.passage.text, app.selection.passage.pair) == ("谁旅行了？", "Ada 去了上海。")
+        second = app.screen.query_one("#second")
+        await until(pilot, lambda: second.text == "Ada 去了上海。")
+
+
 async def test_more_rows_are_loaded_as_the_cursor_goes_down(app, make_run, opened, until):
     run = make_run("big", [[5, 0], [180, 5]], ["bad", "good"])
     async with app.run_test(size=(80, 24)) as pilot:

@@ -66,6 +66,7 @@ class Judged:
     state: str
     evaluations: tuple[Evaluation, ...] = ()
     samples: tuple[Sample, ...] = ()
+    paired: bool = False  # a row is two texts
 
     @property
     def splits(self) -> tuple[str, ...]:
@@ -177,6 +178,7 @@ def judged(registry: Registry, run: RunRow) -> Judged:
         state=run.state,
         evaluations=tuple(evaluation(event) for event in events if event.type == "eval"),
         samples=tuple(sample(event) for event in events if event.type == "sample"),
+        paired=run.task == "question-answering" or bool((run.recipe.get("data") or {}).get("text_pair")),
     )
 
 

@@ -25,6 +25,7 @@ from workbench.tui.widgets.metric_table import MetricTable, figure
 from workbench.tui.widgets.prediction_rows import PAGE, PredictedRow, PredictionRows
 from workbench.tui.widgets.spans import Caption, Drawing
 
+_PATIENCE = 0.2  # seconds before a wait is said
 # What the lower half shows, as a class of the pane.
 _PARTS = ("-classes", "-language", "-unjudged")
 
@@ -80,7 +81,9 @@ class MetricsPane(Pane):
     MetricsPane.-rows #confusion { max-height: 40%; }
     MetricsPane.-rows.-wide #confusion { max-height: 100%; }
     MetricsPane.-rows #rows { display: block; height: 1fr; }
-    MetricsPane.-rows.-narrow #metrics { display: none; }
+    MetricsPane.-rows.-narrow #metrics, MetricsPane.-rows.-narrow #scores { display: none; }
+    MetricsPane.-mute #samples { display: none; }
+    MetricsPane.-mute #scores { max-height: 100%; }
     MetricsPane #curves { display: none; height: 1fr; }
     MetricsPane.-unmatched #confusion { display: none; }
     MetricsPane.-curved.-tall #curves { display: block; }
@@ -156,8 +159,9 @@ class MetricsPane(Pane):
             self._show_curves(entry)
         else:
             self._part("-language")
-            self.query_one(ScoreTable).show([e.scores for e in judged.of_split(entry.split)])
+            self.query_one(ScoreTable).show([e.scores for e in judged.of_split(entry.split)], entry.step)
             self.query_one(SampleList).show(judged.samples)
+            self.set_class(not judged.samples, "-mute")
         self.query_one("#about", Caption).show(*self._about(judged, entry))
         self.refresh_footer()
 
@@ -257,9 +261,15 @@ class MetricsPane(Pane):
         self.query_one(PredictionRows).clear_rows()
         self.add_class("-rows")
         self.query_one("#judged").styles.height = None
+        self.set_timer(_PATIENCE, lambda: self._say_reading(cell))
         self._fetch(0)
         self._refresh_crumbs()
         self.set_focus(self.query_one(PredictionRows))
+
+    def _say_reading(self, cell: tuple[str | None, str | None]) -> None:
+        rows = self.query_one(PredictionRows)
+        if self._cell == cell and not rows.total:
+            rows.wait("reading the rows …")
 
     @on(PredictionRows.Wanted)
     def _wanted(self, event: PredictionRows.Wanted) -> None:
@@ -382,10 +392,13 @@ class MetricsPane(Pane):
         judged = self._view.judged
         if judged is None:
             return
+        # The two texts of a pair are kept as one, a line feed between them.
+        text, feed, second = row.text.partition("\n") if judged.paired else (row.text, "", "")
         self.app.selection.choose(judged.run_id)
         self.app.selection.hand_over(
             Passage(
-                text=row.text,
+                text=text,
+                pair=second if feed else None,
                 source=f"{judged.name}/{self._split} row {row.row}",
                 label=row.label,
                 prediction=row.prediction,

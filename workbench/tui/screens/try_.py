@@ -168,6 +168,7 @@ class TryPane(Pane):
     def on_passage_changed(self, passage: Passage | None) -> None:
         if passage is not None:
             self._composer.load(passage.text)
+            self._second.load(passage.pair or "")
 
     # -- keys ----------------------------------------------------------------------------------------------------
 

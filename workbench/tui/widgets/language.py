@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from workbench.spans import Line, Span
 from workbench.text import clean, cut, pad
+from workbench.tui.widgets.confusion import Window
 from workbench.tui.widgets.metric_table import figure
 from workbench.tui.widgets.spans import Drawing
 from workbench.wrap import wrap
@@ -32,8 +33,9 @@ class Sample:
     text: str
 
 
-# Name in the log, head, whether the best is the highest; the first are the last to go where there is little room.
-_COLUMNS = (
+_Column = tuple[str, str, Callable[[Iterable[float]], float]]
+# Name in the log, head, which is the best; the first are the last to go where there is little room.
+_COLUMNS: tuple[_Column, ...] = (
     ("perplexity", "perplexity", min),
     ("mse", "MSE", min),
     ("spearman", "Spearman", max),
@@ -54,24 +56,43 @@ _COLUMNS = (
 )
 
 
-def score_lines(scores: Sequence[Scores], width: int, height: int) -> list[Line]:
-    """The newest evaluations first, the best of each column marked with `*` over all of them."""
-    shown = [column for column in _COLUMNS if any(column[0] in entry.values for entry in scores)]
-    while 16 + sum(len(head) + 5 for _, head, _ in shown) > width and len(shown) > 1:
-        shown.pop()
-    best = {name: pick(e.values[name] for e in scores if name in e.values) for name, _, pick in shown}
-    heads = "".join(pad(head + " ", len(head) + 5, right=True) for _, head, _ in shown)
-    lines: list[Line] = [(Span(f"{'step':>8} {'epoch':>7}{heads}", "head"),)]
-    for entry in list(reversed(scores))[: max(1, height - 1)]:
+def score_lines(
+    scores: Sequence[Scores], width: int, height: int, shown: int | None = None, top: int = 0
+) -> list[Line]:
+    """The newest evaluations first, from the `top`th on; the best of each column over all of them marked with `*`.
+
+    `▸` marks the one of step `shown`. Where not all fit, the head says which are there.
+    """
+    columns = _columns(scores, width)
+    window = Window(max(0, min(top, len(scores) - height + 1)), max(1, height - 1), len(scores))
+    best = {name: pick(e.values[name] for e in scores if name in e.values) for name, _, pick in columns}
+    heads = "".join(pad(head + " ", size, right=True) for (_, head, _), size in _sized(columns))
+    title = f"  {'step':>7} {'epoch':>7}{heads}"
+    lines: list[Line] = [(Span(title if window.whole else f"{title}  {window}", "head"),)]
+    newest = list(reversed(scores))
+    for entry in (newest[place] for place in window.indices):
         epoch = "–" if entry.epoch is None else f"{entry.epoch:.2f}"
-        spans = [Span(f"{entry.step:>8} {epoch:>7}")]
-        for name, head, _ in shown:
+        spans = [Span(f"{'▸' if entry.step == shown else ' '} {entry.step:>7} {epoch:>7}")]
+        for (name, _, _), size in _sized(columns):
             value = entry.values.get(name)
             wins = len(scores) > 1 and value == best[name]
             text = figure(value) + ("*" if wins else " ")
-            spans.append(Span(pad(text, len(head) + 5, right=True), "best" if wins else ""))
+            spans.append(Span(pad(text, size, right=True), "best" if wins else ""))
         lines.append(tuple(spans))
     return lines
+
+
+def _columns(scores: Sequence[Scores], width: int) -> list[_Column]:
+    """Those that are there, as many as fit."""
+    shown = [column for column in _COLUMNS if any(column[0] in entry.values for entry in scores)]
+    while 16 + sum(size for _, size in _sized(shown)) > width and len(shown) > 1:
+        shown.pop()
+    return shown
+
+
+def _sized(columns: Sequence[_Column]) -> list[tuple[_Column, int]]:
+    """Each with its width: of its head, or of a figure and its mark."""
+    return [(column, max(len(column[1]), 8) + 3) for column in columns]
 
 
 def sample_lines(samples: Sequence[Sample], width: int) -> list[Line]:
@@ -85,19 +106,26 @@ def sample_lines(samples: Sequence[Sample], width: int) -> list[Line]:
     return lines
 
 
-class ScoreTable(Drawing):
-    """The evaluations of a split, newest first."""
+class ScoreTable(Drawing, can_focus=True):
+    """The evaluations of a split, newest first, scrolled by the line."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.scores: Sequence[Scores] = ()
+        self.top = 0
+        self._step: int | None = None
 
-    def show(self, scores: Sequence[Scores]) -> None:
-        self.scores = scores
+    def show(self, scores: Sequence[Scores], step: int | None = None) -> None:
+        """Other evaluations; that of `step` is marked."""
+        self.scores, self._step = scores, step
         self.update_lines()
 
     def lines(self, width: int, height: int) -> list[Line]:
-        return score_lines(self.scores, width, height) if self.scores else []
+        return score_lines(self.scores, width, height, self._step, self.top) if self.scores else []
+
+    def move(self, rows: int, columns: int) -> None:
+        self.top = max(0, min(self.top + rows, len(self.scores) - self.size.height + 1))
+        self.update_lines()
 
 
 class SampleList(Drawing, can_focus=True):
