@@ -488,8 +488,7 @@ async def test_a_marked_run_is_compared_on_the_same_rows(app, make_run, opened, 
     async with app.run_test(size=(120, 40)) as pilot:
         screen = await opened(pilot, app, after)
         app.selection.toggle(before.id)
-        await until(pilot, lambda: screen.has_class("-paired"))
-        assert "against before" in shot(app)
+        await until(pilot, lambda: screen.has_class("-paired") and "against before" in shot(app))
         assert "fixed 20, broke 3, McNemar p < 0.001 · accuracy +0.1062 [" in shot(app)
         app.selection.toggle(before.id)
         await until(pilot, lambda: not screen.has_class("-paired"))
