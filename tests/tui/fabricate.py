@@ -69,7 +69,8 @@ def make_run(
     _user_log(run, created, name, note)
     supervisor = EventWriter(run.supervisor_log)
     supervisor.write("started", t=created + 1, pid=1, argv=[], host=facts["host"], resume_step=None)
-    supervisor.write("system", t=created + 2, scalars={"system/cpu": 97.0, "system/memory": 1.3e9})
+    for seconds in range(2, 3 + steps // 10, 2):
+        supervisor.write("system", t=created + seconds, scalars={"system/cpu": 97.0, "system/memory": 1.3e9})
     _train(run, created + 2, steps, total or steps, warnings, random.Random(seed), nan_at)
     if state is not None:
         ended = created + 3 + steps / 10

@@ -103,3 +103,8 @@ def test_legends_leave_out_what_all_begin_with():
 def test_changes_are_measured_in_cells():
     before, after = Strip.blank(0), Strip([Segment(" 中文")])
     assert list(changed(before, after, 20)) == [(1, 4)]
+
+
+def test_noise_of_the_arithmetic_is_no_range():
+    low, high = bounds(640.0, 640.0 + 1e-10)
+    assert (low, high) == bounds(640.0, 640.0)

@@ -6,8 +6,10 @@ import random
 
 import pytest
 
-from workbench.events import EventWriter
+from workbench import series
+from workbench.events import Event, EventWriter
 from workbench.rundir import hold_lock
+from workbench.tui.journal import amount, told, trained
 from workbench.tui.live_charts import Look, counted, specs
 from workbench.tui.live_data import LiveRequest, eval_keys, tail
 from workbench.tui.screens.live import LivePane
@@ -41,7 +43,7 @@ async def test_with_no_run_the_next_key_is_named(real_app, until, comes_to):
         await comes_to(pilot, "live-empty-80x24")
 
 
-@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (160, 45)])
 async def test_a_finished_run_has_its_charts_progress_and_console(real_app, home, fabricate, opened, comes_to, size):
     fabricate.make_run(
         home, "a00000001", name="情感 sentiment", steps=120, warnings=["3 texts were cut at 128 tokens"],
@@ -125,6 +127,9 @@ async def test_log_smoothing_and_the_x_axis_are_chosen_by_keys(real_app, home, f
         assert chart(pane).spec.span == pytest.approx((0, 3), abs=0.1)
         await pilot.press("x", "w", "w", "w")
         assert chart(pane).spec.axis == "time"
+        await pilot.press("x")
+        assert chart(pane).spec.axis == "tokens"
+        assert chart(pane).spec.lines[0].points[-1][0] == 90 * 64
         assert not any(line.faint for line in chart(pane).spec.lines)
 
 
@@ -163,6 +168,79 @@ async def test_one_chart_fills_the_screen_and_esc_brings_the_others_back(real_ap
         await pilot.press("escape")
         await pilot.pause()
         assert chart(pane).size.width < 45
+
+
+async def test_the_charts_of_what_training_costs_come_after_the_others(real_app, home, fabricate, opened):
+    fabricate.make_run(home, "a00000001", steps=60)
+    app = real_app(open_run="a00000001")
+    async with app.run_test(size=(80, 24)) as pilot:
+        pane = await opened(pilot)
+        seen = []
+        for _ in range(7):
+            await pilot.press("f")
+            await pilot.pause()
+            seen += [drawn.spec.title for drawn in pane.query(Chart) if drawn.display]
+        assert seen[-3:] == ["tokens/s", "load %", "memory GB"]
+        speed = chart(pane, "throughput").spec.lines[-1]
+        assert float(speed.said) == pytest.approx(640)
+        assert [value for _, value in chart(pane, "load").spec.lines[0].points] == [97.0] * 3
+        await pilot.press("f")
+        await pilot.pause()
+        assert sum(drawn.display for drawn in pane.query(Chart)) == 4
+
+
+async def test_the_values_at_a_step_are_read(real_app, home, fabricate, opened, until):
+    fabricate.make_run(home, "a00000001", steps=60)
+    app = real_app(open_run="a00000001")
+    async with app.run_test(size=(80, 24)) as pilot:
+        pane = await opened(pilot)
+        await pilot.press("v")
+        assert pane._look.at == 30
+        await pilot.press("right", "l", "left")
+        assert pane._look.at == 31
+        points = dict(pane._body.tracks[0].curve("train/learning_rate").points)
+        assert chart(pane, "learning-rate").spec.lines[0].said == series.format_number(points[31])
+        assert chart(pane).spec.at == 31
+        await pilot.press("G", "g")
+        assert pane._look.at == 1
+        assert chart(pane, "evaluation").spec.lines[0].said == "–", "nothing had been judged by then"
+        await pilot.press("escape")
+        assert chart(pane).spec.at is None
+        assert app.current_mode == "live"
+
+
+async def test_what_is_trained_and_what_has_happened_stand_at_the_foot(real_app, home, fabricate, opened, until):
+    run = fabricate.make_run(home, "a00000001", name="alive", steps=8, total=100, state=None)
+    assert hold_lock(run.trainer_lock) is not None
+    log = EventWriter(run.events)
+    log.write("checkpoint", step=8, path="checkpoints/step-8", bytes=91_000_000, seconds=1.0, best=True)
+    log.write("sample", step=8, prompt="从前", text="有\x1b座山")
+    log.close()
+    app = real_app(open_run="a00000001")
+    async with app.run_test(size=(120, 40)) as pilot:
+        foot = (await opened(pilot)).query_one(Tail)
+        await until(pilot, lambda: "wrote" in foot.text)
+        said = [line.strip() for line in foot.text.splitlines()]
+        assert said == [
+            "22.7M weights, all trained · cpu, bf16",
+            "step 8  checkpoint, 91.0 MB, the best so far",
+            "step 8  wrote: 从前▸有␛座山",
+        ]
+
+
+def test_what_is_trained_is_said_in_a_line():
+    lora = {"parameters": 22_787_522, "trainable": 74_498, "new_weights": ["a", "b", "c", "d"], "device": "cuda:0"}
+    assert trained(lora) == "22.8M weights, 74,498 trained (0.33%), new: a, b, c and 1 more · cuda:0"
+    assert trained({"parameters": 10, "trainable": 10, "new_weights": ["*"]}) == "10 weights, all trained, all new"
+    assert trained({"parameters": "many"}) == ""
+    assert amount(7_250_000_000) == "7.25B"
+
+
+def test_an_evaluation_is_told_by_what_the_run_is_judged_by():
+    fields = {"step": 5, "split": "test", "scalars": {"test/loss": 0.5, "test/f1": 0.75, "test/accuracy": 0.8}}
+    event = Event(1, 0.0, 1, "eval", fields)
+    assert told(event, "eval/accuracy") == "step 5  test: accuracy 0.8  loss 0.5"
+    assert told(event, None) == "step 5  test: f1 0.75  loss 0.5"
 
 
 async def test_the_whole_console_opens_and_closes(real_app, home, fabricate, opened, until):

@@ -212,13 +212,16 @@ def _narrowed(values: list[float], width: int) -> list[float]:
     return [sum(values[a:b]) / (b - a) for a, b in pairwise(cuts)]
 
 
-def events(connection: Connection, run_id: str, types: Sequence[str], *, superseded: bool) -> list[Event]:
-    """Stored events: in each log by its order, the logs laid side by side by time."""
+def events(
+    connection: Connection, run_id: str, types: Sequence[str], *, superseded: bool, newest: int | None = None
+) -> list[Event]:
+    """Stored events, all or the newest so many: in each log by its order, the logs laid side by side by time."""
     pk = number(connection, run_id)
+    where = f"run=? AND type IN ({_marks(types)}) AND superseded<=?"
     rows = connection.execute(
-        "SELECT log, seq, t, attempt, type, body FROM event "
-        f"WHERE run=? AND type IN ({_marks(types)}) AND superseded<=? ORDER BY log, seq, id",
-        (pk, *types, int(superseded)),
+        "SELECT log, seq, t, attempt, type, body FROM event WHERE id IN "
+        f"(SELECT id FROM event WHERE {where} ORDER BY t DESC, id DESC LIMIT ?) ORDER BY log, seq, id",
+        (pk, *types, int(superseded), -1 if newest is None else newest),
     ).fetchall()
     logs: dict[int, list[Event]] = {0: [], 1: [], 2: []}
     for log, seq, t, attempt, kind, body in rows:

@@ -92,12 +92,16 @@ class Registry:
         """A series of each run in at most `width` means of its finite values; no history is read."""
         return self._ask(lambda c: reading.sparklines(c, run_ids, key, width))
 
-    def events(self, run_id: str, types: Sequence[str], *, superseded: bool = False) -> list[Event]:
-        """Events that are no points, oldest first. Those a resumed run has made anew only with `superseded`.
+    def events(
+        self, run_id: str, types: Sequence[str], *, superseded: bool = False, newest: int | None = None
+    ) -> list[Event]:
+        """Events that are no points, oldest first: all, or the `newest` so many.
+
+        Those a resumed run has made anew only with `superseded`.
 
         Lines that could not be read appear as a `warning` with the code "unreadable-lines".
         """
-        return self._ask(lambda c: reading.events(c, run_id, types, superseded=superseded))
+        return self._ask(lambda c: reading.events(c, run_id, types, superseded=superseded, newest=newest))
 
     def attempts(self, run_id: str) -> list[Attempt]:
         """Every launch of a run, the first first."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from workbench.errors import UnknownRun
 from workbench.rundir import RunDir
 from workbench.text import clean, cut
+from workbench.tui import journal
 from workbench.tui.widgets.chart import limit
 
 if TYPE_CHECKING:
@@ -21,6 +22,10 @@ MOST_RUNS = 8
 """Runs that one chart overlays; more than that cannot be told apart."""
 
 LOSS, RATE, NORM = "train/loss", "train/learning_rate", "train/grad_norm"
+TOKENS = "train/tokens"
+"""Tokens seen so far: what throughput and the x axis by tokens come from."""
+_SYSTEM: Final = "system/"
+_NEWS: Final = 8
 _TAIL_BYTES = 16_384
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
 
@@ -77,6 +82,8 @@ class LiveBody:
     warnings: tuple[Warning_, ...]
     end: End | None
     console: tuple[str, ...]
+    trained: str = ""  # what of the model learns, where
+    journal: tuple[str, ...] = ()  # what has happened last, oldest first
 
     @property
     def run(self) -> RunRow:
@@ -106,6 +113,11 @@ class LiveRequest:
             _warnings(registry, self.run),
             _end(registry, self.run),
             tail(RunDir(self.runs_dir / self.run).console),
+            next((journal.trained(event.fields) for event in registry.events(self.run, ["plan"], newest=1)), ""),
+            tuple(
+                journal.told(event, rows[0].best_key)
+                for event in registry.events(self.run, journal.TYPES, newest=_NEWS)
+            ),
         )
 
 
@@ -126,12 +138,15 @@ def _reach(row: RunRow) -> int:
 
 def _track(registry: Registry, row: RunRow, window: tuple[int, int], columns: int, *, alone: bool) -> Track:
     known = registry.keys(row.id)
-    wanted = [LOSS, "eval/loss", RATE, NORM, *eval_keys(known, row.best_key, 3 if alone else 1)]
+    wanted = [LOSS, "eval/loss", RATE, NORM, TOKENS, *eval_keys(known, row.best_key, 3 if alone else 1)]
     curves = [
         _curve(key, registry.view(row.id, key, lo=window[0], hi=window[1], columns=columns))
         for key in wanted
         if key in known
     ]
+    # The machine's load is counted by the supervisor's readings, not by steps: all of it, laid beside by time.
+    machine = [key for key in known if key.startswith(_SYSTEM) and not key.endswith("/power")]
+    curves += [_curve(key, registry.view(row.id, key, columns=columns)) for key in machine]
     return Track(row, tuple(curves), _steps_per_epoch(row))
 
 

@@ -13,7 +13,7 @@ from workbench.errors import UnknownRun, WorkbenchError
 from workbench.rundir import RunDir
 from workbench.tui.bindings import LIVE, textual_bindings
 from workbench.tui.feed import Snapshot
-from workbench.tui.live_charts import AXES, CHARTS, SMOOTHINGS, Look, counted, specs
+from workbench.tui.live_charts import AXES, CHARTS, SMOOTHINGS, Look, counted, neighbour, specs
 from workbench.tui.live_data import LiveBody, LiveRequest, tail
 from workbench.tui.pane import Pane
 from workbench.tui.widgets.chart import Chart
@@ -24,19 +24,28 @@ from workbench.tui.widgets.tail import Tail
 # The first chart is drawn with every snapshot, the others this often (seconds): drawing costs what training needs.
 _UNHURRIED = 1.0
 _LIVE = ("running", "stopping", "queued")
+# How many drawn points a direction moves what is read by.
+_READ = {"left": -1, "right": 1, "page_up": -10, "page_down": 10, "top": -(1 << 30), "bottom": 1 << 30}
 
 
 class LivePane(Pane):
-    """Progress, four charts, the foot."""
+    """Progress, the charts, the foot."""
 
     MODE = "live"
     BINDINGS = textual_bindings(LIVE)
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (150, "-wide")]
     DEFAULT_CSS = """
     LivePane {
         & Grid { grid-size: 2 2; grid-rows: 3fr 2fr; grid-gutter: 0 1; height: 1fr; }
+        & Chart { display: none; }
+        & .-first { display: block; }
+        &.-wide Grid { grid-size: 10 2; }
+        &.-wide Chart { display: block; column-span: 2; }
+        &.-wide #loss, &.-wide #evaluation { column-span: 5; }
+        &.-wide #memory, &.-wide #load { column-span: 2; }
         & Grid.-one { grid-size: 1 1; grid-rows: 1fr; }
         & Grid.-one Chart { display: none; }
-        & Grid.-one Chart.-shown { display: block; }
+        & Grid.-one Chart.-shown { display: block; column-span: 1; }
     }
     """
 
@@ -55,8 +64,8 @@ class LivePane(Pane):
         plain = self.app.slow_link
         yield RunBar(plain=plain)
         with Grid():
-            for name in CHARTS:
-                yield Chart(id=name.replace(" ", "-"), plain=plain)
+            for number, name in enumerate(CHARTS):
+                yield Chart(id=name.replace(" ", "-"), classes="-first" if number < 4 else "", plain=plain)
         yield Tail()
 
     def on_mount(self) -> None:
@@ -99,7 +108,8 @@ class LivePane(Pane):
     def _say_where(self, body: LiveBody) -> None:
         run = body.run
         over = f"with {len(body.tracks) - 1} marked" if len(body.tracks) > 1 else short_model(run.model)
-        self.crumbs(run.name, run.id, over)
+        at = [f"at step {self._look.at:,}"] if self._look.at is not None else []
+        self.crumbs(run.name, run.id, over, *at)
         self.crumbs_right(counted(body))
 
     # -- drawing -------------------------------------------------------------------------------------------------
@@ -135,6 +145,7 @@ class LivePane(Pane):
         self._window = None
         self._moved = False
         self._body = None
+        self._look = replace(self._look, at=None)
         self.say_empty("Loading …") if run else self._say_no_run()
         self.ask()
 
@@ -172,6 +183,20 @@ class LivePane(Pane):
         axis = AXES[(AXES.index(self._look.axis) + 1) % len(AXES)]
         self._restyle(replace(self._look, axis=axis), f"x by {axis}")
 
+    def action_read(self) -> None:
+        """Read the values at a step, or the newest again."""
+        if self._look.at is not None or self._body is None:
+            self._point(None)
+        else:
+            low, high = self._shown()
+            self._point(neighbour(self._body, int((low + high) / 2), 0))
+
+    def _point(self, step: int | None) -> None:
+        self._look = replace(self._look, at=step)
+        self._draw_charts(now=True)
+        if self._body is not None:
+            self._say_where(self._body)
+
     def action_enlarge(self) -> None:
         at = -1 if self._focus is None else self._focus
         self._focus = at + 1 if at + 1 < len(CHARTS) else None
@@ -184,6 +209,9 @@ class LivePane(Pane):
         self._draw_charts(now=True)
 
     def step_back(self) -> bool:
+        if self._look.at is not None:
+            self._point(None)
+            return True
         if self._focus is not None:
             self._focus = None
             self._show_focus()
@@ -243,8 +271,10 @@ class LivePane(Pane):
         self._show_window(None)
 
     def move(self, direction: str) -> None:
-        """Left and right pan a chart that is zoomed in."""
-        if self._window is not None and direction in ("left", "right"):
+        """Left and right move what is read, else they pan a chart that is zoomed in."""
+        if self._look.at is not None and self._body is not None and direction in _READ:
+            self._point(neighbour(self._body, self._look.at, _READ[direction]))
+        elif self._window is not None and direction in ("left", "right"):
             low, high = self._shown()
             by = (high - low) / 4 * (1 if direction == "right" else -1)
             self._zoom(low + by, high + by)

@@ -32,6 +32,8 @@ Point = tuple[float, float]
 # plotext draws in a figure of its module, one at a time.
 _ONE_FIGURE: Final = threading.Lock()
 
+_POINTER: Final = 7  # the shade of the line that is pointed with
+
 _SGR = re.compile("\x1b\\[([0-9;]*)m")
 _ASCII = str.maketrans("│┤└─┬┼├┴┌┐┘●", "|++-+++++++o")
 
@@ -62,6 +64,7 @@ class Spec:
     axis: str = "step"
     note: str = ""
     reach: tuple[float, float] | None = None
+    at: float | None = None  # a place on the x axis that a line stands at
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +90,8 @@ class Chart(Lines):
         turn: int
         picture: list[Strip]
 
-    def __init__(self, *, id: str | None = None, plain: bool = False) -> None:
-        super().__init__(id=id)
+    def __init__(self, *, id: str | None = None, classes: str | None = None, plain: bool = False) -> None:
+        super().__init__(id=id, classes=classes)
         self._plain = plain
         self._turn = 0
         self._spec: Spec | None = None
@@ -185,6 +188,8 @@ def _plot(spec: Spec, width: int, height: int, ink: Ink, *, plain: bool) -> list
     plotext.clear_figure()
     plotext.theme("clear")
     plotext.plot_size(width, height)
+    if spec.at is not None and spec.span[0] <= spec.at <= _open(spec.span)[1]:
+        drawn.append(Line("", ((spec.at, low), (spec.at, high)), _POINTER, faint=True))
     for line in sorted(drawn, key=lambda line: not line.faint):
         _draw(plotext, line, _shade(line, ink).rgb, plain=plain)
     plotext.xlim(*_open(spec.span))
@@ -254,7 +259,7 @@ def _style(code: str, axis: Style) -> Style:
 
 def bounds(low: float, high: float) -> tuple[float, float]:
     """Round numbers around a range. New data within them leaves the axis, and so the picture, as it is."""
-    if not high > low:
+    if not high - low > 1e-6 * max(abs(low), abs(high)):  # what differs by less is noise of the arithmetic
         around = abs(low) * 0.1 or 1.0
         low, high = low - around, high + around
     step = nice((high - low) / 4)

@@ -6,7 +6,7 @@ import math
 
 from workbench import series
 from workbench.text import cells, clean
-from workbench.tui.live_data import LOSS, LiveBody
+from workbench.tui.live_data import LOSS, TOKENS, LiveBody
 from workbench.tui.widgets.lines import Lines
 from workbench.tui.widgets.run_cells import best_metric, state_cell
 
@@ -98,8 +98,13 @@ def _speed(body: LiveBody) -> str:
 
 
 def _tokens(body: LiveBody) -> str:
-    summary = body.run.metrics.get("train/tokens_per_second")
-    return f"{summary.last:,.0f} tokens/s" if summary else ""
+    curve = body.tracks[0].curve(TOKENS)
+    if curve is None or len(curve.points) < 2:
+        return ""
+    first = max(0, len(curve.points) - _RECENT)
+    seconds = curve.times[-1] - curve.times[first]
+    seen = curve.points[-1][1] - curve.points[first][1]
+    return f"{seen / seconds:,.0f} tokens/s" if seconds > 0 and seen > 0 else ""
 
 
 def _best(body: LiveBody) -> str:

@@ -1,6 +1,8 @@
-"""The foot of Live: how a run ended and its traceback, its warnings, and the end of its console."""
+"""The foot of Live: how a run ended, its warnings, what is trained, what happened last, and the console's end."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from workbench.text import cut
 from workbench.tui.live_data import LiveBody
@@ -30,7 +32,8 @@ class Tail(Lines):
         self._settle()
 
     def _settle(self) -> None:
-        said = 0 if self._body is None else len(self._body.console) + len(self._body.warnings)
+        body = self._body
+        said = 0 if body is None else len(body.console) + len(body.warnings) + len(body.journal) + bool(body.trained)
         self.set_class(self._roomy and said > 4, "-tall")
 
     def _make_room(self, body: LiveBody) -> None:
@@ -60,7 +63,7 @@ def has_failed(body: LiveBody) -> bool:
 
 
 def foot(body: LiveBody, height: int) -> list[Part]:
-    """Lines with their kinds: the end, its traceback, the newest warnings, the console's end."""
+    """Lines with their kinds: the end, its traceback, the newest warnings, what is trained, the news, the console."""
     head: list[Part] = []
     if has_failed(body) and body.end is not None:
         head.append((f"{body.run.state}: {body.end.reason or 'no reason was recorded'}", "bad"))
@@ -68,11 +71,19 @@ def foot(body: LiveBody, height: int) -> list[Part]:
     elif body.run.state == "lost":
         head.append((f"lost: {body.run.reason or 'its processes are gone and left no word'}", "bad"))
     head += warnings(body, max(1, height // 3))
+    if body.trained and len(head) < height:
+        head.append((body.trained, "accent"))
     room = height - len(head)
     if room <= 0:
         return head[:height]
-    console: list[Part] = [(line, "dim") for line in body.console[-room:]]
-    return [*head, *(console or [("the console is empty", "dim")])]
+    # The console gets a third of what is left, and what the news leave.
+    for_console = min(len(body.console), max(room // 3, room - len(body.journal)))
+    news: list[Part] = [(line, "") for line in _last(body.journal, room - for_console)]
+    return [*head, *news, *((line, "dim") for line in _last(body.console, for_console))]
+
+
+def _last(lines: Sequence[str], count: int) -> Sequence[str]:
+    return lines[max(0, len(lines) - count) :]
 
 
 def warnings(body: LiveBody, most: int) -> list[Part]:
