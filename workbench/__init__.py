@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from workbench.errors import BadInput, WorkbenchError
 
 if TYPE_CHECKING:
-    from workbench.bench import Model, Run, Workbench
+    from workbench.bench import Run, Workbench
+    from workbench.lab.opened import Model
 
 __version__ = "0.1.0"
 __all__ = ["BadInput", "Model", "Run", "Workbench", "WorkbenchError", "__version__"]
@@ -21,8 +22,12 @@ __all__ = ["BadInput", "Model", "Run", "Workbench", "WorkbenchError", "__version
 
 def __getattr__(name: str) -> Any:
     # Loaded when asked for: the TUI's first frame does not wait for what scripts need.
-    if name in {"Model", "Run", "Workbench"}:
+    if name in {"Run", "Workbench"}:
         from workbench import bench
 
         return getattr(bench, name)
+    if name == "Model":
+        from workbench.lab.opened import Model
+
+        return Model
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -17,17 +17,16 @@ from __future__ import annotations
 import sys
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final
 
 from workbench.config import Home, recipe_file
-from workbench.errors import BadInput, WorkbenchError
+from workbench.errors import BadInput
 from workbench.events import Event
-from workbench.lab.client import Lab
+from workbench.lab.opened import Model
 from workbench.paths import expanded
 from workbench.registry import Registry, RunRow, Summary
 from workbench.registry.current import current
@@ -87,7 +86,7 @@ class Workbench:
 
     def model(self, directory: str | Path) -> Model:
         """A model directory, a checkpoint or a run's directory, opened to be asked. Raises ModelError."""
-        return Model(self.home, {"path": str(expanded(directory).absolute())})
+        return Model(expanded(directory).absolute())
 
     def _registry(self) -> AbstractContextManager[Registry]:
         return current(self.home, lambda notice: warnings.warn(notice, stacklevel=4))
@@ -172,9 +171,7 @@ class Run:
 
     def model(self, checkpoint: int | None = None) -> Model:
         """The run's model, or that of the checkpoint of a step, opened to be asked. Raises ModelError."""
-        if checkpoint is None:
-            return Model(self.bench.home, {"run": str(self.directory)})
-        return Model(self.bench.home, {"checkpoint": str(self._place.checkpoints / f"step-{checkpoint}")})
+        return Model(self.directory if checkpoint is None else self._place.checkpoints / f"step-{checkpoint}")
 
     def stop(self, *, now: bool = False) -> None:
         """End at the end of the step, its state saved; with `now` at once. Raises BadInput where nothing runs."""
@@ -190,40 +187,6 @@ class Run:
         for tag in tags:
             control.tag(self._place, tag)
         return self.now()
-
-
-class Model:
-    """A trained model in a process of its own. Close it, or use it in a `with` block."""
-
-    def __init__(self, home: Home, where: Mapping[str, str]) -> None:
-        """Loads. Raises ModelError, BadInput."""
-        self._lab = Lab(home=home.path)
-        try:
-            opened = self._lab.call("model.open", **where)
-        except WorkbenchError:
-            self._lab.close()
-            raise
-        self._handle = str(opened["handle"])
-        self.task, self.labels, self.fields = str(opened["task"]), list(opened["labels"]), tuple(opened["fields"])
-
-    def predict(self, rows: Sequence[str | Mapping[str, str]], *, top_k: int | None = None) -> list[dict[str, Any]]:
-        """An answer to each text, or row of `fields`, as `workbench predict --json` gives it."""
-        given = [row if isinstance(row, str) else dict(row) for row in rows]
-        return list(self._lab.call("model.predict", handle=self._handle, texts=given, top_k=top_k))
-
-    def generate(self, prompt: str, **options: Any) -> Iterator[str]:
-        """Pieces of text that go on from the prompt, as they come. `options` are fields of `[generate]`."""
-        for piece in self._lab.stream("model.generate", handle=self._handle, prompt=prompt, **options):
-            yield str(piece.get("text", ""))
-
-    def close(self) -> None:
-        self._lab.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: TracebackType | type[BaseException] | BaseException | None) -> None:
-        self.close()
 
 
 def _overrides(changes: Mapping[str, Any] | None) -> list[str]:

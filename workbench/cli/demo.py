@@ -10,9 +10,10 @@ import typer
 from workbench.cli.follow import follow
 from workbench.cli.launch import Overrides
 from workbench.cli.output import figure, say
-from workbench.cli.predict import opened, print_answer
+from workbench.cli.predict import print_answer
 from workbench.cli.session import home_of, registry_of
 from workbench.config import Home, recipe_file
+from workbench.lab.opened import Model
 from workbench.rundir import RunDir
 from workbench.runs.start import start
 
@@ -61,8 +62,7 @@ def _conclude(home: Home, run: RunDir) -> None:
         if key in row.metrics:
             say(f"  {key:<18}{figure(row.metrics[key].last)}")
     say()
-    with opened(run.path) as (lab, model):
-        answers = lab.call("model.predict", handle=model["handle"], texts=list(SENTENCES), top_k=None)
-    for text, answer in zip(SENTENCES, answers, strict=True):
-        print_answer({"text": text}, answer, model["labels"])
+    with Model(run.path) as model:
+        for text, answer in zip(SENTENCES, model.predict(SENTENCES), strict=True):
+            print_answer({"text": text}, answer, model.labels)
     say(f'\nNext: `workbench` opens the TUI; `workbench predict {run.id} "…"` tries a sentence.')

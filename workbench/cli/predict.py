@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -14,7 +12,7 @@ from workbench.cli import given
 from workbench.cli.output import AsJson, emit, say
 from workbench.cli.session import find
 from workbench.errors import BadInput
-from workbench.lab.client import Lab
+from workbench.lab.opened import Model
 from workbench.paths import expanded
 from workbench.rundir import RunDir
 from workbench.spans import plain
@@ -59,13 +57,13 @@ def predict(
         "seed": seed,
     }
     chosen = {name: value for name, value in options.items() if value is not None}
-    with opened(where) as (lab, model):
-        rows = given.complete(asked, model["fields"], second, given.names_of(model["task"], data))
+    with Model(where) as model:
+        rows = given.complete(asked, model.fields, second, given.names_of(model.task, data))
         # Text is asked for whole (by beams, say) unless how it is sampled was said, or there is no other way.
-        if model["generates"] and (chosen or model["task"] == "causal-lm"):
-            _generate(lab, model, [row[model["fields"][0]] for row in rows], chosen, as_json=as_json)
+        if model.generates and (chosen or model.task == "causal-lm"):
+            _generate(model, [row[model.fields[0]] for row in rows], chosen, as_json=as_json)
         else:
-            _answer(lab, model, rows, top_k, as_json=as_json)
+            _answer(model, rows, top_k, as_json=as_json)
 
 
 def _model_path(context: typer.Context, handle: str, checkpoint: str | None) -> tuple[Path, dict[str, Any]]:
@@ -90,25 +88,15 @@ def checkpoint_of(run: RunDir, checkpoint: str) -> Path:
     return step
 
 
-@contextmanager
-def opened(where: Path) -> Iterator[tuple[Lab, dict[str, Any]]]:
-    """A lab with the model at `where` loaded, closed again afterwards."""
-    lab = Lab()
-    try:
-        yield lab, lab.call("model.open", path=str(where))
-    finally:
-        lab.close()
-
-
-def _answer(lab: Lab, model: dict[str, Any], rows: list[dict[str, str]], top_k: int | None, *, as_json: bool) -> None:
-    records = lab.call("model.predict", handle=model["handle"], texts=rows, top_k=top_k)
+def _answer(model: Model, rows: list[dict[str, str]], top_k: int | None, *, as_json: bool) -> None:
+    records = model.predict(rows, top_k=top_k)
     if as_json:
         # Of two keys alike the answer's is meant: what a seq2seq model was given is its "source".
         pairs = list(zip(rows, records, strict=True))
         emit([{"source" if name in made else name: row[name] for name in row} | made for row, made in pairs])
         return
     for row, record in zip(rows, records, strict=True):
-        print_answer({name: row[name] for name in model["fields"]}, record, model["labels"])
+        print_answer({name: row[name] for name in model.fields}, record, model.labels)
 
 
 def print_answer(row: dict[str, str], record: dict[str, Any], labels: list[str]) -> None:
@@ -118,16 +106,16 @@ def print_answer(row: dict[str, str], record: dict[str, Any], labels: list[str])
         print(f"  {line}".rstrip())
 
 
-def _generate(lab: Lab, model: dict[str, Any], prompts: list[str], options: dict[str, Any], *, as_json: bool) -> None:
+def _generate(model: Model, prompts: list[str], options: dict[str, Any], *, as_json: bool) -> None:
     answers = []
     for prompt in prompts:
         pieces = []
         if not as_json:
             print(clean(prompt, newlines=True), end="", flush=True)
-        for piece in lab.stream("model.generate", handle=model["handle"], prompt=prompt, **options):
-            pieces.append(str(piece.get("text", "")))
+        for piece in model.generate(prompt, **options):
+            pieces.append(piece)
             if not as_json:
-                print(clean(pieces[-1], newlines=True), end="", flush=True)
+                print(clean(piece, newlines=True), end="", flush=True)
         answers.append({"prompt": prompt, "text": "".join(pieces)})
         if not as_json:
             print()
