@@ -127,7 +127,7 @@ async def test_c_checks_the_recipe_and_tells_all_there_is_to_know(real_app, here
     async with app.run_test(size=(100, 40)) as pilot:
         await opened(pilot, "good")
         await pilot.press("c")
-        await until(pilot, lambda: isinstance(app.screen, Sheet))
+        await until(pilot, lambda: isinstance(app.screen, Sheet) and app.screen.query(Static))
         text = str(app.screen.query_one(Static).content)
         assert "columns    text: text, label: label" in text
         assert "▸ 512" in text
