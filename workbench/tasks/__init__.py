@@ -94,7 +94,7 @@ class Task(Protocol):
     """One task, for one recipe."""
 
     name: str
-    draws: bool  # whether collator or rows draw random numbers
+    draws: bool  # whether the collator draws random numbers
 
     def tokenizer(self, splits: Splits, search: Sequence[Path]) -> Any:
         """The tokenizer, loaded or trained. Raises ModelError."""

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from workbench.tasks.rows import Batch, Collator, TokenRows
+from workbench.tasks.rows import Batch, Collator
 from workbench.train.order import EpochOrder
 
 
@@ -40,22 +40,6 @@ def _seed(*place: int) -> None:
     random.seed(value)
     np.random.seed(value)
     torch.manual_seed(value)
-
-
-@dataclass(frozen=True)
-class RepeatableRows:
-    """Rows that draw random numbers when they are read."""
-
-    rows: TokenRows
-    order: EpochOrder
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, row: int) -> dict[str, Any]:
-        with undisturbed():
-            _seed(self.order.seed, self.order.epoch, int(row))
-            return self.rows[row]
 
 
 @dataclass(frozen=True)

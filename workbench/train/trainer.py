@@ -14,7 +14,7 @@ from workbench.tasks import Loss
 from workbench.tasks.rows import Collator, TokenRows
 from workbench.train import adapters, optim
 from workbench.train.anatomy import unwrapped
-from workbench.train.chance import RepeatableCollator, RepeatableRows, undisturbed
+from workbench.train.chance import RepeatableCollator, undisturbed
 from workbench.train.choices import WATCHING
 from workbench.train.memory import divisible, make_room, pieces, rows_of
 from workbench.train.order import EpochOrder
@@ -37,7 +37,7 @@ class Hooks(Protocol):
 class RunTrainer(Trainer):  # type: ignore[misc]  # transformers has no types
     """Trains; leaves judging and saving to `hooks`.
 
-    `draws` says that rows or collator draw random numbers. `step_loss` and `step_tokens` are sums over the batches of
+    `draws` says that the collator draws random numbers. `step_loss` and `step_tokens` are sums over the batches of
     the step at hand, on the device; `grad_norm` is that of the step before its gradients were clipped.
     """
 
@@ -73,7 +73,7 @@ class RunTrainer(Trainer):  # type: ignore[misc]  # transformers has no types
         super().__init__(
             model=model,
             args=arguments,
-            train_dataset=RepeatableRows(rows, self.order) if draws else rows,
+            train_dataset=rows,
             data_collator=RepeatableCollator(collator, self.order) if draws else collator,
             compute_loss_func=loss,
         )
