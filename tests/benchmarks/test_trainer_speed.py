@@ -91,6 +91,7 @@ def test_logging_costs_a_step_little(tmp_path):
 
     class Pretended:
         step_loss, step_tokens, grad_norm = torch.tensor(0.5), torch.tensor(512), torch.tensor(1.0)
+        step_penalty = None
 
     class State:
         global_step, epoch = 0, 0.5

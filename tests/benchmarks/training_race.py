@@ -180,7 +180,7 @@ def ours(place: Path, name: str, recipe_text: str, *overrides: str, score: str |
         Session(run, journal, StopRequest(run.stop_request), attempt=1).run()
         journal.close()
         with lap.whole.paused():
-            log = events.read_all(run.events)
+            log = list(events.read_all(run.events))
             lap.tokens = [event.fields["tokens"] for event in log if event.type == "step"][-1]
             if score is not None:
                 lap.score = [event.scalars[score] for event in log if event.type == "eval"][-1]
