@@ -20,7 +20,8 @@ from workbench.train.meter import Diverged
 def test_a_run_tells_its_whole_story(runs, logged):
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-    run = runs.make("story", "train.epochs=3", "evaluate.best=accuracy", "train.keep_checkpoints=1")
+    asked = ("evaluate.best=accuracy", 'evaluate.metrics=["ece", "recall"]')
+    run = runs.make("story", "train.epochs=3", "train.keep_checkpoints=1", *asked)
     ended = runs.train(run)
     assert ended.state == "completed"
 
@@ -42,6 +43,8 @@ def test_a_run_tells_its_whole_story(runs, logged):
 
     judged = logged(run, "eval")
     assert [event.fields["split"] for event in judged] == ["validation"] * 3 + ["test"]
+    # What chooses the checkpoint and what the recipe asks for is told first.
+    assert list(judged[0].scalars)[:5] == ["eval/loss", "eval/accuracy", "eval/ece", "eval/recall", "eval/f1"]
     values = [event.scalars["eval/accuracy"] for event in judged[:3]]
     best = 10 * (values.index(max(values)) + 1)
     assert sum(map(sum, judged[0].fields["confusion"])) == 20

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final, Literal
 
 from workbench.errors import BadInput
@@ -101,6 +102,16 @@ BEST: Final[dict[str, str]] = {
 }
 
 
+# What is shown first where the recipe does not say.
+_FIRST: Final[dict[str, tuple[str, ...]]] = {
+    "text-classification": ("accuracy", "f1", "f1_macro", "precision", "recall", "mse", "r2", "pearson", "spearman"),
+    "token-classification": ("f1", "precision", "recall", "f1_all", "token_accuracy"),
+    "question-answering": ("exact_match", "f1"),
+    "seq2seq": ("bleu", "chrf", "rouge1", "rouge2", "rougeL"),
+    "causal-lm": ("perplexity",),
+    "masked-lm": ("masked_accuracy",),
+}
+
 # Other kinds of label have other metrics.
 _OF_NUMBERS: Final = frozenset({"mse", "rmse", "mae", "r2", "pearson", "spearman"})
 _OF_SEVERAL: Final = frozenset({"precision_samples", "recall_samples", "f1_samples", "hamming_loss"})
@@ -132,6 +143,13 @@ def known(task: str, problem: Problem | None = None) -> dict[str, Direction]:
         "multi-label": _OF_NUMBERS | _OF_ONE,
     }
     return {name: way for name, way in there.items() if name not in others[problem]}
+
+
+def ordered(task: str, names: Iterable[str], asked: Iterable[str] = ()) -> list[str]:
+    """The names as they are shown: the loss, what is asked for, what people look at first, and then the rest."""
+    there = list(names)
+    first = ["loss", *(name.removeprefix("eval/") for name in asked), *_FIRST[task]]
+    return list(dict.fromkeys([*(name for name in first if name in there), *there]))
 
 
 def direction(task: str, metric: str) -> Direction | None:

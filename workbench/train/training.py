@@ -8,7 +8,7 @@ import torch
 
 from workbench.errors import BadInput
 from workbench.rundir import RunDir
-from workbench.tasks import Verdict
+from workbench.tasks import Verdict, metrics_table
 from workbench.train import attention, checkpoints, resume, saving
 from workbench.train.arguments import training_arguments
 from workbench.train.callback import Rhythm, RunCallback
@@ -223,7 +223,7 @@ class Training:
             step=self._trainer.state.global_step,
             epoch=round(self._trainer.state.global_step / self._rhythm.per_epoch, 6),
             split=split,
-            scalars={f"{prefix}/{name}": value for name, value in verdict.scalars.items()},
+            scalars={f"{prefix}/{name}": verdict.scalars[name] for name in self._in_order(verdict)},
             undefined=[f"{prefix}/{name}" for name in verdict.undefined],
             predictions=written,
             **verdict.report,
@@ -234,6 +234,12 @@ class Training:
             self._undefined |= {(split, name) for name in new}
             step = self._trainer.state.global_step
             self._journal.warn("metric-undefined", f"{', '.join(new)}: no value on {split} at step {step}")
+
+    def _in_order(self, verdict: Verdict) -> list[str]:
+        """The metrics as they are shown: what chooses the checkpoint and what the recipe names come first."""
+        recipe, chooses = self._ready.recipe, self._ready.rule.metric
+        asked = [*([chooses] if chooses else []), *(recipe.evaluate.metrics or [])]
+        return metrics_table.ordered(recipe.task, verdict.scalars, asked)
 
     def _sample(self, step: int) -> None:
         if not self._ranks.first:
