@@ -102,6 +102,17 @@ def has_tokenizer(directory: Path) -> bool:
     return any((directory / name).is_file() for name in _TOKENIZER)
 
 
+def has_chat_template(directory: Path) -> bool:
+    """Whether the tokenizer saved there says how a chat is written."""
+    if any((directory / name).is_file() for name in ("chat_template.jinja", "chat_template.json")):
+        return True
+    try:
+        told = json.loads((directory / "tokenizer_config.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(told, dict) and bool(told.get("chat_template"))
+
+
 def known_type(architecture: str) -> str:
     """The model type transformers knows by that name. Raises ModelError with the nearest there is."""
     types = _model_types()

@@ -118,6 +118,11 @@ def test_a_class_with_a_single_row_means_no_stratifying_and_says_so(load, write)
     ]
 
 
+def test_numbers_to_foresee_are_no_classes_though_a_csv_writes_them_as_text(load, write):
+    write("a.csv", "text,score\n" + "".join(f"t{i},{i / 4}\n" for i in range(30)))
+    assert load(source="a.csv").notes == ["validation: 3 of 30 rows held out of train"]
+
+
 def test_nothing_is_held_out_when_nothing_is_evaluated(load, write, make_recipe, tmp_path):
     write("a.csv", "text,label\na,1\nb,0\n")
     recipe = make_recipe(tables={"evaluate": {"every": "never"}}, source="a.csv")

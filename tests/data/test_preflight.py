@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+from tokenizers import Tokenizer, models
 
 from workbench.config import Home, recipes_dir
 from workbench.tasks.metrics_table import BEST, METRICS, direction
@@ -60,7 +61,12 @@ def test_chats_and_prompts_are_a_row_each_and_not_cut_into_blocks(ask, write):
     scratch = '[model]\narchitecture = "gpt2"\ntokenizer = "bpe"\n[train]\nepochs = 1\nbatch_size = 4'
     chat = '{"messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "ho"}]}\n'
     write("c.jsonl", chat * 44)
-    assert ask('source = "c.jsonl"\nholdout = 4', scratch, task="causal-lm")["steps"]["total"] == 10
+    (said,) = ask('source = "c.jsonl"\nholdout = 4', scratch, task="causal-lm")["problems"]
+    assert "data.messages: the tokenizer has no chat template" in said
+    Tokenizer(models.WordLevel({"[UNK]": 0}, unk_token="[UNK]")).save(str(write("chatty/tokenizer.json", "")))
+    write("chatty/chat_template.jinja", "{{ messages }}")
+    chatty = scratch.replace('"bpe"', '"./chatty"')
+    assert ask('source = "c.jsonl"\nholdout = 4', chatty, task="causal-lm")["steps"]["total"] == 10
     write("p.jsonl", '{"prompt": "a", "completion": "b"}\n' * 44)
     answer = ask('source = "p.jsonl"\nholdout = 4', scratch, task="causal-lm")
     assert answer["steps"] == {"per_epoch": 10, "total": 10, "estimated": False}
@@ -97,6 +103,35 @@ def test_that_lengths_are_not_known_before_a_tokenizer_is_trained_is_said(ask, r
 def test_what_the_tokenizer_does_not_know_is_told(ask, write):
     write("zh.csv", "text,label\n" + "".join(f"很好的酒店{i},{i % 2}\n" for i in range(40)))
     assert any("the tokenizer does not know" in note for note in ask('source = "zh.csv"')["data"]["notes"])
+
+
+def test_a_model_that_cannot_learn_the_task_is_told(ask, write):
+    write("t.csv", "text,target\n" + "a b,c\n" * 20)
+    (said,) = ask('source = "t.csv"', task="seq2seq")["problems"]
+    assert said == "builtin:minilm: bert has no head for seq2seq: use a model such as T5, BART, mBART or Marian"
+    write("t.txt", "some text\n" * 20)
+    (said,) = ask('source = "t.txt"', task="causal-lm")["problems"]
+    assert "bert reads a text both ways, and would see what it is to foresee" in said
+    decoder = '[model]\nname = "builtin:minilm"\nconfig = { is_decoder = true }'
+    assert ask('source = "t.txt"', decoder, task="causal-lm")["ok"]
+    assert ask('source = "t.txt"', task="masked-lm")["ok"]
+    scratch = '[model]\narchitecture = "{}"\ntokenizer = "bpe"'
+    assert ask('source = "t.txt"', scratch.format("bart"), task="causal-lm")["ok"]
+    (said,) = ask('source = "t.txt"', scratch.format("gpt2"), task="masked-lm")["problems"]
+    assert "gpt2 has no head for masked-lm" in said
+
+
+def test_a_label_that_is_another_in_each_row_is_told_rather_than_learnt(ask, write):
+    write("i.csv", "id,text,label\n" + "".join(f"{n},some text {n},{'ab'[n % 2]}\n" for n in range(60)))
+    (said,) = ask('source = "i.csv"\nlabel = "id"')["problems"]
+    assert "id has 54 classes in 54 rows: set data.label to a column of classes" in said
+    assert ask('source = "i.csv"\nlabel = "id"\nproblem = "regression"')["ok"]
+
+
+def test_a_scheme_by_which_no_entity_is_whole_is_told(ask, write):
+    write("n.jsonl", (json.dumps({"tokens": ["a", "b", "c"], "tags": ["B-X", "I-X", "O"]}) + "\n") * 20)
+    (said,) = ask('source = "n.jsonl"\ntag_scheme = "iobes"', task="token-classification")["problems"]
+    assert "no entity of train is whole where tags are read as iobes" in said
 
 
 def test_max_steps_is_the_total(ask, reviews):

@@ -113,6 +113,13 @@ def test_new_weights_of_the_body_are_doubted_and_those_of_the_head_are_not():
     assert f"{len(body)} weights of the body are new" in str(methods.doubts(model, [*body, "classifier.weight"]))
 
 
+def test_a_second_name_of_a_weight_of_the_head_is_not_doubted():
+    from transformers import BertConfig, BertForMaskedLM
+
+    small = BertConfig(vocab_size=9, hidden_size=8, num_hidden_layers=1, num_attention_heads=1, intermediate_size=8)
+    assert methods.doubts(BertForMaskedLM(small), ["cls.predictions.bias", "cls.predictions.decoder.bias"]) is None
+
+
 @pytest.mark.parametrize(
     ("family", "task", "modules"),
     [

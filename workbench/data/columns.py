@@ -88,7 +88,7 @@ def names(table: pa.Table) -> list[str]:
 def described(table: pa.Table) -> str:
     """`text (string), label (whole number), translation.en (string)` for a message."""
     fields = (leaf for name in names(table) for leaf in _leaves(name, table.schema.field(name).type))
-    return ", ".join(f"{clean(name)} ({kind(type)})" for name, type in fields) or "none"
+    return ", ".join(dict.fromkeys(f"{clean(name)} ({kind(type)})" for name, type in fields)) or "none"
 
 
 def _leaves(name: str, type: pa.DataType) -> list[tuple[str, pa.DataType]]:

@@ -48,13 +48,13 @@ def classes(splits: Splits, data: Data) -> list[str]:
     own = multilabel.given(splits, data) if several else _own(splits)
     known = list(data.labels or own or _ordered(found["train"]))
     named = "data.labels" if data.labels else "the classes of train"
+    # What is wrong with the whole column is said before what is wrong with a row of it.
+    check = _check_several if several else _check_train
+    check(splits, found["train"])
     for split, names in found.items():
         if (fault := _unknown(splits, split, names, known, named, data)) is not None:
             raise fault
-    if several:
-        _check_several(splits, found["train"])
-    else:
-        _check_train(splits, found["train"])
+    if not several:
         _note_numbers(splits, data)
     _note_absent(splits, found["train"], known)
     return known
@@ -166,7 +166,7 @@ def _check_few(splits: Splits, there: int, rows: int) -> None:
         raise DataError(
             f"{clean(_column(splits))} has {there} classes in {rows} rows",
             where=str(splits.origins["train"]),
-            mend="set data.label to a column of classes",
+            mend='set data.label to a column of classes, or data.problem = "regression" for numbers to foresee',
         )
 
 

@@ -153,6 +153,12 @@ def _entities(splits: Splits, data: Data) -> dict[str, dict[str, int]]:
         encoded = tagged.encode(splits, split, known, data)
         ids = np.asarray(encoded.flat.combine_chunks(), dtype=np.int64)
         found[split] = tags.entities(known, ids, encoded.offsets)
+    if known.spells_entities and not sum(found["train"].values()):
+        raise DataError(
+            f"no entity of train is whole where tags are read as {known.scheme}: there is nothing to learn",
+            where=str(splits.origins["train"]),
+            mend="leave data.tag_scheme out, or check which column is what",
+        )
     return found
 
 

@@ -239,6 +239,11 @@ def _has_classes(column: pa.ChunkedArray) -> bool:
     """Whether a value stands for a class: a list of them does not, nor does a number with a fraction."""
     if pa.types.is_nested(column.type) or pa.types.is_decimal(column.type):
         return False
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        try:
+            column = pc.cast(pc.utf8_trim_whitespace(column), pa.float64())
+        except pa.ArrowInvalid:
+            return True
     return not pa.types.is_floating(column.type) or not pc.any(pc.not_equal(column, pc.round(column))).as_py()
 
 

@@ -168,9 +168,7 @@ def _said(splits: Splits, data: Data, found: Tagset, there: list[str]) -> list[s
     said = [f"tags are read as {found.scheme}"] if data.tag_scheme is None else []
     if found.scheme == "plain" and data.labels is None and all(name.isdecimal() for name in found.names):
         said.append("tags are numbers: name them in data.labels, and they may spell entities")
-    # Of names that nobody gave, those that train lacks are there to make a scheme whole.
-    given = set(data.labels or _own(splits) or ())
-    absent = [name for name in found.names if name in given - set(there)]
+    absent = [name for name in found.names if name not in set(there)]
     if absent:
         shown = ", ".join(faults.quoted(name) for name in absent[:5]) + (", …" if len(absent) > 5 else "")
         said.append(f"train has no word of {len(absent)} of {len(found.names)} classes of tags: {shown}")

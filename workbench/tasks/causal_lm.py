@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.errors import BadInput, DataError, WorkbenchError
+from workbench import heads
+from workbench.errors import BadInput, DataError, ModelError, WorkbenchError
 from workbench.recipe import Generate, Recipe
 from workbench.tasks import Asked, Judge, Prepared, Verdict, documents, forward, generation, packing, turns, weights
 from workbench.tasks.rows import IGNORED, Batch, Collator, Padding, TokenRows
@@ -48,6 +49,8 @@ class CausalLM:
 
     def config(self, located: Located, tokenizer: Any) -> Any:
         config = weights.read_config(self.recipe.model, located, _vocabulary(located, tokenizer))
+        if (why := heads.unfit(self.name, config.to_dict())) is not None and not self.recipe.model.trust_remote_code:
+            raise ModelError(why, where=located.name)
         self._apart = packing.keeps_apart(config)
         return config
 

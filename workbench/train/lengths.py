@@ -35,7 +35,7 @@ def positions(wanted: Recipe, model: models.Located) -> int | None:
     """How many positions the model has a row for; None where it computes them, or that is not known."""
     if model.type not in _LEARNED:
         return None
-    config = _config(wanted, model)
+    config = config_of(wanted, model)
     found = config.get("n_positions") or config.get("max_position_embeddings")
     return found - _LEARNED[model.type] if isinstance(found, int) else None
 
@@ -70,13 +70,14 @@ def _one(
     if found is None:
         return {}
     train = wanted.train
-    hidden = _config(wanted, model)
+    hidden = config_of(wanted, model)
     width = next((int(hidden[name]) for name in ("hidden_size", "n_embd", "d_model") if name in hidden), _HIDDEN)
     batches = ledger.Batches(train.batch_size, train.group_by_length, train.padding == "max_length", width)
     return {field: ledger.record(found, splits.train.num_rows, chosen, limit, batches)}
 
 
-def _config(wanted: Recipe, model: models.Located) -> dict[str, Any]:
+def config_of(wanted: Recipe, model: models.Located) -> dict[str, Any]:
+    """What is known of the model's config before it is loaded: its file's fields, and the recipe's over them."""
     own: dict[str, Any] = dict(wanted.model.config)
     if model.directory is None:
         return own

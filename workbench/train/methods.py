@@ -9,7 +9,7 @@ from typing import Any, Final
 from workbench.models import Located
 from workbench.recipe import Recipe
 from workbench.train import adapters
-from workbench.train.anatomy import anatomy
+from workbench.train.anatomy import anatomy, unwrapped
 from workbench.train.freezing import freeze, frozen
 
 _ADAPTERS: Final = {"lora", "dora", "qlora"}
@@ -64,16 +64,22 @@ def doubts(model: Any, new: Collection[str]) -> str | None:
     """A sentence where pretrained weights that ought to have been there are new; None where only the head is.
 
     A pooler is passed over: a checkpoint of a masked language model has none, and a classifier's learns with its head.
+    So is the second name of a weight that two modules share, as BERT's two biases of its vocabulary.
     """
     if "*" in new:
         return None
-    head = anatomy(model).head
-    body = [name for name in new if name not in head and ".pooler." not in name]
+    aside = anatomy(model).head | _second_names(unwrapped(model))
+    body = [name for name in new if name not in aside and ".pooler." not in name]
     if not body:
         return None
     named = ", ".join(body[:_FEW]) + (", …" if len(body) > _FEW else "")
     count = "1 weight of the body is" if len(body) == 1 else f"{len(body)} weights of the body are"
     return f"{count} new, not pretrained: is this the right model? ({named})"
+
+
+def _second_names(model: Any) -> set[str]:
+    once = {name for name, _ in model.named_parameters()}
+    return {name for name, _ in model.named_parameters(remove_duplicate=False)} - once
 
 
 def _base(located: Located) -> tuple[str, str | None]:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from workbench import models, recipe
+from workbench import heads, models, recipe
 from workbench.config import Home
 from workbench.data import columns, labels, problem, report, splits, unknown
 from workbench.data.lines import are_lines
@@ -52,8 +52,10 @@ def check(path: Path, search: Sequence[Path], overrides: Sequence[str], home: Ho
     loaded = _attempt(lambda: splits.load(wanted, search), problems)
     data = _attempt(lambda: described(wanted, loaded), problems) if loaded else None
     problems += choice_problems(wanted, loaded if data else None)
+    if model is not None and loaded is not None:
+        problems += chat_problems(wanted, loaded, search)
     if model is not None:
-        problems += length_problems(wanted, model) + disk_problems(wanted, model, home)
+        problems += fit_problems(wanted, model) + length_problems(wanted, model) + disk_problems(wanted, model, home)
     if problems or model is None or loaded is None or data is None:
         return {"ok": False, "problems": list(dict.fromkeys(problems))}
     data |= tokenized(wanted, loaded, model, search, data["notes"])
@@ -142,6 +144,27 @@ def device_problems(wanted: Recipe) -> list[str]:
     problems: list[str] = []
     _attempt(lambda: device.choose(wanted), problems)
     return problems
+
+
+def fit_problems(wanted: Recipe, model: models.Located) -> list[str]:
+    """A model that cannot learn the task. Code of its own may do what transformers cannot."""
+    if wanted.model.trust_remote_code:
+        return []
+    why = heads.unfit(wanted.task, {"model_type": model.type} | lengths.config_of(wanted, model))
+    return [] if why is None else [f"{model.name}: {why}"]
+
+
+def chat_problems(wanted: Recipe, loaded: splits.Splits, search: Sequence[Path]) -> list[str]:
+    """Chats whose tokenizer does not say how a chat is written."""
+    if loaded.columns.shape.name != "chat":
+        return []
+    located = models.locate_tokenizer(wanted.model, search)
+    if located is not None and (located.directory is None or models.has_chat_template(located.directory)):
+        return []
+    return [
+        "data.messages: the tokenizer has no chat template: use a model tuned for chat, or rows with "
+        "data.prompt and data.completion"
+    ]
 
 
 def length_problems(wanted: Recipe, model: models.Located) -> list[str]:
