@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 
 from workbench import recipe, tasks
 from workbench.data import splits as data
-from workbench.models import locate
-from workbench.recipe import Generate
+from workbench.errors import ModelError
+from workbench.models import Located, locate
+from workbench.recipe import Generate, Recipe
 from workbench.tasks import generation
-from workbench.tasks.causal_lm import LanguageJudge
+from workbench.tasks.causal_lm import CausalLM, LanguageJudge
 from workbench.tasks.packing import pack
 from workbench.tasks.token_judge import Texts
 
@@ -179,3 +180,14 @@ def test_what_is_sampled_is_in_the_nucleus(seed, top_p, top_k, temperature):
         shares = torch.zeros(25).scatter(0, kept.indices, kept.values / kept.values.sum())
     likelier = shares[shares > shares[token]].sum()
     assert likelier < top_p + 1e-6
+
+
+def test_a_model_that_sees_both_ways_is_refused_by_the_task_itself(tmp_path):
+    from transformers import BertConfig
+
+    BertConfig().save_pretrained(tmp_path)
+    wanted = Recipe.model_validate(
+        {"name": "x", "task": "causal-lm", "model": {"name": str(tmp_path)}, "data": {"train": "a.txt"}}
+    )
+    with pytest.raises(ModelError, match="bert reads a text both ways, and would see what it is to foresee"):
+        CausalLM(wanted).config(Located(str(tmp_path), None, "local", "x", "bert"), None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import warnings
 from pathlib import Path
 
 import pytest
@@ -139,6 +140,12 @@ def test_adapters_go_where_the_family_has_them_by_default(family, task, modules)
     head = {name for name, weight in model.named_parameters() if weight.requires_grad and "lora_" not in name}
     assert all(("classifier" in name) for name in head)
     assert bool(head) == (task == "text-classification")
+
+
+def test_putting_adapters_in_warns_of_nothing():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        methods.apply(tiny("bert"), asked("train.method=lora"), [], Located("x", None, "local", "x", "bert"))
 
 
 def test_an_unknown_target_names_what_there_is():

@@ -6,6 +6,7 @@ learns whole. Checkpoints and `model/` hold only what has learnt.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Final
@@ -61,7 +62,10 @@ def adapt(
         prepare: Any = prepare_model_for_kbit_training  # peft gives it no types
         model = prepare(model, use_gradient_checkpointing=recipe.train.activation_checkpointing)
     # The plain class passes every argument on; those of peft's tasks know only some.
-    adapted = PeftModel(model, settings)
+    with warnings.catch_warnings():
+        # It asks transformers by a name that is on its way out, of which a user's console need not tell.
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
+        adapted = PeftModel(model, settings)
     settings.base_model_name_or_path, settings.revision = base
     _freeze_saved(adapted, frozen)
     return adapted
