@@ -40,12 +40,12 @@ def jsonable(value: Any) -> Any:
 
 
 def figure(value: float | None) -> str:
-    """A number as people read it: four significant digits, – where there is none."""
+    """A number as people read it: four significant digits, whole where it is large, – where there is none."""
     if value is None:
         return "–"
     if not math.isfinite(value):
         return str(plain(value))
-    return f"{value:.4g}"
+    return f"{value:,.0f}" if 1e4 <= abs(value) < 1e15 else f"{value:.4g}"
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[str] = ()) -> None:
