@@ -49,7 +49,13 @@ def test_no_such_recipe(shell):
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
-        ('name = "r"', 'name = "r', "r.toml: not TOML"),
+        ('name = "r"', 'name = "r', "r.toml:1: not TOML"),
+        ('name = "r"', 'name = "last"', "r.toml:1: name"),
+        ('name = "r"', f"a = {'[' * 5000}", "stand too deep"),
+        ("[data]", "[dta]", "r.toml:5: unknown key dta: did you mean data?"),
+        ("[model]", "learning_rate = 1\n[model]", "unknown key learning_rate: did you mean train.learning_rate?"),
+        ("holdout = 0.25", "holdout = 0.25\n[launch]\nprocesses = 100000", "must be at most 128"),
+        ("holdout = 0.25", "holdout = 0.25\n[train]\nlearning_rate = inf", "must be a finite number"),
         ("holdout = 0.25", "holdot = 0.25", "r.toml:7: unknown key data.holdot: did you mean data.holdout?"),
         ("holdout = 0.25", 'holdout = "x"', "r.toml:7: data.holdout"),
         ('name = "r"', 'name = "../x"', "r.toml:1: name"),
@@ -71,6 +77,23 @@ def test_a_recipe_that_cannot_run_is_refused_with_the_place_and_the_mend(shell, 
 
 
 @pytest.mark.parametrize(
+    ("assignment", "told"),
+    [
+        ("train.epochs", "--set train.epochs: write it as field=value"),
+        ('name="x', '--set name="x: what begins like a TOML string'),
+        ("model.config.n_head=[1", "what begins like a TOML string, list or table is none"),
+        ('train.epochs=1\nname="y"', "--set train.epochs"),
+        ("trian.epochs=1", "unknown field: did you mean train.epochs?"),
+        (f"name={'x' * 5000}", "must have at most 120 characters"),
+    ],
+)
+def test_an_override_that_makes_no_sense_is_named(shell, recipe, assignment, told):
+    answer = refused(shell, "r.toml", "--set", assignment)
+    assert told in answer
+    assert len(answer) < 300
+
+
+@pytest.mark.parametrize(
     ("rows", "told"),
     [
         ("", "rows.jsonl"),
@@ -83,6 +106,13 @@ def test_a_recipe_that_cannot_run_is_refused_with_the_place_and_the_mend(shell, 
 def test_data_that_cannot_be_used_is_refused_before_training(shell, recipe, rows, told):
     (shell.directory / "rows.jsonl").write_text(rows)
     assert told in refused(shell, "r.toml")
+
+
+def test_a_home_of_nobody_and_a_relative_data_directory(shell, tmp_path):
+    assert "there is no such user" in shell("ls", code=2, WORKBENCH_HOME="~nobody-of-that-name/x").stderr
+    shell("ls", WORKBENCH_HOME="", XDG_DATA_HOME="relative", HOME=str(tmp_path / "me"))
+    assert not (shell.directory / "relative").exists()
+    assert (tmp_path / "me/.local/share/workbench").is_dir()
 
 
 def test_a_home_that_is_not_writable(shell, recipe, tmp_path):

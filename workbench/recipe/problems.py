@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 from workbench.nearest import closest
 from workbench.recipe.schema import fields
+from workbench.text import cut
 
-_HEADER = re.compile(r"^\s*\[\s*([\w.\-]+)\s*\]")
+_SHOWN: Final = 80  # cells of a value that a sentence shows
+_HEADER = re.compile(r"^\s*\[\[?\s*([\w.\-]+)\s*\]")
 _KEY = re.compile(r"^\s*([\w\-]+(?:\s*\.\s*[\w\-]+)*)\s*=")
 
 
@@ -30,9 +32,11 @@ def sentences(faults: Iterable[Any], table: dict[str, Any], text: str, where: st
 def did_you_mean(field: str) -> str:
     """`did you mean train.learning_rate?`, or nothing where no field is close: the whole path first, then its end."""
     known = list(fields())
+    tables = {name.rsplit(".", 1)[0] for name in known if "." in name}
     last = {name.rsplit(".", 1)[-1]: name for name in known}
     end = closest(field.rsplit(".", 1)[-1], last)
-    close = closest(field, known) or (last[end] if end else None)
+    own = [] if "." in field else [*tables, *(name for name in known if "." not in name)]
+    close = closest(field, own) or closest(field, known) or (last[end] if end else None)
     return f"did you mean {close}?" if close else ""
 
 
@@ -73,10 +77,13 @@ def _problem(
 
 
 def _given(value: Any, field: str) -> str:
-    return "" if isinstance(value, dict) or not field else f" = {json.dumps(value, ensure_ascii=False, default=str)}"
+    if isinstance(value, dict) or not field:
+        return ""
+    return f" = {cut(json.dumps(value, ensure_ascii=False, default=str), _SHOWN)}"
 
 
 _TYPES = {
+    "finite_number": "must be a finite number",
     "int_type": "must be a whole number",
     "float_type": "must be a number",
     "string_type": "must be a string in quotes",
@@ -94,6 +101,10 @@ def _allowed(fault: Any, field: str) -> str:
         return str(context["error"])
     if kind == "literal_error":
         return f"must be one of {context['expected'].replace(' or ', ', ')}"
+    if kind == "string_too_short":
+        return "must not be empty"
+    if kind == "string_too_long":
+        return f"must have at most {context['max_length']} characters"
     bounds = {
         "greater_than": ("gt", "more than"),
         "greater_than_equal": ("ge", "at least"),
@@ -102,5 +113,6 @@ def _allowed(fault: Any, field: str) -> str:
     }
     if kind in bounds:
         key, words = bounds[kind]
-        return f"must be {words} {context[key]}"
+        bound = context[key]
+        return f"must be {words} {int(bound) if bound == int(bound) else bound}"
     return _TYPES.get(kind, str(fault["msg"]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,9 @@ from pydantic import ValidationError
 from workbench.errors import RecipeError
 from workbench.recipe.problems import did_you_mean, sentences
 from workbench.recipe.schema import TABLES, Recipe, fields
+from workbench.text import cut
 
+_AT = re.compile(r"(?P<what>.*) \(at line (?P<line>\d+), column (?P<column>\d+)\)", re.DOTALL)
 _BYTE_ORDER_MARK = "\ufeff"  # some editors begin a UTF-8 file with it; TOML has no place for it
 
 
@@ -31,17 +34,14 @@ def load(path: Path, overrides: list[str] | None = None) -> Recipe:
 
 def parse(text: str, *, where: str = "recipe", overrides: list[str] | None = None) -> Recipe:
     """The recipe in `text`. `where` names it in messages. Raises RecipeError, every problem in it."""
-    try:
-        table = tomllib.loads(text.removeprefix(_BYTE_ORDER_MARK))
-    except tomllib.TOMLDecodeError as error:
-        raise RecipeError([f"not TOML: {error}"], where=where) from error
+    table = _table(text, where)
     problems: list[str] = []
     overridden: set[str] = set()
     for assignment in overrides or []:
         try:
             overridden.add(_override(table, assignment))
         except ValueError as error:
-            problems.append(f"--set {assignment}: {error}")
+            problems.append(f"--set {cut(assignment, 80)}: {error}")
     try:
         recipe = Recipe.model_validate(table)
     except ValidationError as error:
@@ -50,6 +50,17 @@ def parse(text: str, *, where: str = "recipe", overrides: list[str] | None = Non
     if problems:
         raise RecipeError(problems)
     return recipe
+
+
+def _table(text: str, where: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text.removeprefix(_BYTE_ORDER_MARK))
+    except tomllib.TOMLDecodeError as error:
+        at = _AT.fullmatch(str(error))
+        told = f"{at['what']} at column {at['column']}" if at else str(error)
+        raise RecipeError([f"{where}:{at['line']}: not TOML: {told}" if at else f"{where}: not TOML: {told}"]) from error
+    except RecursionError as error:
+        raise RecipeError(["lists or tables stand too deep in one another: write it flat"], where=where) from error
 
 
 def _override(table: dict[str, Any], assignment: str) -> str:
@@ -69,8 +80,18 @@ def _override(table: dict[str, Any], assignment: str) -> str:
     if value.strip() in {"none", "null"}:
         table.pop(last, None)
         return key
-    try:
-        table[last] = tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
-        table[last] = value
+    table[last] = _value(value)
     return key
+
+
+def _value(text: str) -> Any:
+    """The value after `=`: TOML, or else the text itself, so that a string needs no quotes. Raises ValueError."""
+    try:
+        parsed = tomllib.loads(f"value = {text}")
+    except (tomllib.TOMLDecodeError, RecursionError):
+        if text.lstrip().startswith(('"', "'", "[", "{")):
+            raise ValueError(
+                "what begins like a TOML string, list or table is none: mend its quotes or brackets"
+            ) from None
+        return text
+    return parsed["value"] if len(parsed) == 1 else text

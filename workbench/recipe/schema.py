@@ -269,7 +269,7 @@ class Launch(Section):
     """Where and how the processes run."""
 
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: a GPU where there is one")
-    processes: Positive = Field(1, description="ranks; more than one start through torch.distributed.run")
+    processes: int = Field(1, ge=1, le=128, description="ranks; more than one start through torch.distributed.run")
     threads: Positive | None = Field(None, description="CPU threads of each rank")
     stall_minutes: float = Field(30, gt=0, description="no progress for so long is a warning")
     env: dict[str, str] = Field(default_factory=dict, description="environment of the trainer; no secrets")
@@ -295,6 +295,8 @@ class Recipe(Section):
     def _no_path(cls, value: str) -> str:
         if "/" in value or "\\" in value or value.startswith(".") or not value.isprintable() or value != value.strip():
             raise ValueError("a name has no slashes, no control characters and does not begin with a dot")
+        if value == "last":
+            raise ValueError("last is the newest run, whatever its name: take another")
         return value
 
     @field_validator("tags")

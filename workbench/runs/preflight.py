@@ -15,6 +15,7 @@ from typing import Any
 
 from workbench.config import Home
 from workbench.errors import RecipeError, WorkbenchError
+from workbench.recipe import load
 
 
 def preflight(recipe: Path, search: Sequence[Path], overrides: Sequence[str] = (), *, home: Home) -> dict[str, Any]:
@@ -34,6 +35,7 @@ def measure(recipe: Path, search: Sequence[Path], overrides: Sequence[str] = (),
 
 
 def _asked(module: str, recipe: Path, search: Sequence[Path], overrides: Sequence[str], home: Home) -> dict[str, Any]:
+    load(recipe, list(overrides))  # what is wrong with the recipe itself is said at once
     argv = [sys.executable, "-m", module, str(recipe), "--home", str(home.path)]
     argv += [word for directory in search for word in ("--base-dir", str(directory))]
     argv += [word for assignment in overrides for word in ("--set", assignment)]
