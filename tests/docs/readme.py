@@ -8,6 +8,7 @@ import typer
 
 from workbench import events
 from workbench.cli.app import cli
+from workbench.cli.help import usage
 from workbench.recipe import fields
 from workbench.tui import bindings
 
@@ -29,25 +30,9 @@ def _usages(group: Any, prefix: str) -> list[tuple[str, str]]:
         if hasattr(command, "commands"):
             rows += _usages(command, f"{prefix} {name}")
         else:
-            words = [f"{prefix} {name}", *(_shown(parameter) for parameter in command.params)]
-            rows.append((" ".join(word for word in words if word), command.get_short_help_str(200)))
+            words = [f"{prefix} {name}", *usage(command.params)]
+            rows.append((" ".join(words), command.get_short_help_str(200)))
     return rows
-
-
-def _shown(parameter: Any) -> str:
-    if parameter.param_type_name == "argument":
-        shown = (parameter.metavar or parameter.name.upper()).strip("[]")
-        return shown if parameter.required else f"[{shown}]"
-    if parameter.name == "help" or getattr(parameter, "hidden", False):
-        return ""
-    flag = next(name for name in parameter.opts if name.startswith("--"))
-    if parameter.secondary_opts:
-        return f"[{parameter.secondary_opts[0]}]"
-    if parameter.is_flag:
-        return f"[{flag}]"
-    return (
-        f"[{flag} {parameter.metavar or parameter.name.upper().replace('_', '-')}{' …' if parameter.multiple else ''}]"
-    )
 
 
 def recipe_fields() -> str:

@@ -54,7 +54,7 @@ def test_a_field_of_several_types_is_one_problem():
 
 def test_text_that_is_not_toml_says_where():
     assert problems('name = "x\n') == [told := problems('name = "x\n')[0]]
-    assert told.startswith("recipe:1: not TOML")
+    assert told.startswith("r.toml:1: not TOML")
 
 
 def test_a_missing_file_says_so(tmp_path: Path):

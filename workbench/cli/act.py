@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from workbench.cli.follow import follow
+from workbench.cli.help import Command
 from workbench.cli.output import AsJson, emit, say
 from workbench.cli.read import Handle
 from workbench.cli.session import find, home_of
@@ -19,7 +20,7 @@ from workbench.runs import control
 
 def register(cli: typer.Typer) -> None:
     for command in (stop, resume, rm, restore, tag, note, reindex):
-        cli.command(command.__name__)(command)
+        cli.command(command.__name__, cls=Command)(command)
 
 
 def _done(as_json: bool, text: str, **facts: Any) -> None:
@@ -49,7 +50,11 @@ def resume(
     run: Handle,
     accept: Annotated[
         list[str] | None,
-        typer.Option("--accept", help="A difference to accept: data, tokenizer, batch, world, recipe."),
+        typer.Option(
+            "--accept",
+            metavar="WHAT",
+            help="A difference to accept: data, tokenizer, batch, world, recipe; may be repeated.",
+        ),
     ] = None,
     following: Annotated[bool, typer.Option("--follow", help="Show progress until the end.")] = False,
     as_json: AsJson = False,
@@ -85,7 +90,7 @@ def restore(context: typer.Context, run: Handle, as_json: AsJson = False) -> Non
 def tag(
     context: typer.Context,
     run: Handle,
-    tags: Annotated[list[str], typer.Argument(help="Tags to add.")],
+    tags: Annotated[list[str], typer.Argument(metavar="TAG", help="Tags to add.")],
     remove: Annotated[bool, typer.Option("--remove", help="Take them off instead.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -100,7 +105,7 @@ def tag(
 def note(
     context: typer.Context,
     run: Handle,
-    text: Annotated[str, typer.Argument(help="The note; replaces the one before.")],
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="The note; replaces the one before.")],
     as_json: AsJson = False,
 ) -> None:
     """Write a note about a run."""

@@ -10,11 +10,13 @@ import typer
 
 from workbench import __version__
 from workbench.cli import act, demo, doctor, export, launch, predict, read, recipes
+from workbench.cli.help import Group
 from workbench.config import Home
 from workbench.text import clean
 
 cli = typer.Typer(
     name="workbench",
+    cls=Group,
     help="A terminal workbench for fine-tuning language models. Without a command it opens the TUI.",
     add_completion=False,
     rich_markup_mode=None,
@@ -54,7 +56,7 @@ def run(arguments: list[str], home: Path | None) -> int:
         result = command.main(arguments, prog_name="workbench", standalone_mode=False, obj=Home.resolve(home))
     except _UsageError as error:
         told = " ".join(_told(error).split()).rstrip(".")
-        print(f"workbench: {clean(told)}: see `workbench --help`", file=sys.stderr)
+        print(f"workbench: {clean(told)}: see `{_command_of(error)} --help`", file=sys.stderr)
         return 2
     except typer.Abort:
         return 130
@@ -63,6 +65,11 @@ def run(arguments: list[str], home: Path | None) -> int:
             raise end.__context__ from None
         raise
     return result if isinstance(result, int) else 0
+
+
+def _command_of(error: Exception) -> str:
+    """`workbench run`: the command whose help says what was wrong."""
+    return str(getattr(getattr(error, "ctx", None), "command_path", None) or "workbench")
 
 
 def _told(error: Exception) -> str:

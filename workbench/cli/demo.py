@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from workbench.cli.follow import follow
+from workbench.cli.help import Command
 from workbench.cli.launch import Overrides
 from workbench.cli.output import figure, say
 from workbench.cli.predict import print_answer
@@ -15,7 +16,6 @@ from workbench.cli.session import home_of, registry_of
 from workbench.config import Home, recipe_file
 from workbench.lab.opened import Model
 from workbench.rundir import RunDir
-from workbench.runs.start import start
 
 SENTENCES = (
     "I cannot stand it anymore!",
@@ -25,15 +25,22 @@ SENTENCES = (
 
 
 def register(cli: typer.Typer) -> None:
-    cli.command("demo")(demo)
+    cli.command("demo", cls=Command)(demo)
 
 
 def demo(
     context: typer.Context,
     overrides: Overrides = None,
-    tui: Annotated[bool, typer.Option("--tui/--no-tui", help="Open the TUI on the live run.")] = True,
+    tui: Annotated[
+        bool,
+        typer.Option(
+            "--tui/--no-tui", help="Print progress, metrics and predictions; else the TUI opens on the live run."
+        ),
+    ] = True,
 ) -> int:
     """Fine-tune the packaged MiniLM on the built-in reviews and watch it."""
+    from workbench.runs.start import start
+
     home = home_of(context)
     recipe = recipe_file("demo-sentiment")
     run = start(home, recipe, search=[recipe.parent], overrides=overrides or [], argv=sys.argv)

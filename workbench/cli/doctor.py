@@ -15,6 +15,7 @@ from typing import Literal
 import typer
 
 from workbench import __version__
+from workbench.cli.help import Command
 from workbench.cli.output import AsJson, emit, say
 from workbench.cli.session import home_of
 from workbench.config import Home
@@ -38,7 +39,7 @@ class Finding:
 
 
 def register(cli: typer.Typer) -> None:
-    cli.command("doctor")(doctor)
+    cli.command("doctor", cls=Command)(doctor)
 
 
 def doctor(context: typer.Context, as_json: AsJson = False) -> int:

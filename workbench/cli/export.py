@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from workbench.cli.help import Command
 from workbench.cli.output import AsJson, emit, say
 from workbench.cli.predict import checkpoint_of
 from workbench.cli.read import Handle
@@ -16,7 +17,7 @@ from workbench.runs.export import export as taken_out
 
 
 def register(cli: typer.Typer) -> None:
-    cli.command("export")(export)
+    cli.command("export", cls=Command)(export)
 
 
 def export(
@@ -26,7 +27,9 @@ def export(
     to: Annotated[
         Path | None, typer.Option("--to", metavar="DIR", help="Where; default: ./NAME-ID. Never written over.")
     ] = None,
-    checkpoint: Annotated[str | None, typer.Option("--checkpoint", help="step-N or N; default: the model.")] = None,
+    checkpoint: Annotated[
+        str | None, typer.Option("--checkpoint", metavar="C", help="step-N or N; default: the model.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Copy the model of a run out, to load with `from_pretrained` anywhere."""

@@ -11,13 +11,12 @@ from typing import Annotated, Any, Final
 import typer
 
 from workbench.cli.follow import follow
+from workbench.cli.help import Command
 from workbench.cli.output import AsJson, emit, say
 from workbench.cli.session import home_of
 from workbench.config import recipe_file
 from workbench.models import BPE
 from workbench.reporting import measured_lines, report_lines
-from workbench.runs.preflight import measure, preflight
-from workbench.runs.start import start
 from workbench.spans import Line, plain
 
 _WIDTH: Final = 80
@@ -28,20 +27,22 @@ Overrides = Annotated[
 
 
 def register(cli: typer.Typer) -> None:
-    cli.command("run")(run)
-    cli.command("check")(check)
+    cli.command("run", cls=Command)(run)
+    cli.command("check", cls=Command)(check)
 
 
 def run(
     context: typer.Context,
     recipe: RecipePath,
     overrides: Overrides = None,
-    name: Annotated[str | None, typer.Option("--name", help="Another name for the run.")] = None,
-    tags: Annotated[list[str] | None, typer.Option("--tag", help="A tag; may be repeated.")] = None,
+    name: Annotated[str | None, typer.Option("--name", metavar="NAME", help="Another name for the run.")] = None,
+    tags: Annotated[list[str] | None, typer.Option("--tag", metavar="TAG", help="A tag; may be repeated.")] = None,
     following: Annotated[bool, typer.Option("--follow", help="Show progress until the end.")] = False,
     as_json: AsJson = False,
 ) -> int:
     """Validate a recipe and start it as a run that goes on without this terminal."""
+    from workbench.runs.start import start  # with pydantic, which no help text needs
+
     path = recipe_file(recipe)
     changes = [*(overrides or []), *([f"name={json.dumps(name, ensure_ascii=False)}"] if name is not None else [])]
     started = start(
@@ -69,6 +70,8 @@ def check(
     as_json: AsJson = False,
 ) -> int:
     """Validate a recipe, find its model and data, and tell all there is to know before it runs."""
+    from workbench.runs.preflight import measure, preflight
+
     path = recipe_file(recipe)
     asked = (path, [path.parent, Path.cwd()], overrides or [])
     answer = preflight(*asked, home=home_of(context))

@@ -6,13 +6,15 @@ import json
 import math
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Any
 
 import typer
 
 from workbench.events import plain
 from workbench.text import cells, clean, cut, pad
+
+_LEAST = 10  # cells of a column that is cut
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON (documented in the README).")]
 
@@ -48,20 +50,46 @@ def figure(value: float | None) -> str:
     return f"{value:,.0f}" if 1e4 <= abs(value) < 1e15 else f"{value:.4g}"
 
 
-def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[str] = ()) -> None:
-    """Columns lined up by terminal cells. On a terminal the widest column gives way so that a row fits a line."""
+def print_table(
+    header: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    right: Sequence[str] = (),
+    whole: Sequence[str] = (),
+    spare: Sequence[str] = (),
+) -> None:
+    """Columns lined up by terminal cells. `right` are flush right.
+
+    On a terminal a row fits a line: the widest column gives way, but none of `whole` (an id that is cut is no id);
+    where that is not enough, the columns of `spare` are left out, the first first.
+    """
     table = [[clean(cell) for cell in row] for row in [header, *rows]]
-    widths = [max(cells(row[column]) for row in table) for column in range(len(header))]
+    widths = {name: max(cells(row[column]) for row in table) for column, name in enumerate(header)}
     if sys.stdout.isatty():
-        _squeeze(widths, shutil.get_terminal_size().columns - 2 * (len(widths) - 1))
+        widths = _fitted(widths, shutil.get_terminal_size().columns, whole, spare)
     for row in table:
         fields = [
-            pad(cut(cell, width), width, right=name in right)
-            for cell, width, name in zip(row, widths, header, strict=True)
+            pad(cut(cell, widths[name]), widths[name], right=name in right)
+            for cell, name in zip(row, header, strict=True)
+            if name in widths
         ]
         print("  ".join(fields).rstrip())
 
 
-def _squeeze(widths: list[int], room: int) -> None:
-    while sum(widths) > room and max(widths) > 6:
-        widths[widths.index(max(widths))] -= 1
+def _fitted(widths: dict[str, int], columns: int, whole: Sequence[str], spare: Sequence[str]) -> dict[str, int]:
+    """The widths with which a row fits `columns` cells, where it can be made to."""
+    least = {name: width if name in whole else min(width, _LEAST) for name, width in widths.items()}
+    kept = dict(widths)
+    for name in spare:
+        if _row(least[name] for name in kept) <= columns:
+            break
+        kept.pop(name, None)
+    while _row(kept.values()) > columns and kept != (floor := {name: least[name] for name in kept}):
+        kept[max((name for name in kept if kept[name] > floor[name]), key=lambda name: kept[name])] -= 1
+    return kept
+
+
+def _row(widths: Iterable[int]) -> int:
+    """The cells that a row of such columns takes, two between each."""
+    found = list(widths)
+    return sum(found) + 2 * (len(found) - 1)

@@ -9,6 +9,7 @@ import typer
 
 from workbench.answers import parse
 from workbench.cli import given
+from workbench.cli.help import Command
 from workbench.cli.output import AsJson, emit, say
 from workbench.cli.session import find
 from workbench.errors import BadInput
@@ -23,27 +24,42 @@ _HEIGHT: Final = 60
 
 
 def register(cli: typer.Typer) -> None:
-    cli.command("predict")(predict)
+    cli.command("predict", cls=Command)(predict)
 
 
 def predict(
     context: typer.Context,
     run: Annotated[str, typer.Argument(metavar="RUN", help="A run, or a directory with a model in it.")],
-    texts: Annotated[list[str] | None, typer.Argument(metavar="[TEXT …]", help="Default: lines of stdin.")] = None,
+    texts: Annotated[list[str] | None, typer.Argument(metavar="TEXT", help="Default: lines of standard input.")] = None,
     second: Annotated[
-        str | None, typer.Option("--with", help="The second text: of a pair, or the context of the questions.")
+        str | None,
+        typer.Option("--with", metavar="TEXT", help="The second text: of a pair, or the context of the questions."),
     ] = None,
     file: Annotated[
-        Path | None, typer.Option("--file", help="A text on each line, or rows: .jsonl, .csv, .tsv, .json, .parquet.")
+        Path | None,
+        typer.Option(
+            "--file", metavar="FILE", help="A text on each line, or rows: .jsonl, .csv, .tsv, .json, .parquet."
+        ),
     ] = None,
-    checkpoint: Annotated[str | None, typer.Option("--checkpoint", help="step-N or N; default: the best.")] = None,
+    checkpoint: Annotated[
+        str | None, typer.Option("--checkpoint", metavar="C", help="step-N or N; default: the best.")
+    ] = None,
     top_k: Annotated[
-        int | None, typer.Option("--top-k", min=1, help="So many labels; or sample from so many tokens.")
+        int | None, typer.Option("--top-k", metavar="N", min=1, help="So many labels; or sample from so many tokens.")
     ] = None,
-    max_new_tokens: Annotated[int | None, typer.Option("--max-new-tokens", min=1, help="Length generated.")] = None,
-    temperature: Annotated[float | None, typer.Option("--temperature", min=0.0, help="0 is greedy.")] = None,
-    top_p: Annotated[float | None, typer.Option("--top-p", min=0.0, max=1.0, help="Nucleus sampling.")] = None,
-    seed: Annotated[int | None, typer.Option("--seed", help="Of the sampling.")] = None,
+    max_new_tokens: Annotated[
+        int | None, typer.Option("--max-new-tokens", metavar="N", min=1, help="Length generated.")
+    ] = None,
+    temperature: Annotated[
+        float | None, typer.Option("--temperature", metavar="T", min=0.0, help="0 is greedy.")
+    ] = None,
+    top_p: Annotated[
+        float | None,
+        typer.Option("--top-p", metavar="P", min=0.0, max=1.0, help="Sample from the smallest set with this mass."),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", metavar="N", min=0, max=2**32 - 1, help="Of the sampling.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Predict on texts: from the arguments, a file, or standard input."""
@@ -84,7 +100,7 @@ def checkpoint_of(run: RunDir, checkpoint: str) -> Path:
     step = run.checkpoints / (checkpoint if checkpoint.startswith("step-") else f"step-{checkpoint}")
     if not step.is_dir() or step.parent != run.checkpoints:
         known = sorted((found.name for found in run.checkpoints.glob("step-*")), key=lambda name: int(name[5:]))
-        raise BadInput(f"no checkpoint {checkpoint} in {run.id}", mend=f"it has {', '.join(known) or 'none'}")
+        raise BadInput(f"no checkpoint {checkpoint!r} in {run.id}", mend=f"it has {', '.join(known) or 'none'}")
     return step
 
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from workbench.cli.follow import follow
+from workbench.cli.help import Command
 from workbench.cli.output import AsJson, emit, figure, print_table, say
 from workbench.cli.session import find, home_of, registry_of
 from workbench.config import Home
@@ -17,7 +18,6 @@ from workbench.errors import BadInput
 from workbench.events import END_STATES, Event, read_all
 from workbench.headline import headline_key
 from workbench.paired import sentence
-from workbench.recipe import flatten
 from workbench.registry import Registry, RunRow
 from workbench.rundir import RunDir
 from workbench.series import format_age, format_duration
@@ -27,13 +27,17 @@ Handle = Annotated[str, typer.Argument(metavar="RUN", help="An id, a unique pref
 
 def register(cli: typer.Typer) -> None:
     for command in (ls, show, diff, points, tail):
-        cli.command(command.__name__)(command)
+        cli.command(command.__name__, cls=Command)(command)
 
 
 def ls(
     context: typer.Context,
-    query: Annotated[str, typer.Argument(metavar="[FILTER]", help="As in the TUI: state:running eval/f1>.9")] = "",
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many.")] = 1000,
+    query: Annotated[
+        str, typer.Argument(metavar="FILTER", help="As in the TUI, such as: state:running eval/f1>.9")
+    ] = "",
+    limit: Annotated[
+        int, typer.Option("--limit", "-n", metavar="N", min=1, max=10**9, help="At most so many; default: 1000.")
+    ] = 1000,
     deleted: Annotated[bool, typer.Option("--deleted", help="Those removed with rm as well.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -83,6 +87,8 @@ def _print_runs(rows: list[RunRow]) -> None:
             for row in rows
         ],
         right=("LOSS", "AGE"),
+        whole=("ID", "STATE", "LOSS", "METRIC", "AGE"),
+        spare=("TASK", "MODEL", "TAGS", "LOSS", "METRIC", "AGE", "NAME"),
     )
 
 
@@ -164,6 +170,8 @@ def _print_details(row: RunRow, details: dict[str, Any]) -> None:
                 if not key.startswith("system/")
             ],
             right=("LAST", "MIN", "MAX", "BEST", "AT STEP", "95%"),
+            whole=("METRIC",),
+            spare=("AT STEP", "MIN", "MAX", "95%", "BEST"),
         )
     for warning in details["warnings"]:
         say(f"  warning: {warning.get('text', warning.get('code', ''))}")
@@ -175,6 +183,8 @@ def diff(context: typer.Context, left: Handle, right: Handle, as_json: AsJson = 
     """What differs between two runs: recipe fields, metrics, and how they do on the same rows."""
     with registry_of(home_of(context)) as registry:
         rows = [registry.find(handle, include_deleted=True) for handle in (left, right)]
+    from workbench.recipe import flatten  # with pydantic: half of what any other command takes to begin
+
     paired = _paired(*(RunDir(home_of(context).runs / row.id) for row in rows))
     changed = _changed(flatten(rows[0].recipe), flatten(rows[1].recipe))
     metrics = _changed(*({key: s.best if s.best is not None else s.last for key, s in row.metrics.items()
@@ -219,7 +229,7 @@ def _short(value: Any) -> str:
 def points(
     context: typer.Context,
     run: Handle,
-    key: Annotated[str, typer.Argument(help="A scalar, such as train/loss.")],
+    key: Annotated[str, typer.Argument(metavar="KEY", help="A scalar, such as train/loss.")],
     as_json: AsJson = False,
 ) -> None:
     """Every logged point of one scalar: step, value, time."""
@@ -239,7 +249,9 @@ def tail(
     context: typer.Context,
     run: Handle,
     following: Annotated[bool, typer.Option("--follow", "-f", help="Until the run ends.")] = False,
-    lines: Annotated[int, typer.Option("--lines", "-n", min=1, help="How many events back.")] = 10,
+    lines: Annotated[
+        int, typer.Option("--lines", "-n", metavar="N", min=1, help="How many events back; default: 10.")
+    ] = 10,
     as_json: AsJson = False,
 ) -> int:
     """The last events of a run; with -f its progress until the end."""

@@ -8,11 +8,12 @@ from typing import Annotated
 
 import typer
 
+from workbench.cli.help import Command, Group
 from workbench.cli.output import AsJson, emit, print_table
 from workbench.config import recipes_dir
 from workbench.errors import BadInput
 
-cli = typer.Typer(rich_markup_mode=None)
+cli = typer.Typer(cls=Group, rich_markup_mode=None)
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="As `recipes ls` lists it.")]
 
@@ -28,9 +29,9 @@ def _named(name: str) -> Path:
     return found[0]
 
 
-@cli.command("ls")
+@cli.command("ls", cls=Command)
 def list_recipes(as_json: AsJson = False) -> None:
-    """List them."""
+    """List the recipes that come with workbench."""
     rows = []
     for path in _shipped():
         table = tomllib.loads(path.read_text("utf-8"))
@@ -47,21 +48,28 @@ def list_recipes(as_json: AsJson = False) -> None:
     if as_json:
         emit(rows)
     else:
-        print_table(("NAME", "TASK", "MODEL", "DATA"), [(r["name"], r["task"], r["model"], r["data"]) for r in rows])
+        print_table(
+            ("NAME", "TASK", "MODEL", "DATA"),
+            [(r["name"], r["task"], r["model"], r["data"]) for r in rows],
+            whole=("NAME",),
+            spare=("DATA", "MODEL", "TASK"),
+        )
 
 
-@cli.command("show")
+@cli.command("show", cls=Command)
 def show_recipe(name: Name) -> None:
-    """Print one."""
+    """Print a recipe."""
     print(_named(name).read_text("utf-8"), end="")
 
 
-@cli.command("cp")
+@cli.command("cp", cls=Command)
 def copy_recipe(
     name: Name,
-    target: Annotated[Path, typer.Argument(help="A new file, or a directory to put it in.")] = Path("."),
+    target: Annotated[
+        Path, typer.Argument(metavar="TARGET", help="A new file, or a directory to put it in; default: here.")
+    ] = Path("."),
 ) -> None:
-    """Copy one to a file of your own, to change it."""
+    """Copy a recipe to a file of your own, to change it."""
     source = _named(name)
     path = target / source.name if target.is_dir() else target
     try:
@@ -70,5 +78,6 @@ def copy_recipe(
     except FileExistsError as error:
         raise BadInput("is there already", where=str(path), mend="give another name") from error
     except OSError as error:
-        raise BadInput(f"cannot be written ({error.strerror})", where=str(path)) from error
+        mend = "give a file in a directory that is there and can be written"
+        raise BadInput(f"cannot be written ({error.strerror})", where=str(path), mend=mend) from error
     print(path)

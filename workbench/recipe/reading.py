@@ -58,7 +58,8 @@ def _table(text: str, where: str) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as error:
         at = _AT.fullmatch(str(error))
         told = f"{at['what']} at column {at['column']}" if at else str(error)
-        raise RecipeError([f"{where}:{at['line']}: not TOML: {told}" if at else f"{where}: not TOML: {told}"]) from error
+        place = f"{where}:{at['line']}" if at else where
+        raise RecipeError([f"{place}: not TOML: {told}"]) from error
     except RecursionError as error:
         raise RecipeError(["lists or tables stand too deep in one another: write it flat"], where=where) from error
 
