@@ -63,7 +63,7 @@ def resume(
     home, row, directory = find(context, run)
     control.resume(home, directory, accept=tuple(accept or ()))
     _done(as_json, f"{row.id} goes on", id=row.id, resumed=True)
-    return follow(home, directory, out=sys.stderr if as_json else sys.stdout) if following else 0
+    return follow(home, directory, out=sys.stderr if as_json else sys.stdout, past=False) if following else 0
 
 
 def rm(context: typer.Context, run: Handle, as_json: AsJson = False) -> None:

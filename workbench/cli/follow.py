@@ -5,9 +5,10 @@ It reads the run's logs directly, so that it needs no registry and shows each po
 
 from __future__ import annotations
 
+import os
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TextIO
 
 from workbench.cli.output import figure
@@ -19,58 +20,81 @@ from workbench.series import format_duration
 from workbench.text import clean, cut
 
 _POLL = 0.2  # seconds between looks at the logs
+_SCORES = 5  # of an evaluation, in a line
+_AFRESH = "\r\x1b[K"
 _PLAIN_EVERY = 10.0  # seconds between lines where the output is no terminal
 
 
 @dataclass
 class Progress:
-    """What the logs have said so far."""
+    """What the logs have said so far. Times are wall-clock seconds."""
 
     step: int = 0
     total: int = 0
     loss: float | None = None
-    started: float | None = None
-    latest: float = 0.0
+    best: str = ""
+    began: float | None = None
     end: Event | None = None
-    trainer_end: Event | None = None
-    evaluations: list[Event] = field(default_factory=list)
+    evaluation: Event | None = None
+    _attempt: int = 0
+    _first: tuple[int, float] = (0, 0.0)
+    _latest: float = 0.0
 
     def take(self, event: Event, *, from_supervisor: bool) -> None:
         if event.type == "plan":
             self.total = int(event.fields.get("total_steps") or 0)
+            self.best = str(event.fields.get("best") or "")
         elif event.type == "step":
             self._take_step(event)
         elif event.type == "eval":
-            self.evaluations.append(event)
+            self.evaluation = event
         elif event.type == "started":
-            self.end = self.trainer_end = None
+            self.began, self.end = event.t, None
         elif event.type == "finished" and from_supervisor:
             self.end = event
-        elif event.type == "finished":
-            self.trainer_end = event
 
     def _take_step(self, event: Event) -> None:
-        self.step = int(event.fields["step"])
-        self.started = self.started or event.t
-        self.latest = event.t
+        self.step, self._latest = int(event.fields["step"]), event.t
+        if event.attempt != self._attempt:  # what lies between two attempts was no training
+            self._attempt, self._first = event.attempt, (self.step, event.t)
         loss = event.fields.get("scalars", {}).get("train/loss")
         self.loss = self.loss if loss is None else number(loss)
 
     def line(self) -> str:
         if not self.step:
             return "starting: loading the model and the data"
-        words = [f"step {self.step:,}/{self.total:,}" if self.total else f"step {self.step:,}"]
+        words = [f"step {self.step:,}"]
+        if self.total:
+            words = [f"{min(100, 100 * self.step // self.total)}%", f"step {self.step:,}/{self.total:,}"]
         if self.loss is not None:
             words.append(f"loss {figure(self.loss)}")
-        words += _short(self.evaluations[-1]) if self.evaluations else []
-        if self.total > self.step > 1 and self.started is not None:
-            each = (self.latest - self.started) / (self.step - 1)
-            words.append(f"{format_duration(each * (self.total - self.step))} left")
+        if self.evaluation is not None:
+            words += [f"{_split(self.evaluation)} {_scores(self.evaluation, self.best, most=2)}"]
+        if (left := self._left()) is not None:
+            words.append(f"{format_duration(left)} left")
         return "  ".join(words)
 
+    def _left(self) -> float | None:
+        """Seconds of the steps that are left, at the pace of this attempt; None where that is not known."""
+        step, at = self._first
+        if not self.total > self.step > step:
+            return None
+        return (self._latest - at) / (self.step - step) * (self.total - self.step)
 
-def _short(evaluation: Event) -> list[str]:
-    return [f"{key} {figure(value)}" for key, value in list(evaluation.scalars.items())[:2]]
+
+_AVERAGES = ("_macro", "_micro", "_weighted")
+
+
+def telling(evaluation: Event, best: str) -> list[tuple[str, float]]:
+    """The scores of an evaluation, what tells most first: the loss, what chooses the checkpoint, then the others.
+
+    Averages of a score over classes are left out, unless they choose.
+    """
+    scores = {key.partition("/")[2]: value for key, value in evaluation.scalars.items()}
+    chooses = best.partition("/")[2]
+    kept = [name for name in scores if name == chooses or not name.endswith(_AVERAGES)]
+    kept.sort(key=lambda name: (name != "loss", name != chooses))
+    return [(name, scores[name]) for name in kept]
 
 
 class Logs:
@@ -81,26 +105,31 @@ class Logs:
         self._offsets = {run.events: 0, run.supervisor_log: 0}
 
     def poll(self, progress: Progress) -> list[Event]:
-        """Take in what is new. Returns the evaluations among it."""
-        evaluations = []
+        """Take in what is new. Returns the evaluations and warnings among it."""
+        told = []
         for path, offset in self._offsets.items():
             chunk = read(path, offset)
             self._offsets[path] = chunk.offset
             for event in chunk.events:
                 progress.take(event, from_supervisor=path == self._run.supervisor_log)
-                if event.type == "eval":
-                    evaluations.append(event)
-        return evaluations
+                if event.type in ("eval", "warning"):
+                    told.append(event)
+        return told
 
 
-def follow(home: Home, run: RunDir, *, out: TextIO = sys.stdout) -> int:
-    """Show progress until the run ends. Returns 0 if it completed, else 1. Ctrl-C leaves the run going."""
+def follow(home: Home, run: RunDir, *, out: TextIO = sys.stdout, past: bool = True) -> int:
+    """Show progress until the run ends. Returns 0 if it completed, else 1. Ctrl-C leaves the run going.
+
+    Without `past`, evaluations and warnings from before this call are not told again.
+    """
     progress, logs = Progress(), Logs(run)
-    screen = _Line(out)
+    screen = Status(out)
     try:
+        if not past:
+            logs.poll(progress)
         while progress.end is None:
-            for evaluation in logs.poll(progress):
-                screen.keep(_evaluation_line(evaluation))
+            for event in logs.poll(progress):
+                screen.keep(_told(event, progress.best))
             screen.show(progress.line())
             if progress.end is None and not run.alive():
                 logs.poll(progress)
@@ -116,41 +145,65 @@ def follow(home: Home, run: RunDir, *, out: TextIO = sys.stdout) -> int:
     return _conclude(home, run, progress, screen)
 
 
-def _evaluation_line(event: Event) -> str:
-    split = event.fields.get("split", "validation")
-    scalars = "  ".join(f"{key.partition('/')[2]} {figure(value)}" for key, value in list(event.scalars.items())[:6])
-    return f"{split} at step {event.fields.get('step')}: {scalars}"
+def _told(event: Event, best: str) -> str:
+    """An evaluation or a warning in a line."""
+    if event.type == "warning":
+        return f"! {event.fields.get('text') or event.fields.get('code')}"
+    return f"{_split(event)} at step {event.fields.get('step')}: {_scores(event, best, most=_SCORES)}"
 
 
-def _conclude(home: Home, run: RunDir, progress: Progress, screen: _Line) -> int:
+def _split(evaluation: Event) -> str:
+    return str(evaluation.fields.get("split", "validation"))
+
+
+def _scores(evaluation: Event, best: str, *, most: int) -> str:
+    return "  ".join(f"{name} {figure(value)}" for name, value in telling(evaluation, best)[:most])
+
+
+def _conclude(home: Home, run: RunDir, progress: Progress, screen: Status) -> int:
     Ingestor(home).poll(wait=True)
     with Registry.open(home) as registry:
         row = registry.find(run.id)
     reason = f": {row.reason}" if row.reason and row.state != "completed" else ""
-    took = f" in {format_duration(progress.latest - progress.started)}" if progress.started else ""
+    took = ""
+    if progress.end is not None and progress.began is not None:
+        took = f" in {format_duration(progress.end.t - progress.began)}"
     screen.keep(f"{row.name} ({run.id}) {row.state}{took}{reason}")
     return 0 if row.state == "completed" else 1
 
 
-class _Line:
+class Status:
     """A progress line: rewritten in place on a terminal, else printed now and then."""
 
     def __init__(self, out: TextIO) -> None:
-        self._out, self._tty = out, out.isatty()
+        self._out, self.on_terminal = out, out.isatty()
         self._shown, self._next = "", 0.0
 
     def show(self, text: str) -> None:
-        if text == self._shown or (not self._tty and time.monotonic() < self._next):
+        if text == self._shown or (not self.on_terminal and time.monotonic() < self._next):
             return
         self._shown, self._next = text, time.monotonic() + _PLAIN_EVERY
-        if self._tty:
-            self._out.write(f"\r\x1b[K{cut(clean(text), 78)}")
+        if self.on_terminal:
+            # A line that fills the last column would begin the next one, and be rewritten there.
+            self._out.write(f"{_AFRESH}{cut(clean(text), self._columns() - 1)}")
         else:
             self._out.write(clean(text) + "\n")
         self._out.flush()
 
     def keep(self, text: str) -> None:
         """A line that stays."""
-        self._out.write(f"{chr(13) + chr(27) + '[K' if self._tty else ''}{clean(text)}\n")
+        self._out.write(f"{_AFRESH if self.on_terminal else ''}{clean(text)}\n")
         self._shown = ""
         self._out.flush()
+
+    def clear(self) -> None:
+        """Take the line away."""
+        if self.on_terminal and self._shown:
+            self._out.write(_AFRESH)
+            self._out.flush()
+
+    def _columns(self) -> int:
+        try:
+            return os.get_terminal_size(self._out.fileno()).columns or 80
+        except OSError:
+            return 80

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from workbench.cli.follow import follow
+from workbench.cli.follow import Status, follow
 from workbench.cli.help import Command
 from workbench.cli.output import AsJson, emit, say
 from workbench.cli.session import home_of
@@ -45,14 +45,19 @@ def run(
 
     path = recipe_file(recipe)
     changes = [*(overrides or []), *([f"name={json.dumps(name, ensure_ascii=False)}"] if name is not None else [])]
-    started = start(
-        home_of(context),
-        path,
-        search=[path.parent, Path.cwd()],
-        overrides=changes,
-        tags=tags or [],
-        argv=sys.argv,
-    )
+    waiting = Status(sys.stderr)
+    try:
+        started = start(
+            home_of(context),
+            path,
+            search=[path.parent, Path.cwd()],
+            overrides=changes,
+            tags=tags or [],
+            argv=sys.argv,
+            progress=waiting.show if waiting.on_terminal else lambda text: None,
+        )
+    finally:
+        waiting.clear()
     if as_json:
         emit({"id": started.id, "dir": str(started.path)})
     else:

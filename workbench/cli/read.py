@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import sys
 import time
 from typing import Annotated, Any
 
@@ -155,28 +156,32 @@ def _print_details(row: RunRow, details: dict[str, Any]) -> None:
     for label, value in (("tags", " ".join(row.tags)), ("notes", row.notes), ("directory", details["dir"])):
         if value:
             say(f"  {label:<10}{value}")
-
-    def sure(key: str) -> str:
-        low, high = details["intervals"].get(key, (None, None))
-        return "" if low is None else f"{figure(low)} – {figure(high)}"
-
-    if row.metrics:
-        say()
-        print_table(
-            ("METRIC", "LAST", "MIN", "MAX", "BEST", "AT STEP", "95%"),
-            [
-                (key, figure(s.last), figure(s.min), figure(s.max), figure(s.best), str(s.step), sure(key))
-                for key, s in sorted(row.metrics.items())
-                if not key.startswith("system/")
-            ],
-            right=("LAST", "MIN", "MAX", "BEST", "AT STEP", "95%"),
-            whole=("METRIC",),
-            spare=("AT STEP", "MIN", "MAX", "95%", "BEST"),
-        )
+    _print_metrics(row, details["intervals"])
     for warning in details["warnings"]:
         say(f"  warning: {warning.get('text', warning.get('code', ''))}")
     if details["traceback"]:
         say(f"\n{details['traceback']}")
+
+
+def _print_metrics(row: RunRow, intervals: dict[str, list[float]]) -> None:
+    def sure(key: str) -> str:
+        low, high = intervals.get(key, (None, None))
+        return "" if low is None else f"{figure(low)} – {figure(high)}"
+
+    metrics = [(key, summary) for key, summary in sorted(row.metrics.items()) if not key.startswith("system/")]
+    if not metrics:
+        return
+    say()
+    print_table(
+        ("METRIC", "LAST", "MIN", "MAX", "BEST", "AT STEP", "95%"),
+        [
+            (key, figure(s.last), figure(s.min), figure(s.max), figure(s.best), str(s.step), sure(key))
+            for key, s in metrics
+        ],
+        right=("LAST", "MIN", "MAX", "BEST", "AT STEP", "95%"),
+        whole=("METRIC",),
+        spare=("AT STEP", "MIN", "MAX", "95%", "BEST"),
+    )
 
 
 def diff(context: typer.Context, left: Handle, right: Handle, as_json: AsJson = False) -> None:
@@ -263,7 +268,7 @@ def tail(
         for event in events:
             say(_event_line(event))
     if following and row.state not in END_STATES:
-        return follow(home, directory)
+        return follow(home, directory, out=sys.stderr if as_json else sys.stdout, past=False)
     return 0
 
 
