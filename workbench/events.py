@@ -49,6 +49,7 @@ State = Literal[
 END_STATES: Final[tuple[State, ...]] = ("completed", "stopped", "failed", "killed", "lost", "diverged")
 LIVE_STATES: Final[tuple[State, ...]] = ("created", "queued", "running", "stopping")
 
+_FAR: Final = 1e15  # seconds: further off than any clock is
 _SPECIAL: Final = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
@@ -98,13 +99,20 @@ def parse(line: bytes) -> Event | None:
         record = json.loads(line)
         return Event(
             seq=int(record.pop("seq")),
-            t=float(record.pop("t")),
+            t=_time(record.pop("t")),
             attempt=int(record.pop("attempt", 1)),
             type=str(record.pop("type")),
             fields={key: value for key, value in record.items() if key != "v"},
         )
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return None
+
+
+def _time(value: Any) -> float:
+    seconds = float(value)
+    if not abs(seconds) <= _FAR:
+        raise ValueError(f"{value!r} is no time")
+    return seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +125,9 @@ class Chunk:
 
 
 def read(path: Path, offset: int = 0, *, limit: int = 8 << 20) -> Chunk:
-    """Events from byte `offset` on, at most about `limit` bytes of them. A missing file is an empty one.
+    """Events from byte `offset` on, at most about `limit` bytes of them.
+
+    A missing file, or one that nobody may read or is a directory, is an empty one.
 
     The last line counts only once its line feed is there: what a writer is in the middle of is left for later.
     """
@@ -127,7 +137,7 @@ def read(path: Path, offset: int = 0, *, limit: int = 8 << 20) -> Chunk:
             block = log.read(limit)
             if len(block) == limit and b"\n" not in block:
                 block += log.readline()
-    except FileNotFoundError:
+    except (FileNotFoundError, IsADirectoryError, PermissionError):
         return Chunk([], offset, 0)
     end = block.rfind(b"\n") + 1
     lines = [line for line in block[:end].split(b"\n") if line.strip()]

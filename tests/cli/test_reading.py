@@ -117,3 +117,28 @@ def test_hostile_names_do_not_reach_the_terminal(shell, finished_run):
     assert "printable" in shell("tag", run.id, "\x1b[31mred", code=2).stderr
     assert "\x1b" not in shell("show", run.id).stdout
     assert "\x1b" not in shell("ls").stdout
+
+
+def test_a_log_that_cannot_be_read_hides_no_other_run_and_is_said(shell, finished_run):
+    broken, whole = finished_run("broken"), finished_run("whole")
+    broken.events.unlink()
+    broken.events.mkdir()
+    broken.facts.unlink()
+    assert {row["id"] for row in json.loads(shell("ls", "--json").stdout)} == {broken.id, whole.id}
+    told = [warning["text"] for warning in json.loads(shell("show", broken.id, "--json").stdout)["warnings"]]
+    assert [text.split(" cannot")[0] for text in told] == ["run.json", "events.jsonl"]
+    assert "events.jsonl cannot be read (Is a directory)" in shell("show", broken.id).stdout
+    shell("tail", broken.id)
+
+
+def test_events_at_no_time_are_left_out(shell, finished_run):
+    run = finished_run()
+    with run.events.open("a") as log:
+        log.write('{"v":1,"seq":90,"t":1e400,"attempt":1,"type":"warning","text":"never"}\n')
+        log.write('{"v":1,"seq":91,"t":1e300,"attempt":1,"type":"warning","text":"never"}\n')
+    assert "never" not in shell("tail", run.id, "-n", "100").stdout
+    assert "could not be read" in shell("show", run.id).stdout
+
+
+def test_a_number_of_runs_that_is_too_large_is_refused(shell):
+    assert "--limit" in shell("ls", "-n", "99999999999999999999", code=2).stderr

@@ -116,7 +116,7 @@ def show(context: typer.Context, run: Handle, as_json: AsJson = False) -> None:
 
 def _details(home: Home, registry: Registry, row: RunRow) -> dict[str, Any]:
     directory = RunDir(home.runs / row.id)
-    warnings = registry.events(row.id, ["warning"])
+    warnings = [{"t": event.t, **event.fields} for event in registry.events(row.id, ["warning"])]
     ends = [event for event in registry.events(row.id, ["finished"]) if event.fields.get("traceback")]
     return {
         "notes": row.notes,
@@ -124,7 +124,7 @@ def _details(home: Home, registry: Registry, row: RunRow) -> dict[str, Any]:
         "dir": str(directory.path),
         "recipe": row.recipe,
         "attempts": [attempt.as_json() for attempt in registry.attempts(row.id)],
-        "warnings": [{"t": event.t, **event.fields} for event in warnings],
+        "warnings": warnings + _unreadable(directory),
         "traceback": ends[-1].fields["traceback"] if ends else None,
         "intervals": _intervals(registry.events(row.id, ["eval"])),
         "files": _files(directory),
@@ -140,6 +140,19 @@ def _intervals(evaluations: list[Event]) -> dict[str, list[float]]:
         for key in event.scalars
         if (name := key.partition("/")[2]) in (event.fields.get("intervals") or {})
     }
+
+
+def _unreadable(run: RunDir) -> list[dict[str, Any]]:
+    """A warning for each file that a run should have, or has, and that cannot be read."""
+    found = []
+    for path in (run.facts, *run.logs):
+        try:
+            path.open("rb").close()
+        except OSError as error:
+            if path == run.facts or not isinstance(error, FileNotFoundError):
+                text = f"{path.name} cannot be read ({error.strerror or error}): what it says is missing here"
+                found.append({"t": None, "code": "unreadable-file", "text": text})
+    return found
 
 
 def _files(run: RunDir) -> list[dict[str, Any]]:

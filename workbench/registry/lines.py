@@ -42,7 +42,10 @@ class Lines:
 
 
 def read(path: Path, offset: int, *, limit: int = LIMIT) -> Lines:
-    """Events from byte `offset` on. A missing file is an empty one; a line without its line feed waits."""
+    """Events from byte `offset` on; a line without its line feed waits.
+
+    A file that is missing, or cannot be read, is an empty one: one run's log must not hide every other run.
+    """
     try:
         with path.open("rb") as log:
             log.seek(offset)
@@ -50,7 +53,7 @@ def read(path: Path, offset: int, *, limit: int = LIMIT) -> Lines:
             full = len(block) == limit
             if full and b"\n" not in block:
                 block += log.readline()
-    except FileNotFoundError:
+    except OSError:
         return Lines([], offset, more=False)
     end = block.rfind(b"\n") + 1
     lines = [line for line in block[:end].split(b"\n") if line and not line.isspace()]
