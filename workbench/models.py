@@ -141,7 +141,7 @@ def _find(name: str, revision: str | None, search: Sequence[Path], *, need_confi
     if directory is not None:
         return Located(str(directory), None, "local", name, _type(directory, needed=need_config))
     if name.startswith(("/", ".", "~")) or name.count("/") > 1 or name.endswith("/"):
-        looked = ", ".join(str(place) for place in search) or "."
+        looked = ", ".join(dict.fromkeys(str(place) for place in search)) or "."
         raise ModelError("no such directory", where=name, mend=f"looked in {looked}")
     return _from_hub(name, revision, need_weights=need_config)
 

@@ -55,3 +55,11 @@ def test_stopping_what_does_not_run_says_so(shell, finished_run):
 def test_resuming_without_a_checkpoint_says_what_to_do(shell, finished_run):
     run = finished_run(state="failed")
     assert "checkpoint" in shell("resume", run.id, code=2).stderr
+
+
+def test_the_mend_of_a_run_that_never_saved_is_the_whole_command_that_made_it(shell, finished_run):
+    run = finished_run(state="failed")
+    facts = json.loads(run.facts.read_text()) | {"overrides": ["train.epochs=1", 'notes="two words"']}
+    run.facts.write_text(json.dumps(facts))
+    told = shell("resume", run.id, code=2).stderr
+    assert f"`workbench run {run.recipe} --set train.epochs=1 --set 'notes=\"two words\"'`" in told

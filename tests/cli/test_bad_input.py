@@ -141,7 +141,7 @@ def test_a_command_that_is_none_is_one_sentence(shell, words):
     ("words", "told"),
     [
         (["run"], "RECIPE"),
-        (["tag", "last"], "tags"),
+        (["tag", "last"], "TAG"),
         (["tail", "last", "-n", "0"], "--lines"),
         (["ls", "--np"], "--np"),
     ],
@@ -166,6 +166,9 @@ def test_recipes_are_copied_and_never_written_over(shell):
     assert "is there already" in shell("recipes", "cp", "demo-sentiment", "mine.toml", code=2).stderr
     assert "demo-sentiment" in shell("recipes", "show", "none", code=2).stderr
     assert len(json.loads(shell("recipes", "ls", "--json").stdout)) >= 8
+    assert json.loads(shell("recipes", "cp", "demo-sentiment", "other.toml", "--json").stdout)["path"] == "other.toml"
+    shown = json.loads(shell("recipes", "show", "demo-sentiment", "--json").stdout)
+    assert (shown["name"], shown["text"]) == ("demo-sentiment", shell("recipes", "show", "demo-sentiment").stdout)
 
 
 def test_doctor_reports_in_both_ways(shell):

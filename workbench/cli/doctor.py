@@ -23,7 +23,8 @@ from workbench.errors import WorkbenchError
 from workbench.paths import expanded
 
 PACKAGES = (
-    "torch", "transformers", "datasets", "evaluate", "accelerate", "textual", "plotext", "sqlite-utils", "pyarrow",
+    "torch", "transformers", "datasets", "evaluate", "accelerate", "peft", "scikit-learn", "seqeval", "sacrebleu",
+    "rouge-score", "textual", "plotext", "sqlite-utils", "pyarrow",
 )  # fmt: skip
 _SAFE_SQLITE = (3, 51, 3)  # before it, a write-ahead log that is reset under load can corrupt the file
 

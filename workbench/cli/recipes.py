@@ -57,9 +57,14 @@ def list_recipes(as_json: AsJson = False) -> None:
 
 
 @cli.command("show", cls=Command)
-def show_recipe(name: Name) -> None:
+def show_recipe(name: Name, as_json: AsJson = False) -> None:
     """Print a recipe."""
-    print(_named(name).read_text("utf-8"), end="")
+    path = _named(name)
+    text = path.read_text("utf-8")
+    if as_json:
+        emit({"name": path.stem, "path": str(path), "text": text})
+    else:
+        print(text, end="")
 
 
 @cli.command("cp", cls=Command)
@@ -68,6 +73,7 @@ def copy_recipe(
     target: Annotated[
         Path, typer.Argument(metavar="TARGET", help="A new file, or a directory to put it in; default: here.")
     ] = Path("."),
+    as_json: AsJson = False,
 ) -> None:
     """Copy a recipe to a file of your own, to change it."""
     source = _named(name)
@@ -80,4 +86,7 @@ def copy_recipe(
     except OSError as error:
         mend = "give a file in a directory that is there and can be written"
         raise BadInput(f"cannot be written ({error.strerror})", where=str(path), mend=mend) from error
-    print(path)
+    if as_json:
+        emit({"name": source.stem, "path": str(path)})
+    else:
+        print(path)

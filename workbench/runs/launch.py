@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import select
+import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -42,9 +43,21 @@ def _resume_step(run: RunDir) -> int:
     if newest is None:
         raise BadInput(
             f"run {run.id} has no sealed checkpoint to go on from",
-            mend=f"start it anew with `workbench run {run.recipe}`",
+            mend=f"start it anew with `{_anew(run)}`",
         )
     return int(newest.name.removeprefix("step-"))
+
+
+def _anew(run: RunDir) -> str:
+    """The command that starts the same experiment again: its recipe where it was, else as it was kept."""
+    try:
+        facts = run.read_facts()
+    except (OSError, ValueError):
+        facts = {}
+    file = facts.get("recipe_file")
+    recipe = file if isinstance(file, str) and os.path.isfile(file) else str(run.recipe)
+    changes = [word for change in facts.get("overrides") or [] for word in ("--set", str(change))]
+    return shlex.join(["workbench", "run", recipe, *changes])
 
 
 def _start(run: RunDir, command: list[str], trainer: Sequence[str]) -> int:
