@@ -12,7 +12,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, 
 from workbench.errors import BadInput
 from workbench.spans import plain, width_of
 from workbench.text import cells
-from workbench.tui.selection import Passage
+from workbench.tui.selection import Learnt, Passage
 from workbench.tui.widgets.token_detail import TokenDetail
 from workbench.tui.widgets.token_view import TokenView
 from workbench.tui.widgets.tokens_flow import Token, boxes, drawn, flow, listed, marks
@@ -343,3 +343,16 @@ def test_the_list_keeps_its_columns_with_wide_characters():
         for line, place in zip(lines[1:], ("0–2", "2–7", "7–9"), strict=True)
     }
     assert ends == {cells(lines[0][: lines[0].index("characters") + len("characters")])}
+
+
+async def test_labels_stand_below_the_tokens_they_are_learnt_of(make_app, byte_level, until, comes_to):
+    spans = ((0, 0, 2, "B-时间"), (0, 3, 5, "O"))
+    learnt = Learnt(spans, words=True, rest="-100")
+    app = make_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await in_hand(pilot, app, until, Passage("On it", source="ner/train row 1", tokenizer="bytes", learnt=learnt))
+        labels = [token.label for token in view(app).tokens if token.label != "-100"]
+        assert labels == ["B-时间", "O"]
+        await comes_to(pilot, "tokens-labels-80x24")
+        await pilot.press("v", "v")
+        assert "B-时间" in "\n".join(plain(view(app).lines(80, 12)))

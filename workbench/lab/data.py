@@ -63,9 +63,10 @@ class DataService:
         run: str | None = None,
         limit: int = 20_000,
     ) -> dict[str, Any]:
-        """`{"at", "row", "text", "label", "fields": [{"name", "text", "characters"}]}`: a row whole.
+        """`{"at", "row", "text", "label", "fields": [{"name", "text", "characters"}], "passage"}`: a row whole.
 
         The outer `text` is the name of the column that is the text, or None; fields are cut at `limit` characters.
+        `passage` is what is made into tokens, as `Passages.of` gives it; of rows without a recipe its text alone.
         Raises BadInput.
         """
         return self._open(source, recipe, run).rows(split).whole(at, min(limit, TEXT_LIMIT))

@@ -14,6 +14,7 @@ from workbench.data import labels, sources, splits
 from workbench.errors import BadInput, DataError
 from workbench.lab import places
 from workbench.lab.paged import PagedRows
+from workbench.lab.passages import Passages
 from workbench.lab.rows import Rows, label_names, recognise
 from workbench.models import BPE
 from workbench.paths import expanded
@@ -128,7 +129,8 @@ def of_origin(origin: places.Origin, also: Sequence[Path] = ()) -> Opening:
             raise
         opening = of_source(sources.open_source(data, origin.search), [error.sentence])
     else:
-        readers = {name: functools.partial(_made, made, name, origin) for name in made.tables()}
+        passages = Passages(made, data)
+        readers = {name: functools.partial(_made, made, name, origin, passages) for name in made.tables()}
         files = [file for place in made.origins.values() for file in place.source.part(place.split).files]
         opening = Opening(origin.recipe.name, readers, files, list(made.notes))
     opening.name = origin.recipe.name
@@ -139,13 +141,14 @@ def of_origin(origin: places.Origin, also: Sequence[Path] = ()) -> Opening:
     return opening
 
 
-def _made(made: splits.Splits, name: str, origin: places.Origin) -> Rows:
+def _made(made: splits.Splits, name: str, origin: places.Origin, passages: Passages) -> Rows:
     table = made.tables()[name]
     try:
         named = labels.names(made, name, origin.recipe.data) if made.label else None
     except DataError:
         named = label_names(table, made.label)
-    return Rows(table, made.text, made.label, named, made.dropped.get(name, 0))
+    passage, reading = functools.partial(passages.of, name), functools.partial(made.texts, name)
+    return Rows(table, made.text, made.label, named, made.dropped.get(name, 0), passage, reading)
 
 
 def _stamp(files: Sequence[Path]) -> _Stamp:

@@ -74,7 +74,8 @@ class PagedRows:
         )
         fields = [{"name": name, "text": text[:limit], "characters": len(text)} for name, text in texts.items()]
         label = as_text(row.get(self.label)) if self.label else None
-        return {"at": at, "row": at, "text": self.text, "label": label, "fields": fields}
+        passage = {"text": texts[self.text] if self.text in texts and self.text else "\n".join(texts.values())}
+        return {"at": at, "row": at, "text": self.text, "label": label, "fields": fields, "passage": passage}
 
     def figures(self) -> _Record:
         """As `Rows.figures`, of the first rows; `partial` where there are more."""

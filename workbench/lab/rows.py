@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +16,7 @@ import pyarrow.compute as pc
 from workbench.data import columnar, columns, report
 from workbench.data.lines import are_lines
 from workbench.errors import DataError
+from workbench.lab.passages import joined_words
 
 SNIPPET = 400
 _BINS = 60
@@ -33,6 +35,8 @@ class Rows:
     label: str | None
     labels: pa.ChunkedArray | None
     dropped: int = 0
+    passage: Callable[[int], dict[str, Any]] | None = None  # of a recipe's row: what is made into tokens
+    reading: Callable[[], pa.ChunkedArray] | None = None  # of a recipe's rows: all that is read of each
     _found: dict[tuple[str, str | None], Positions] = field(default_factory=dict, repr=False)
 
     @property
@@ -86,7 +90,14 @@ class Rows:
         fields = [{"name": name, "text": text[:limit], "characters": len(text)} for name, text in texts.items()]
         number = self._numbers(pa.array([at]))[0]
         label = self.labels[at].as_py() if self.labels is not None else None
-        return {"at": at, "row": number, "text": self.text, "label": label, "fields": fields}
+        passage = self._passage(at, texts)
+        return {"at": at, "row": number, "text": self.text, "label": label, "fields": fields, "passage": passage}
+
+    def _passage(self, at: int, texts: Mapping[str, str]) -> dict[str, Any]:
+        """What is made into tokens; where no recipe says, the text, or every field."""
+        if self.passage is not None:
+            return self.passage(at)
+        return {"text": "\n".join(texts.values()) if self.text is None else texts[self.text]}
 
     # -- finding -------------------------------------------------------------------------------------------------
 
@@ -130,6 +141,8 @@ class Rows:
         column = self.table.column(self.text)
         if _is_text(column.type):
             return column
+        if (words := joined_words(column)) is not None:
+            return words
         if pa.types.is_nested(column.type) or pa.types.is_binary(column.type):
             return pa.chunked_array([pa.array([as_text(value) for value in column.to_pylist()], pa.string())])
         return pc.cast(column, pa.string())
@@ -146,7 +159,7 @@ class Rows:
 
     def figures(self) -> dict[str, Any]:
         """Rows, dropped, label balance (of the commonest 200), lengths in characters, empty and repeated texts."""
-        texts = self._texts
+        texts = self._read
         lengths = np.asarray(pc.fill_null(pc.utf8_length(texts), 0), dtype=np.int64)
         return {
             "rows": self.table.num_rows,
@@ -160,7 +173,12 @@ class Rows:
 
     def shared_with(self, other: Rows) -> int:
         """How many of these rows have a text that is in `other` too."""
-        return 0 if are_lines(self.table) else report.shared(self._texts, other._texts)
+        return 0 if are_lines(self.table) else report.shared(self._read, other._read)
+
+    @functools.cached_property
+    def _read(self) -> pa.ChunkedArray:
+        """All that is read of each row: where it is a question and a context, both."""
+        return self._texts if self.reading is None else self.reading()
 
 
 def _spread(lengths: Positions) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 from collections import Counter, OrderedDict
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,11 +14,14 @@ from workbench.config import Home
 from workbench.lab import tokenizer_files
 from workbench.lab.services import exposed
 from workbench.lab.tokenizer_files import Loaded
+from workbench.tasks import word_pieces
 
 # A 10 MB text would take seconds and fill the pipe; what is left out is counted and said.
 CHARACTERS = 200_000
 TOKENS = 4_000
 _KEPT_LOADED = 6
+_SPACES = ("Ġ", "▁")  # a space alone, as byte-level and SentencePiece vocabularies spell it
+_Span = tuple[int, int, int, str]  # sequence, start, end, label
 
 
 class TokenService:
@@ -35,8 +39,15 @@ class TokenService:
         tokenizer: str | None = None,
         run: str | None = None,
         max_length: int | None = None,
+        spans: Sequence[Sequence[Any]] = (),
+        words: bool = False,
+        spaced: bool = True,
+        rest: str = "",
     ) -> dict[str, Any]:
         """Every token of `text` (and `pair`), and which of them a cut at `max_length` tokens would leave out.
+
+        `spans`, `words`, `spaced` and `rest` say what is learnt of it, as `Passages.of` gives them: each token then
+        has a `label`, "" for none.
 
         `max_length` defaults to the run's or the model's own; 0 is no limit. Of the returned `tokens`, each a dict:
         `id`, `token` as in the vocabulary, `piece` of the text, `start` and `end` in characters of its text,
@@ -49,12 +60,17 @@ class TokenService:
         limit = loaded.max_length if max_length is None else max_length
         given = [part for part in (text, pair) if part is not None]
         sources = [part[:CHARACTERS] for part in given]
-        whole = _encode(loaded, sources, None)
-        kept = _kept(loaded, sources, limit)
+        ranges = [(int(start), int(end)) for _, start, end, _ in spans if end <= CHARACTERS] if words else None
+        if ranges is not None:
+            loaded = _reading_words(loaded, spaced=spaced)
+        whole = _encode(loaded, sources, None, ranges)
+        kept = _kept(loaded, sources, limit, ranges)
+        tokens = _tokens(whole, sources, loaded, kept, ranges)
+        _label(tokens, [(int(n), int(start), int(end), str(name)) for n, start, end, name in spans], words, rest)
         return {
             "tokenizer": _describe(loaded),
             "max_length": limit or None,
-            "tokens": _tokens(whole, sources, loaded, kept),
+            "tokens": tokens,
             "characters": sum(map(len, given)),
             "left_out": sum(map(len, given)) - sum(map(len, sources)),
         } | _totals(whole, loaded, kept)
@@ -80,25 +96,60 @@ def _describe(loaded: Loaded) -> dict[str, Any]:
     }
 
 
-def _encode(loaded: Loaded, sources: Sequence[str], limit: int | None) -> Encoding:
+def _reading_words(loaded: Loaded, *, spaced: bool) -> Loaded:
+    """The tokenizer set to read words as training has it do; a copy where that changes it."""
+    copy = word_pieces.spaced_copy(loaded.tokenizer, spaced=spaced)
+    return loaded if copy is None else replace(loaded, tokenizer=copy)
+
+
+def _label(tokens: list[dict[str, Any]], spans: Sequence[_Span], words: bool, rest: str) -> None:
+    """Give each token the label of the span it lies in; of words, the first token alone, the others `rest`."""
+    ordered = sorted(spans)
+    starts = [span[:2] for span in ordered]
+    taken: set[int] = set()
+    for token in tokens:
+        place = _span_of(token, ordered, starts)
+        first = place is not None and not (words and rest and place in taken)
+        token["label"] = ordered[place][3] if place is not None and first else (rest if spans else "")
+        taken |= set() if place is None else {place}
+
+
+def _span_of(token: dict[str, Any], spans: Sequence[_Span], starts: Sequence[tuple[int, int]]) -> int | None:
+    """The last span that begins before a token's end, where it reaches the token."""
+    if token["sequence"] is None:
+        return None
+    end = max(token["end"], token["start"] + 1)
+    near = bisect.bisect_right(starts, (token["sequence"], end - 1)) - 1
+    if near < 0 or spans[near][0] != token["sequence"] or token["start"] >= spans[near][2]:
+        return None
+    return near
+
+
+def _encode(
+    loaded: Loaded, sources: Sequence[str], limit: int | None, words: Sequence[tuple[int, int]] | None = None
+) -> Encoding:
     if limit:
         loaded.tokenizer.enable_truncation(limit, direction=loaded.truncation_side)
     try:
         # A lone surrogate cannot be handed to Rust; one character for one keeps every offset.
         safe = [part.encode("utf-8", "replace").decode("utf-8") for part in sources]
+        if words is not None:
+            return loaded.tokenizer.encode([safe[0][start:end] for start, end in words], is_pretokenized=True)
         return loaded.tokenizer.encode(safe[0], safe[1] if len(safe) > 1 else None)
     finally:
         loaded.tokenizer.no_truncation()
 
 
-def _kept(loaded: Loaded, sources: Sequence[str], limit: int | None) -> Counter[int] | None:
+def _kept(
+    loaded: Loaded, sources: Sequence[str], limit: int | None, words: Sequence[tuple[int, int]] | None = None
+) -> Counter[int] | None:
     """How many tokens of each text survive a cut at `limit`, by the library's own judgement; None: all do."""
     if not limit:
         return None
     room = limit - loaded.tokenizer.num_special_tokens_to_add(len(sources) == 2)
     if room <= 0:
         return Counter()
-    return Counter(index for index in _encode(loaded, sources, limit).sequence_ids if index is not None)
+    return Counter(index for index in _encode(loaded, sources, limit, words).sequence_ids if index is not None)
 
 
 def _totals(whole: Encoding, loaded: Loaded, kept: Counter[int] | None) -> dict[str, int]:
@@ -119,15 +170,25 @@ def _special_ids(loaded: Loaded) -> set[int]:
     return special if loaded.unknown is None else special - {loaded.unknown}
 
 
-def _tokens(whole: Encoding, sources: Sequence[str], loaded: Loaded, kept: Counter[int] | None) -> list[dict[str, Any]]:
-    """The first so many tokens, described."""
+def _tokens(
+    whole: Encoding,
+    sources: Sequence[str],
+    loaded: Loaded,
+    kept: Counter[int] | None,
+    words: Sequence[tuple[int, int]] | None,
+) -> list[dict[str, Any]]:
+    """The first so many tokens, described. Of words given one by one, places are counted from their own beginning."""
     specials = _special_ids(loaded)
     totals = Counter(index for index in whole.sequence_ids if index is not None)
     seen: Counter[int] = Counter()
     rows: list[dict[str, Any]] = []
     columns = (whole.ids, whole.tokens, whole.offsets, whole.sequence_ids, whole.word_ids, whole.attention_mask)
-    described = zip(*(column[:TOKENS] for column in columns), _parts(whole), strict=True)
+    described = zip(*(column[:TOKENS] for column in columns), _parts(whole, words=words is not None), strict=True)
     for id, token, (start, end), sequence, word, mask, part in described:
+        if words is not None and word is not None:
+            start, end = start + words[word][0], end + words[word][0]
+        if sequence is not None and token in _SPACES and not sources[sequence][start:end].isspace():
+            end = start  # the space that is put before a text stands nowhere in it
         cut = False
         if sequence is not None:
             cut = _is_cut(seen[sequence], sequence, kept, totals, loaded.truncation_side)
@@ -159,12 +220,15 @@ def _is_cut(index: int, sequence: int, kept: Counter[int] | None, totals: Counte
     return index >= kept[sequence]
 
 
-def _parts(whole: Encoding) -> list[int]:
+def _parts(whole: Encoding, *, words: bool) -> list[int]:
     """For each of the first tokens, how many before it share its first character."""
     parts: list[int] = []
-    reached: dict[int | None, int] = {}
-    for (start, end), sequence in zip(whole.offsets[:TOKENS], whole.sequence_ids[:TOKENS], strict=True):
-        shares = sequence is not None and start < end and start < reached.get(sequence, 0)
+    reached: dict[object, int] = {}
+    columns = (whole.offsets, whole.sequence_ids, whole.word_ids, whole.tokens)
+    for (start, end), sequence, word, token in zip(*(column[:TOKENS] for column in columns), strict=True):
+        # Where words were given one by one, each counts its characters anew.
+        text = (sequence, word) if words else sequence
+        shares = sequence is not None and start < end and start < reached.get(text, 0)
         parts.append(parts[-1] + 1 if shares else 0)
-        reached[sequence] = end
+        reached[text] = reached.get(text, 0) if token in _SPACES else end
     return parts

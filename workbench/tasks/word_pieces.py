@@ -142,11 +142,17 @@ def for_words(tokenizer: Any, *, spaced: bool) -> Any:
 
 def _set(inner: Any, *, spaced: bool) -> None:
     """Say at each part that splits into words whether a space goes before."""
+    copy = spaced_copy(inner, spaced=spaced)
+    if copy is not None:
+        inner.pre_tokenizer = copy.pre_tokenizer
+
+
+def spaced_copy(inner: Any, *, spaced: bool) -> Any | None:
+    """A copy of a `tokenizers.Tokenizer` that reads words as after a space, or not; None where that means nothing."""
     from tokenizers import Tokenizer
 
     whole = json.loads(inner.to_str())
-    if _spaced(whole["pre_tokenizer"], spaced):
-        inner.pre_tokenizer = Tokenizer.from_str(json.dumps(whole)).pre_tokenizer
+    return Tokenizer.from_str(json.dumps(whole)) if _spaced(whole["pre_tokenizer"], spaced) else None
 
 
 def _spaced(part: Any, spaced: bool) -> bool:

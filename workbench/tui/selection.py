@@ -12,6 +12,19 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class Learnt:
+    """What is learnt of a text, as `data.row` says: spans (sequence, start, end, label), in characters.
+
+    With `words` the spans of the text are its words, `spaced` or not; `rest` is what other tokens are called.
+    """
+
+    spans: tuple[tuple[int, int, int, str], ...] = ()
+    words: bool = False
+    spaced: bool = True
+    rest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Passage:
     """A text handed from one pane to another, with what is known of it."""
 
@@ -22,6 +35,7 @@ class Passage:
     prediction: str = ""
     tokenizer: str | None = None  # a run id, a directory or a hub id; None: the current run's
     max_length: int | None = None
+    learnt: Learnt = Learnt()
 
 
 class Selection:

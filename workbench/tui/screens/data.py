@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from workbench.tui.modals import Choose, Prompt
 from workbench.tui.pane import Pane
 from workbench.tui.rows_view import Opened, View
 from workbench.tui.screens.report import of_run, report_sheet
-from workbench.tui.selection import Passage
+from workbench.tui.selection import Learnt, Passage
 from workbench.tui.widgets.filter_line import FilterLine
 from workbench.tui.widgets.row_detail import Field, RowDetail
 from workbench.tui.widgets.rows_table import PAGE, Row, RowsTable, row_of
@@ -304,31 +304,33 @@ class DataPane(Pane):
 
     def action_open(self) -> None:
         """The row in Tokens."""
-        self._with_text(self._hand_over)
+        self._with_row(self._hand_over)
 
     action_tokens = action_open
 
     def action_copy(self) -> None:
-        self._with_text(lambda _row, text: self.app.copy(text))
+        self._with_row(lambda row: self.app.copy(_text(row)))
 
-    def _with_text(self, then: Any) -> None:
-        """Fetch the text of the row under the cursor, whole, and hand it to `then`."""
+    def _with_row(self, then: Callable[[dict[str, Any]], object]) -> None:
+        """Fetch the row under the cursor, whole, and hand it to `then`."""
         row, view, lab = self.table.row, self._view, self.app.lab
         if row is None or view is None:
             return
         params = view.params | {"at": row.at, "limit": _WHOLE}
-        self.background(lambda: lab.call("data.row", **params), lambda reply: then(reply, _text(reply)), group="text")
+        self.background(lambda: lab.call("data.row", **params), then, group="text")
 
-    def _hand_over(self, reply: dict[str, Any], text: str) -> None:
+    def _hand_over(self, reply: dict[str, Any]) -> None:
         assert self._view is not None
-        opened = self._view.opened
+        opened, passage = self._view.opened, reply["passage"]
         self.app.selection.hand_over(
             Passage(
-                text=text,
+                text=str(passage["text"])[:_WHOLE],
+                pair=passage.get("pair"),
                 source=f"{self._facts['name']}/{self._view.split} row {reply['row']:,}",
                 label=str(reply["label"] or ""),
                 tokenizer=opened.name if opened.kind == "run" else self._facts["tokenizer"],
                 max_length=self._facts["max_length"],
+                learnt=_learnt(passage),
             )
         )
         self.app.go("tokens")
@@ -336,6 +338,12 @@ class DataPane(Pane):
     def action_next(self) -> None:
         detail = self.query_one(RowDetail)
         self.set_focus(self.table if detail.has_focus else detail)
+
+
+def _learnt(passage: Mapping[str, Any]) -> Learnt:
+    spans = tuple((int(n), int(start), int(end), str(name)) for n, start, end, name in passage.get("spans") or ())
+    spaced = bool(passage.get("spaced", True))
+    return Learnt(spans, bool(passage.get("words")), spaced, str(passage.get("rest") or ""))
 
 
 def _text(reply: dict[str, Any]) -> str:

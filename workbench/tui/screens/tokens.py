@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,7 @@ class TokensPane(Pane):
 
     def _encode_side(self, passage: Passage, number: int) -> None:
         params: dict[str, Any] = {"text": passage.text, "pair": passage.pair, "max_length": self._limit}
+        params |= asdict(passage.learnt)
         run = self.app.selection.run
         if name := self._names[number]:
             params["tokenizer"] = name

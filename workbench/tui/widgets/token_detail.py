@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from workbench.spans import Line, Span
 from workbench.text import clean, cut
+from workbench.tui.widgets import tokens_flow
 from workbench.tui.widgets.spans import Drawing
 from workbench.tui.widgets.tokens_flow import Token
 
@@ -36,7 +37,8 @@ def detail_lines(token: Token, place: str, width: int) -> list[Line]:
     pair = ["second text"] if token.sequence == 1 else []
     word = [] if token.word is None else [f"word {token.word}"]
     piece = [f"“{clean(token.piece[:200])}”"] if token.piece else []
-    below = " " + "   ".join([*piece, where, *pair, *word, f"mask {token.mask}"])
+    learnt = [f"label {tokens_flow.below(token)}"] if token.label else []
+    below = " " + "   ".join([*piece, where, *pair, *word, f"mask {token.mask}", *learnt])
     room = max(0, width - len(" ") * 4)
     shown = cut(name, max(4, room - len(head)))
     return [(Span(f" {shown}  ", "best"), Span(cut(head, room), "muted")), (Span(cut(below, width)),)]

@@ -53,6 +53,7 @@ class TokenView(Drawing, can_focus=True):
         self._sources: Sequence[str] = ()
         self._limit: int | None = None
         self._said = ""
+        self._labelled = False
         self._top = 0
         self._laid: tuple[int, Rows] = (0, [])
 
@@ -61,6 +62,7 @@ class TokenView(Drawing, can_focus=True):
     def show(self, tokens: Sequence[Token], sources: Sequence[str], limit: int | None) -> None:
         """Other tokens. The cursor stays where it was, as far as there are tokens."""
         self.tokens, self._sources, self._limit, self._said = tokens, sources, limit, ""
+        self._labelled = any(token.label for token in tokens)
         self._laid = (0, [])
         self.cursor = min(self.cursor, max(0, len(tokens) - 1))
         self._follow()
@@ -83,6 +85,11 @@ class TokenView(Drawing, can_focus=True):
             self.cursor = max(0, min(index, len(self.tokens) - 1))
             self._follow()
             self.update_lines()
+
+    @property
+    def _tall(self) -> int:
+        """Lines that a row of tokens takes: ids below them, and labels where there are any."""
+        return 1 if self.form != "boxes" else 2 + self._labelled
 
     # -- moving --------------------------------------------------------------------------------------------------
 
@@ -134,7 +141,7 @@ class TokenView(Drawing, can_focus=True):
         if self.form == "list":
             first, last, room = self.cursor, self.cursor, height - 1
         else:
-            tall = 2 if self.form == "boxes" else 1
+            tall = self._tall
             first = self._line_of(self.cursor) * tall
             last, room = first + tall - 1, height
         self._top = max(min(self._top, first), last - max(1, room) + 1, 0)
@@ -150,7 +157,7 @@ class TokenView(Drawing, can_focus=True):
                 self._go(self._top + event.y - 1)
             return
         laid = self._rows(self.size.width)
-        line = (self._top + event.y) // (2 if self.form == "boxes" else 1)
+        line = (self._top + event.y) // self._tall
         for box in laid[line] if line < len(laid) else ():
             if box.index is not None and box.column <= event.x < box.column + box.width:
                 self._go(box.index)
@@ -171,8 +178,10 @@ class TokenView(Drawing, can_focus=True):
             return [(Span(line, "error"),) for line in wrap(clean(self._said, newlines=True), width, height)]
         if self.form == "list":
             return tokens_flow.listed(self.tokens, self._top, self.cursor, width, height, self._limit)
-        ids = self.form == "boxes"
-        tall = 2 if ids else 1
+        ids, tall = self.form == "boxes", self._tall
         first = self._top // tall
         rows = self._rows(width)[first : first + height // tall + 2]
-        return list(tokens_flow.drawn(rows, self.tokens, self.cursor, ids=ids))[self._top % tall :][:height]
+        labels = ids and self._labelled
+        return list(tokens_flow.drawn(rows, self.tokens, self.cursor, ids=ids, labels=labels))[self._top % tall :][
+            :height
+        ]

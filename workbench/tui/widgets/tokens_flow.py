@@ -1,4 +1,4 @@
-"""How tokens are laid out: as the text they came from, with their ids below, or one a line. Pure functions."""
+"""How tokens are laid out: as the text they came from, with ids and labels below, or one a line. Pure functions."""
 
 from __future__ import annotations
 
@@ -29,10 +29,11 @@ class Token:
     mask: int
     cut: bool
     part: int
+    label: str = ""  # what is learnt of it
 
     @classmethod
     def parse(cls, record: dict[str, Any]) -> Token:
-        return cls(**{name: record[name] for name in cls.__slots__})
+        return cls(**{name: record[name] for name in cls.__slots__ if name in record})
 
     @property
     def shown(self) -> str:
@@ -113,14 +114,14 @@ def flow(tokens: Sequence[Token], sources: Sequence[str], width: int, limit: int
 
 
 def boxes(tokens: Sequence[Token], width: int, limit: int | None) -> Rows:
-    """Tokens side by side, each as wide as its id, so that the id can stand below it."""
+    """Tokens side by side, each as wide as its id and its label, so that they can stand below it."""
     page = _Page(width)
     cuts = marks(tokens, limit)
     for index, token in enumerate(tokens):
         if index in cuts:
             page.add(None, cuts[index], "mark")
             page.gap(" ")
-        size = max(cells(token.shown), len(str(token.id)))
+        size = max(cells(token.shown), len(str(token.id)), cells(below(token)))
         page.add(index, pad(token.shown, min(size, width)), token.role(index))
         page.gap(" ")
     return page.rows
@@ -157,8 +158,13 @@ class _Page:
             self._used = 0
 
 
-def drawn(rows: Rows, tokens: Sequence[Token], cursor: int, *, ids: bool) -> Iterator[Line]:
-    """The lines of laid out rows; with `ids` a second one below each."""
+def below(token: Token) -> str:
+    """Its label, safe to show, in a few cells."""
+    return cut(clean(token.label[:_SHOWN]).replace("-100", "−100"), 16)
+
+
+def drawn(rows: Rows, tokens: Sequence[Token], cursor: int, *, ids: bool, labels: bool = False) -> Iterator[Line]:
+    """The lines of laid out rows; with `ids` a second one below each, with `labels` a third."""
     for row in rows:
         yield tuple(Span(box.text, "at" if box.index == cursor else box.role) for box in row)
         if ids:
@@ -166,6 +172,13 @@ def drawn(rows: Rows, tokens: Sequence[Token], cursor: int, *, ids: bool) -> Ite
                 Span(" " * box.width if box.index is None else pad(str(tokens[box.index].id), box.width), "muted")
                 for box in row
             )
+        if labels:
+            yield tuple(_label(tokens, box) for box in row)
+
+
+def _label(tokens: Sequence[Token], box: Box) -> Span:
+    text = "" if box.index is None else below(tokens[box.index])
+    return Span(pad(text, box.width), "muted" if text in ("", "−100", "O") else "mark")
 
 
 def listed(tokens: Sequence[Token], top: int, cursor: int, width: int, height: int, limit: int | None) -> list[Line]:
@@ -174,14 +187,17 @@ def listed(tokens: Sequence[Token], top: int, cursor: int, width: int, height: i
     here = [tokens[index] for index in shown]
     name = min(24, max([5, *(cells(clean(token.token[:40])) for token in here)]))
     piece = min(20, max([5, *(cells(token.shown) for token in here)]))
+    label = max((cells(below(token)) for token in tokens), default=0)
+    label = max(5, label) + 2 if label else 0
     head = f"{'#':>5} {'id':>6}  {pad('token', name)}  {pad('piece', piece)}  {'characters':>11} {'word':>5}  "
+    head += pad("label", label)
     cuts = marks(tokens, limit)
     lines: list[Line] = [(Span(cut(head, width), "head"),)]
     for index, token in zip(shown, here, strict=True):
         place = "–" if token.sequence is None else f"{token.start}–{token.end}"
         word = "–" if token.word is None else str(token.word)
         left = f"{index:>5} {token.id:>6}  {pad(clean(token.token[:40]), name)}  "
-        right = f"  {place:>11} {word:>5}  {cuts.get(index, '') or token.notes}"
+        right = f"  {place:>11} {word:>5}  {pad(below(token), label)}{cuts.get(index, '') or token.notes}"
         if index == cursor:
             lines.append((Span(pad(left + pad(token.shown, piece) + right, width), "at"),))
         else:
