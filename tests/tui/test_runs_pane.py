@@ -108,6 +108,29 @@ async def test_a_bad_filter_points_at_its_column_and_the_list_stays(real_app, so
         await comes_to(pilot, "runs-bad-filter-80x24")
 
 
+async def test_enter_opens_what_the_filter_finds_and_not_what_stood_there_before(real_app, some_runs, shown, until):
+    app = real_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await shown(pilot, 4)
+        app.screen.on_filter_line_changed(FilterLine.Changed("sentiment"))
+        assert app.screen.why_not("runs.delete") == "What is shown does not match the filter yet"
+        app.screen.action_open()
+        assert app.selection.run is None, "the rows of the filter are not there yet"
+        await until(pilot, lambda: app.current_mode == "live")
+        assert app.selection.run == "a00000000"
+
+
+async def test_with_a_bad_filter_nothing_is_done_to_what_is_shown(real_app, some_runs, shown, until):
+    app = real_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await shown(pilot, 4)
+        await pilot.press("slash", *"(eval/f1")
+        await until(pilot, lambda: app.screen.query_one(FilterLine).has_class("-faulty"))
+        await pilot.press("enter", "enter", "d")
+        assert app.current_mode == "runs"
+        assert acts(app.home, "a00000003") == ["created"]
+
+
 async def test_older_filters_come_back_with_the_arrows(real_app, some_runs, shown):
     app = real_app()
     async with app.run_test() as pilot:

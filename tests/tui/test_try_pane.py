@@ -467,3 +467,14 @@ def test_generated_text_is_folded_with_its_prompt_and_told_apart_from_it():
     assert [span.role for span in lines[0]] == ["muted"]
     assert [span.role for span in lines[1]] == [""]
     assert Knobs().values["top_p"] == 0.95
+
+
+def test_a_recipe_says_which_second_text_its_model_wants_before_it_is_loaded(home, make_run):
+    from workbench.registry import Ingestor, Registry
+    from workbench.tui.tried import TryRequest
+
+    answers, texts = make_run("answers", "question-answering"), make_run("texts")
+    with Registry.open(home) as registry:
+        Ingestor(home).poll(wait=True)
+        assert TryRequest(answers.id).read(registry).run.second == "context"
+        assert TryRequest(texts.id).read(registry).run.second == ""

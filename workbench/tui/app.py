@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from textual.app import App, SuspendNotSupported
 from textual.message import Message
-from textual.notifications import SeverityLevel
+from textual.notifications import Notify, SeverityLevel
 from textual.screen import ModalScreen, Screen
 from textual.signal import Signal
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from workbench.lab.client import Lab
 
 T = TypeVar("T")
+_MOST_TOASTS = 3
 
 # Mode → where its screen is; imported when it is first opened.
 _SCREENS = {
@@ -249,6 +250,15 @@ class WorkbenchApp(App[None], inherit_bindings=False):
         """A toast. The text is cleaned and shown as it is: no markup, whoever wrote it."""
         shown = clean(cut(message, 600), newlines=True)
         super().notify(shown, title=clean(title), severity=severity, timeout=timeout, markup=False)
+
+    def on_notify(self, event: Notify) -> None:
+        """What is said again is said once; of what is no error the newest few stay, so that the pane can be seen."""
+        new = event.notification
+        there = list(self._notifications)
+        passing = [toast for toast in there if toast.severity != "error" and toast.message != new.message]
+        again = [toast for toast in there if toast.message == new.message]
+        for toast in (*again, *(passing[: 1 - _MOST_TOASTS] if new.severity != "error" else ())):
+            self._unnotify(toast, refresh=False)
 
     def complain(self, error: WorkbenchError) -> None:
         """A toast for what went wrong."""

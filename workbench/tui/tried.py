@@ -39,6 +39,7 @@ class TriedRun:
     task: str
     base: str = ""
     generate: Mapping[str, Any] = field(default_factory=dict)
+    second: str = ""  # the field besides the first that a row needs, as far as the recipe says
 
     @property
     def where(self) -> Where:
@@ -82,7 +83,9 @@ def _find(registry: Registry, id: str) -> TriedRun | None:
 def _tried(row: RunRow) -> TriedRun:
     recipe = row.recipe
     base = str((recipe.get("model") or {}).get("name") or "")
-    return TriedRun(row.id, row.name, row.state, row.task, base, dict(recipe.get("generate") or {}))
+    second = "text_pair" if (recipe.get("data") or {}).get("text_pair") else ""
+    second = "context" if row.task == "question-answering" else second
+    return TriedRun(row.id, row.name, row.state, row.task, base, dict(recipe.get("generate") or {}), second)
 
 
 def offers(home: Home, view: TryView) -> list[Where]:

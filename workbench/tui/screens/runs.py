@@ -40,6 +40,9 @@ class RunsPane(Pane):
         self._filter = ""
         self._window = (0, 2 * _BLOCK)
         self._page: RunsPage | None = None
+        self._paged = ""  # the filter that the page is of
+        self._opening = False  # enter came before the rows of the filter
+        self._faulty = False  # the filter makes no sense
         self._history: list[str] = []
         self._makes: list[Make] = []
 
@@ -75,10 +78,16 @@ class RunsPane(Pane):
     def on_snapshot(self, snapshot: Snapshot) -> None:
         assert isinstance(snapshot.body, RunsPage)
         self._page = snapshot.body
+        self._paged = snapshot.request.filter if isinstance(snapshot.request, RunsRequest) else ""
+        self._faulty = False
         self._complain_of_filter(None)
         self._render_page()
+        if self._opening:
+            self._opening = False
+            self.action_open()
 
     def on_feed_error(self, error: WorkbenchError) -> None:
+        self._opening, self._faulty = False, isinstance(error, QueryError)
         if isinstance(error, QueryError):
             self._complain_of_filter(error)
         else:
@@ -176,6 +185,9 @@ class RunsPane(Pane):
     def why_not(self, id: str) -> str | None:
         if id in ("runs.new", "pane.filter", "runs.unmark", "pane.back"):
             return None
+        if self._paged != self._filter:
+            waits = id == "pane.open" and not self._faulty
+            return None if waits else "What is shown does not match the filter yet"
         run = self.current
         if run is None:
             return "No run under the cursor: n starts one"
@@ -204,7 +216,9 @@ class RunsPane(Pane):
     # -- keys ----------------------------------------------------------------------------------------------------
 
     def action_open(self) -> None:
-        if (run := self.current) is not None:
+        if self._paged != self._filter:
+            self._opening = True  # the run that is meant is not on screen yet
+        elif (run := self.current) is not None:
             self.app.selection.choose(run.id)
             self.app.go("live")
 

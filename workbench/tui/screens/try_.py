@@ -111,6 +111,7 @@ class TryPane(Pane):
         self.set_class(right is not None, "-two")
         self._put(self._side(_LEFT), left)
         self._put(self._side(_RIGHT), right)
+        self._make_room_for_two()
         self._set_knobs()
         self.crumbs(left.title, *([f"beside {right.title}"] if right else []))
 
@@ -130,10 +131,17 @@ class TryPane(Pane):
     @on(Side.Loaded)
     def _loaded(self, event: Side.Loaded) -> None:
         self.set_class(any(side.generates for side in self._sides), "-language")
+        self._make_room_for_two()
+        event.side.predict()
+
+    def _make_room_for_two(self) -> None:
+        """A second text where a model wants one; that of a run is known before its weights are loaded."""
         second = {name for side in self._sides if side.model for name in side.model.fields[1:]}
+        run = self._view.run
+        if run is not None and self._side(_LEFT).model is None and self._side(_LEFT).where == run.where:
+            second |= {run.second} - {""}
         self.set_class(bool(second), "-pair")
         self._second.placeholder = next((_SECOND[name] for name in sorted(second) if name in _SECOND), "")
-        event.side.predict()
 
     # -- asking --------------------------------------------------------------------------------------------------
 
