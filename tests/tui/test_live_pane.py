@@ -243,6 +243,19 @@ def test_an_evaluation_is_told_by_what_the_run_is_judged_by():
     assert told(event, None) == "step 5  test: f1 0.75  loss 0.5"
 
 
+async def test_a_narrow_screen_cuts_the_bar_and_not_the_steps(real_app, home, fabricate, opened):
+    fabricate.make_run(home, "a00000001", steps=120, total=3600, state="stopped")
+    app = real_app(open_run="a00000001")
+    async with app.run_test(size=(60, 20)) as pilot:
+        pane = await opened(pilot)
+        assert "step 120 of 3,600" in pane.query_one(RunBar).text.splitlines()[0][:60]
+
+
+def test_a_stop_is_told_once_with_its_reason():
+    assert told(Event(1, 0.0, 1, "stopping", {"reason": "asked to"}), None) == "stopping: asked to"
+    assert told(Event(1, 0.0, 1, "stopping", {}), None) == ""
+
+
 async def test_the_whole_console_opens_and_closes(real_app, home, fabricate, opened, until):
     fabricate.make_run(home, "a00000001", console="\n".join(f"line {n}" for n in range(200)), warnings=["odd"])
     app = real_app(open_run="a00000001")

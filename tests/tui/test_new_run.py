@@ -134,3 +134,11 @@ async def test_c_checks_the_recipe_and_tells_all_there_is_to_know(real_app, here
         await pilot.press("escape")
         await until(pilot, lambda: isinstance(app.screen, NewRun))
         assert "reads well" in said(app.screen)
+
+
+def test_fields_are_parted_where_the_next_one_begins_and_values_may_hold_spaces():
+    from workbench.tui.launching import changes
+
+    assert changes(" train.epochs=1  notes=try it again seed=7 ") == ["train.epochs=1", "notes=try it again", "seed=7"]
+    assert changes("model.config={ n_layer = 2 }") == ["model.config={ n_layer = 2 }"]
+    assert changes("  ") == []

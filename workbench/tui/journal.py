@@ -50,7 +50,7 @@ def amount(count: int) -> str:
 
 
 def told(event: Event, best: str | None) -> str:
-    """One event in a line. `best` is the metric that the run is judged by."""
+    """One event in a line, empty where it says nothing. `best` is the metric that the run is judged by."""
     fields = event.fields
     step = f"step {fields['step']}  " if fields.get("step") is not None else ""
     match event.type:
@@ -65,8 +65,8 @@ def told(event: Event, best: str | None) -> str:
             return f"{step}wrote: {prompt}▸{text}"
         case "resumed":
             return f"resumed from step {fields.get('step', 0)}"
-        case _:
-            return f"stopping: {clean(str(fields.get('reason') or 'asked to'))}"
+        case _:  # both logs tell of a stop; one of them knows why
+            return f"stopping: {clean(str(fields['reason']))}" if fields.get("reason") else ""
 
 
 def _scores(event: Event, best: str | None) -> str:

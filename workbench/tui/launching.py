@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,6 +61,14 @@ def draft_of(home: Home, recipe: RecipeFile) -> RecipeFile:
         path = drafts_dir(home) / f"{recipe.name}-{number}.toml"
     path.write_bytes(recipe.path.read_bytes())
     return RecipeFile(path, recipe.search, "edited copy")
+
+
+_NEXT = re.compile(r"\s+(?=[A-Za-z_]+(?:\.[A-Za-z_]+)*=)")
+
+
+def changes(text: str) -> list[str]:
+    """`train.epochs=1 notes=try again` as fields with their values, which may hold spaces."""
+    return [change for change in _NEXT.split(text.strip()) if change]
 
 
 def validate(path: Path, overrides: Sequence[str]) -> Recipe:

@@ -115,8 +115,9 @@ class LiveRequest:
             tail(RunDir(self.runs_dir / self.run).console),
             next((journal.trained(event.fields) for event in registry.events(self.run, ["plan"], newest=1)), ""),
             tuple(
-                journal.told(event, rows[0].best_key)
+                line
                 for event in registry.events(self.run, journal.TYPES, newest=_NEWS)
+                if (line := journal.told(event, rows[0].best_key))
             ),
         )
 

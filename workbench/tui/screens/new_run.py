@@ -17,7 +17,7 @@ from textual.widgets.option_list import Option
 
 from workbench.config import Home
 from workbench.errors import RecipeError, WorkbenchError
-from workbench.text import clean, cut
+from workbench.text import cells, clean, cut, pad
 from workbench.tui import launching
 from workbench.tui.bindings import MOVE, NEW_RUN, textual_bindings
 from workbench.tui.launching import RecipeFile
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from workbench.tui.app import WorkbenchApp
 
 _MOST_LINES = 400
+_SHORT = {"edited copy": "copy", "shipped": ""}
 # What a key of the table moves in the list.
 _MOVES = {"up": "cursor_up", "down": "cursor_down", "top": "first", "bottom": "last"}
 
@@ -70,7 +71,8 @@ class NewRun(ModalScreen[str | None]):
         self._recipes = launching.recipe_files(self._home, Path.cwd())
         chooser = self.query_one(OptionList)
         chooser.clear_options()
-        chooser.add_options([Option(_title(recipe)) for recipe in self._recipes])
+        room = 24 if self.app.size.width < 100 else 40
+        chooser.add_options([Option(_title(recipe, room)) for recipe in self._recipes])
         paths = [recipe.path for recipe in self._recipes]
         if paths:
             chooser.highlighted = paths.index(chosen) if chosen in paths else 0
@@ -129,7 +131,7 @@ class NewRun(ModalScreen[str | None]):
     def _set(self, text: str | None) -> None:
         if text is None:
             return
-        self._changes = text.split()
+        self._changes = launching.changes(text)
         shown = Content.assemble(("with ", "$foreground 60%"), (clean(" ".join(self._changes)), "$text-accent"))
         self.query_one("#changes", Static).update(shown if self._changes else "")
         self._validate()
@@ -202,8 +204,10 @@ class NewRun(ModalScreen[str | None]):
         said.display = bool(text)
 
 
-def _title(recipe: RecipeFile) -> Content:
-    return Content.assemble(clean(recipe.name), "  ", (recipe.origin, "$foreground 50%"))
+def _title(recipe: RecipeFile, room: int) -> Content:
+    """The name, and whose it is flush right, on one line of so many cells."""
+    origin = recipe.origin if room > 30 else _SHORT.get(recipe.origin, recipe.origin)
+    return Content.assemble(pad(clean(recipe.name), room - cells(origin) - 1), " ", (origin, "$foreground 50%"))
 
 
 def _preview(path: Path) -> Content:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from textual import events, on
@@ -301,11 +301,13 @@ class RunsPane(Pane):
 
         if (run := self.current) is not None:
             prompt = Prompt(f"Start {run.name} again with", value="train.learning_rate=", placeholder="field=value …")
-            self.app.ask_user(prompt, lambda text: self._clone(run, text.split()))
+            self.app.ask_user(prompt, lambda text: self._clone(run, text))
 
-    def _clone(self, run: RunRow, changes: Sequence[str]) -> None:
+    def _clone(self, run: RunRow, text: str) -> None:
+        from workbench.tui.launching import changes as parted
         from workbench.tui.launching import clone
 
+        changes = parted(text)
         self.app.notify(f"Checking {run.name} with {' '.join(changes) or 'no change'} …")
         directory = RunDir(self.app.home.runs / run.id)
         self.background(lambda: clone(self.app.home, directory, changes), self._launched, group="clone")

@@ -11,6 +11,7 @@ from workbench.tui.widgets.lines import Lines
 from workbench.tui.widgets.run_cells import best_metric, state_cell
 
 _BAR = 30
+_BESIDE = 48  # cells for the state, the share, steps and epoch
 _RECENT = 40  # points that the speed is taken from
 
 
@@ -43,9 +44,10 @@ class RunBar(Lines):
         share = progress(body)
         if share is None:
             return []
-        full = round(share * _BAR)
+        size = max(8, min(_BAR, self.size.width - _BESIDE))
+        full = round(share * size)
         done, rest = ("#", ".") if self._plain else ("━", "━")
-        return [(done * full, "good"), (rest * (_BAR - full), "track"), (f" {100 * share:3.0f}%  ", "bold")]
+        return [(done * full, "good"), (rest * (size - full), "track"), (f" {100 * share:3.0f}%  ", "bold")]
 
 
 def progress(body: LiveBody) -> float | None:
