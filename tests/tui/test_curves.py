@@ -72,5 +72,6 @@ def test_the_pictures_are_whole_squares_with_their_areas() -> None:
 def test_of_several_classes_one_stands_out() -> None:
     several = fields() | {"pr": [{"label": name, "points": PR} for name in "abc"]}
     curves = parse(several)
-    lines = specs(curves, operating(curves, "b", 0.5), {})["pr"].lines
-    assert [line.faint for line in lines[:3]] == [True, False, True]
+    drawn = specs(curves, operating(curves, "b", 0.5), {"pr_auc": 0.5})["pr"]
+    assert [line.faint for line in drawn.lines[:3]] == [True, False, True]
+    assert drawn.note == "mean area 0.500"

@@ -132,14 +132,15 @@ def specs(curves: Curves, here: Operating | None, values: Mapping[str, float]) -
     roc = [] if here is None or here.alarms is None else [_mark(here.alarms, here.recall)]
     pr = [] if here is None else [_mark(here.recall, here.precision)]
     label = None if here is None else here.label
+    area = "mean area" if len(curves.labels) > 1 else "area"
     return {
-        "roc": _spec("ROC", [_bar(), *_lines(curves.roc, label), *roc], values.get("roc_auc")),
-        "pr": _spec("precision–recall", [*_lines(curves.pr, label), *pr], values.get("pr_auc")),
-        "calibration": _spec("calibration", [_bar(), _binned(curves.bins)], values.get("ece"), word="ECE"),
+        "roc": _spec("ROC", [_bar(), *_lines(curves.roc, label), *roc], values.get("roc_auc"), area),
+        "pr": _spec("precision–recall", [*_lines(curves.pr, label), *pr], values.get("pr_auc"), area),
+        "calibration": _spec("calibration", [_bar(), _binned(curves.bins)], values.get("ece"), "ECE"),
     }
 
 
-def _spec(title: str, lines: Sequence[Line], value: float | None, *, word: str = "area") -> Spec:
+def _spec(title: str, lines: Sequence[Line], value: float | None, word: str) -> Spec:
     shown = tuple(lines) if any(not line.faint for line in lines if line.points) else ()
     note = "" if value is None else f"{word} {value:.3f}"
     return Spec(title, shown, _WHOLE, axis="share", note=note, reach=_WHOLE)
