@@ -53,6 +53,8 @@ def test_a_script_trains_reads_and_asks(bench, recipe):
     assert run.facts.tags == ("first try",)
     assert run.recipe["train"]["learning_rate"] == 1e-3
     assert [step for step, _, _ in run.points("train/loss")] == [1, 2, 3, 4]
+    with pytest.raises(BadInput, match=r"no scalar 'eval/bleu' in .*eval/accuracy"):
+        run.points("eval/bleu")
     assert run.metrics["eval/accuracy"].best is not None
     assert run.predictions().num_rows == 4
     assert [event.fields["total_steps"] for event in run.events("plan")] == [4]

@@ -253,9 +253,7 @@ def points(
     """Every logged point of one scalar: step, value, time."""
     with registry_of(home_of(context)) as registry:
         row = registry.find(run, include_deleted=True)
-        if key not in (known := registry.keys(row.id)):
-            raise BadInput(f"no scalar {key!r} in {row.id}", mend=f"it has {', '.join(known) or 'none yet'}")
-        series = registry.points(row.id, key)
+        series = registry.scalar(row.id, key)
     if as_json:
         emit([list(point) for point in series])
         return

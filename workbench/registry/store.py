@@ -84,6 +84,12 @@ class Registry:
         """Every logged point with a step greater than `since`: (step, value, seconds since 1970), NaN restored."""
         return self._ask(lambda c: reading.points(c, run_id, key, since))
 
+    def scalar(self, run_id: str, key: str) -> list[tuple[int, float, float]]:
+        """All points of a key that the run has. Raises BadInput, which names those there are, for one it has not."""
+        if key not in (known := self.keys(run_id)):
+            raise BadInput(f"no scalar {key!r} in {run_id}", mend=f"it has {', '.join(known) or 'none yet'}")
+        return self.points(run_id, key)
+
     def view(self, run_id: str, key: str, *, lo: int | None = None, hi: int | None = None, columns: int) -> SeriesView:
         """A series from step `lo` to `hi`, both included, as a chart of `columns` columns draws it."""
         return self._ask(lambda c: pyramid.view(c, reading.series(c, run_id, key), lo, hi, columns))
