@@ -178,7 +178,13 @@ def runs(tmp_path: Path, tiny_bert: Path, reviews: Path) -> Runs:
     return Runs(tmp_path, RECIPE.format(model=tiny_bert, data=reviews))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def make_runs(tmp_path_factory: pytest.TempPathFactory, tiny_bert: Path, reviews: Path) -> Runs:
+    """The same for all tests of a module, which then share runs."""
+    return Runs(tmp_path_factory.mktemp("runs"), RECIPE.format(model=tiny_bert, data=reviews))
+
+
+@pytest.fixture(scope="session")
 def logged() -> Callable[[RunDir, str], list[events.Event]]:
     """`logged(run, type)`: the events of a type, in order."""
     return of_type

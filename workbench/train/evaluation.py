@@ -15,6 +15,7 @@ from workbench.train.device import Device
 from workbench.train.order import by_length
 from workbench.train.passes import autocast
 from workbench.train.ranks import Ranks
+from workbench.train.sharding import gathered
 from workbench.train.stopping import StopRequest
 
 
@@ -42,7 +43,7 @@ def judge_split(
     model.eval()
     batches = by_length(rows.lengths, at_once)
     try:
-        with torch.no_grad(), attention.for_judging(model), autocast(device):
+        with torch.no_grad(), gathered(model), attention.for_judging(model), autocast(device):
             for start in range(0, len(batches), ranks.world):
                 _heed(stop, ranks)
                 for places in batches[start : start + ranks.world][ranks.rank : ranks.rank + 1]:

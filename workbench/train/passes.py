@@ -13,6 +13,7 @@ from workbench.tasks import Loss, forward
 from workbench.tasks.rows import Batch
 from workbench.train.device import Device
 from workbench.train.ranks import Ranks
+from workbench.train.sharding import gradients_apart, sharded
 
 _NARROW: Final = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -32,7 +33,7 @@ def trained(model: Any, train: Train, device: Device, ranks: Ranks) -> Any:
     """
     if train.compile:
         model = torch.compile(model)
-    if ranks.world == 1:
+    if ranks.world == 1 or sharded(model):
         return model
     return DistributedDataParallel(model, device_ids=[device.index] if device.kind == "cuda" else None)
 
@@ -81,4 +82,6 @@ class Passes:
         """Within this, gradients stay with their process: those of a step are averaged once, with its last batch."""
         if isinstance(self._model, DistributedDataParallel):
             return self._model.no_sync()
+        if sharded(self._model):
+            return gradients_apart(self._model)
         return nullcontext()

@@ -13,7 +13,7 @@ from workbench.errors import BadInput
 from workbench.recipe import Train
 from workbench.rundir import RunDir
 from workbench.tasks import Verdict, metrics_table
-from workbench.train import attention, checkpoints, model_files, optim, resume, saving
+from workbench.train import attention, checkpoints, model_files, optim, resume, saving, sharding
 from workbench.train.batches import Batches
 from workbench.train.chance import RepeatableCollator, seed_everything, undisturbed
 from workbench.train.choices import WATCHING
@@ -57,6 +57,8 @@ def loop_of(
     model.config.use_cache = False
     if not getattr(model, "is_quantized", False):
         model.to(device.torch)
+    if ready.recipe.launch.sharding == "fsdp" and ranks.world > 1:
+        sharding.shard(model, device, ranks)
     batches = _batches(ready, ranks)
     rhythm = Rhythm.of(
         ready.recipe, per_epoch=batches.per_epoch, total=total_steps(train, batches.per_epoch), evaluated=evaluated
@@ -144,14 +146,9 @@ class Training:
         self._collator = ready.task.collator(ready.tokenizer, ready.prepared)
         self._standing = Standing()
         self._meter = Meter(journal, self._ranks, on_gpu=on_gpu)
-        self._state = TrainingState(self._loop.optimizer, self._loop.schedule, self._loop.scaler)
-        self._saver = saving.Saver(
-            run.checkpoints,
-            journal,
-            self._ranks,
-            keep=ready.recipe.train.keep_checkpoints,
-            write=self._write_checkpoint,
-        )
+        self._state = TrainingState(ready.model, self._loop.optimizer, self._loop.schedule, self._loop.scaler)
+        keep = ready.recipe.train.keep_checkpoints
+        self._saver = saving.Saver(run.checkpoints, journal, self._ranks, keep=keep)
         self._card = saving.Card(ready.recipe.task, run.id, ready.prepared.max_length, ready.recipe.resolved())
         self._fingerprint = resume.fingerprint(ready, self._ranks.world)
         self._at_once = ready.recipe.evaluate.batch_size or ready.recipe.train.batch_size
@@ -290,15 +287,20 @@ class Training:
         progress = resume.Progress(
             self._step, self._meter.tokens, self._standing, self._fingerprint, self._unjudged, self._loop.pieces
         )
-        self._saver.save(self._ready.model, progress)
+        # Of a model that is divided among processes each gives its part.
+        weights = sharding.whole_weights(self._ready.model)
+        optimizer = sharding.optimizer_state(self._ready.model, self._loop.optimizer)
 
-    def _write_checkpoint(self, directory: Path, step: int) -> None:
-        self._write_weights(directory, step)
-        self._state.save(directory)
+        def write(directory: Path) -> None:
+            self._write_weights(directory, weights)
+            self._state.save(directory, optimizer)
 
-    def _write_weights(self, directory: Path, step: int) -> None:
-        model_files.save(self._ready.model, self._ready.tokenizer, directory, use_cache=self._use_cache)
-        self._card.write(directory, step)
+        self._saver.save(self._ready.model, progress, write)
+
+    def _write_weights(self, directory: Path, weights: dict[str, Any] | None) -> None:
+        model, tokenizer = self._ready.model, self._ready.tokenizer
+        model_files.save(model, tokenizer, directory, use_cache=self._use_cache, weights=weights)
+        self._card.write(directory, self._step)
 
     def _short_of_memory(self, step: int, parts: int) -> None:
         """The loop goes on with each batch in smaller pieces; evaluation takes fewer rows at once as well."""
@@ -375,16 +377,14 @@ class Training:
         return metrics_table.ordered(recipe.task, verdict.scalars, asked)
 
     def _sample(self) -> None:
-        if not self._ranks.first:
-            return
-        model = self._ready.model
+        self._sampled, model = self._step, self._ready.model
         training = model.training
         model.eval()
-        with autocast(self._ready.device):
-            for prompt, text in self._ready.task.samples(model, self._ready.tokenizer):
-                self._journal.write("sample", step=self._step, prompt=prompt, text=text)
+        with sharding.gathered(model), autocast(self._ready.device):
+            if self._ranks.first:
+                for prompt, text in self._ready.task.samples(model, self._ready.tokenizer):
+                    self._journal.write("sample", step=self._step, prompt=prompt, text=text)
         model.train(training)
-        self._sampled = self._step
 
     # After
 
@@ -400,8 +400,9 @@ class Training:
             except Interrupted:
                 return self._stopped_here()
             self._say_verdict("test", "test", verdict, keep=True)
+        weights = sharding.whole_weights(self._ready.model)
         if self._ranks.first:
-            self._write_model()
+            self._write_model(weights)
         self._ranks.wait()
         why = f"step {chosen} is the best by {self._ready.rule.metric}" if chosen != last else f"{last} steps"
         if self._standing.ended and last < self._rhythm.total:
@@ -426,8 +427,8 @@ class Training:
         saving.take_thresholds(path, self._ready.model.config)
         self._step = checkpoints.step_of(path) or 0
 
-    def _write_model(self) -> None:
+    def _write_model(self, weights: dict[str, Any] | None) -> None:
         try:
-            saving.write_model(partial(self._write_weights, step=self._step), self._run.model)
+            saving.write_model(partial(self._write_weights, weights=weights), self._run.model)
         except saving.Unwritable as error:
             self._journal.warn("model-failed", f"the model was not written ({error}); the checkpoints are whole")
