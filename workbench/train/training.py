@@ -69,7 +69,7 @@ def loop_of(
     passes = Passes(trained(model, train, device, ranks), ready.task.loss(), device, ranks, scaler)
     return Loop(
         model,
-        GraphedPasses(passes, partial(_no_graphs, journal)) if _graphed(train, device, ranks) else passes,
+        GraphedPasses(passes, partial(_no_graphs, journal)) if _graphed(model, train, device, ranks) else passes,
         batches,
         rhythm,
         optimizer,
@@ -83,10 +83,15 @@ def loop_of(
     )
 
 
-def _graphed(train: Train, device: Device, ranks: Ranks) -> bool:
-    """Whether CUDA graphs are tried. Checkpointed activations and 4-bit weights ask the device questions meanwhile."""
+def _graphed(model: Any, train: Train, device: Device, ranks: Ranks) -> bool:
+    """Whether CUDA graphs are tried. Checkpointed activations and 4-bit weights ask the device questions meanwhile.
+
+    A decoder beside an encoder has no mask, which counts only where its attention looks at masks for speed.
+    """
     plain = not (train.activation_checkpointing or train.compile or train.method == "qlora")
-    return train.cuda_graphs and device.kind == "cuda" and ranks.world == 1 and plain
+    config = model.config
+    masked = not config.is_encoder_decoder or getattr(config, "_attn_implementation", None) == "eager"
+    return train.cuda_graphs and device.kind == "cuda" and ranks.world == 1 and plain and masked
 
 
 def _no_graphs(journal: Journal, why: str) -> None:
@@ -107,7 +112,6 @@ def _batches(ready: Ready, ranks: Ranks) -> Batches:
         train.gradient_accumulation,
         ranks,
         workers=train.workers,
-        shifted=recipe.task == "causal-lm",
         # What draws random numbers borrows the global generators, which the training must then not use meanwhile.
         ahead=on_gpu and not ready.task.draws,
         pinned=on_gpu,
