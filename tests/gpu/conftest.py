@@ -3,10 +3,9 @@
     pytest tests/gpu -n 6        on a machine with an NVIDIA card: all of it, on that card
     pytest tests/gpu -n 2        elsewhere: the same tests on the CPU, few of each kind, smallest sizes
 
-On a bare machine: `. .gpu/enter.sh && python3 -m pytest tests/gpu -n 6 --dist worksteal`. With WORKBENCH_GPU_TESTS=whole
-the CPU runs every variant that it can. Every test stands alone; those that measure time wait until no other is at work.
-How long each test took, what was measured, and what was skipped and
-why stand in three tables at the end.
+On a bare machine: `. .gpu/enter.sh && python3 -m pytest tests/gpu -n 6 --dist worksteal`. On a CPU
+WORKBENCH_GPU_TESTS=whole runs every variant that a CPU can. Every test stands alone; one that measures time waits until
+no other is at work. How long each took, what was measured, and what was skipped and why stand in tables at the end.
 """
 
 from __future__ import annotations
