@@ -128,7 +128,7 @@ def _locked(file: Path, how: int) -> Iterator[None]:
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    if not ON_CARD and not any("gpu" in str(argument) for argument in config.args):
+    if not ON_CARD and not any("tests/gpu" in str(argument) for argument in config.args):
         return
     reports = [
         report

@@ -6,6 +6,7 @@ import importlib.util
 import json
 import math
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -112,6 +113,8 @@ def test_other_families_learn_in_the_precision_of_the_device(runs, family):
 
 
 def test_a_compiled_model_learns_what_the_plain_one_learns(card, runs):
+    if not any(map(shutil.which, ("cc", "gcc", "clang"))):
+        pytest.skip("torch.compile needs a C compiler and there is none here")
     same = ("model.dropout=0", "train.max_steps=8", "evaluate.every=8", "train.padding=max_length")
     plain = runs.completed("text-classification", *same)
     compiled = runs.completed("text-classification", *same, "train.compile=true")

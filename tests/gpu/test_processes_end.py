@@ -62,7 +62,7 @@ def test_a_run_is_watched_and_a_killed_one_says_so(runs, rows, tmp_path, record_
 def test_a_run_out_of_memory_says_how_much_and_what_to_do(card, runs, rows, record_property):
     small_tasks.long_texts(rows, rows=128, shortest=128, longest=160)
     text = small_tasks.recipe_for_long_texts(width=256, layers=4, length=128)
-    run = runs.make("text-classification", "train.batch_size=64", "train.oom_recovery=false", text=text)
+    run = runs.make("text-classification", "train.batch_size=128", "train.oom_recovery=false", text=text)
     launch(run, trainer=[sys.executable, "-P", str(TRAINER), str(run.path), "--bytes", str(300 << 20)])
     end = end_of(run)
     record_property("reason", end["reason"])

@@ -144,6 +144,13 @@ def test_a_crash_in_native_code_points_at_the_console(number):
     assert "Fatal Python error" in verdict.traceback
 
 
+def test_a_crash_after_a_failure_of_the_gpu_names_the_failure():
+    said = "terminate called after throwing an instance of 'c10::AcceleratorError'\n  what():  "
+    told = died(signal.SIGABRT, console=f"{TABLE}{said}CUDA error: device-side assert triggered\n").reason
+    assert told.startswith("died of SIGABRT, an assertion failed on the GPU")
+    assert "token id" in told
+
+
 def test_a_signal_python_has_no_name_for_is_numbered():
     assert "signal 40" in died(40).reason
 
