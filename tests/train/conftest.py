@@ -157,15 +157,15 @@ class StopAt(StopRequest):
     @contextmanager
     def listening(self) -> Iterator[None]:
         """Within this it is told of every batch."""
-        from workbench.train.trainer import RunTrainer
+        from workbench.train.loop import Loop
 
-        train = RunTrainer.training_step
+        step = Loop.step
 
-        def told(trainer: Any, *parts: Any, **options: Any) -> Any:
-            self._under_way = self._under_way or trainer.state.global_step + 1 == self._step
-            return train(trainer, *parts, **options)
+        def told(loop: Any, number: int, work: Any) -> Any:
+            self._under_way = self._under_way or number == self._step
+            return step(loop, number, work)
 
-        with patch.object(RunTrainer, "training_step", told):
+        with patch.object(Loop, "step", told):
             yield
 
 
