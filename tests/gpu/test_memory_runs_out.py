@@ -81,23 +81,27 @@ def whole_and_short(runs, rows, memory, record_property):
     small_tasks.long_texts(rows, rows=ROWS, shortest=SIZE["length"] // 8, longest=SIZE["length"])
     text = small_tasks.recipe_for_long_texts(**SIZE)
 
-    def both(*overrides):
+    def both(*overrides, graphs):
+        # What CUDA graphs hold comes on top: the limit is a share of what the run needs without any.
         with memory.watched():
-            whole = runs.completed("text-classification", *SAME, *overrides, text=text)
+            whole = runs.completed("text-classification", *SAME, *overrides, "train.cuda_graphs=false", text=text)
         with memory.limited():
-            short = runs.completed("text-classification", *SAME, *overrides, text=text)
+            short = runs.completed(
+                "text-classification", *SAME, *overrides, f"train.cuda_graphs={str(graphs).lower()}", text=text
+            )
         record_property("peak without a limit", f"{memory.peak / 2**20:,.0f} MiB" if ON_CARD else memory.peak)
         return whole, short
 
     return both
 
 
+@pytest.mark.parametrize("graphs", [False, True] if ON_CARD else [False], ids=["plain", "graphs"][: 1 + ON_CARD])
 @pytest.mark.parametrize("accumulation", [1, 2])
-def test_a_step_that_does_not_fit_is_made_in_pieces_with_the_same_loss(whole_and_short, record_property, accumulation):
-    rows = ROWS // 4
-    whole, short = whole_and_short(
-        f"train.batch_size={rows}", f"train.gradient_accumulation={accumulation}", "evaluate.batch_size=4"
-    )
+def test_a_step_that_does_not_fit_is_made_in_pieces_with_the_same_loss(
+    whole_and_short, record_property, accumulation, graphs
+):
+    asked = (f"train.batch_size={ROWS // 4}", f"train.gradient_accumulation={accumulation}", "train.max_steps=12")
+    whole, short = whole_and_short(*asked, "evaluate.batch_size=4", graphs=graphs)
     assert warned(whole, "oom-recovered") == []
     said = warned(short, "oom-recovered")
     record_property("said", said)
@@ -108,7 +112,7 @@ def test_a_step_that_does_not_fit_is_made_in_pieces_with_the_same_loss(whole_and
 
 
 def test_an_evaluation_that_does_not_fit_is_begun_anew_with_the_same_end(whole_and_short, record_property):
-    whole, short = whole_and_short("train.batch_size=2", f"evaluate.batch_size={ROWS}")
+    whole, short = whole_and_short("train.batch_size=2", f"evaluate.batch_size={ROWS}", graphs=False)
     assert warned(whole, "oom-recovered") == []
     said = warned(short, "oom-recovered")
     record_property("said", said)

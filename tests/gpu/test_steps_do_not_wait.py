@@ -37,13 +37,14 @@ def test_a_wait_is_laid_to_who_asked_for_it():
     assert [place.partition(":")[0] for place in waits.libraries] == ["site-packages/transformers/masking.py"]
 
 
+@pytest.mark.parametrize("graphs", ["true", "false"] if ON_CARD else ["false"])
 @pytest.mark.parametrize("accumulation", [1, 2] if WHOLE else [2])
-def test_no_step_waits_for_the_card(runs, record_property, task, accumulation):
+def test_no_step_waits_for_the_card(runs, record_property, task, accumulation, graphs):
     if not WHOLE and task != "text-classification":
         pytest.skip("one task shows on a CPU that the steps are watched")
     precision = "bf16" if ON_CARD else "fp32"
     asked = (f"train.gradient_accumulation={accumulation}", f"train.precision={precision}", "train.max_steps=20")
-    run = runs.make(task, *asked)
+    run = runs.make(task, *asked, f"train.cuda_graphs={graphs}")
     with noticed(steps=20) as waits:
         assert runs.train(run) == "completed"
     for place, times in waits.libraries.most_common():
