@@ -15,6 +15,7 @@ from typing import Final
 
 from workbench.nearest import nearest
 from workbench.recipe import Recipe, Train
+from workbench.train import liger
 
 ADAMW: Final = "adamw_torch_fused"
 
@@ -97,7 +98,14 @@ _LOW_RANK: Final = ("galore", "apollo")
 def problems(recipe: Recipe) -> list[str]:
     """Sentences on what cannot be trained as `[train]` asks on this machine. Imports none of the packages."""
     train = recipe.train
-    return [*_method(recipe), *_optimizer(train), *_schedule(recipe), *_compiler(train), *_quantized(train)]
+    return [
+        *_method(recipe),
+        *_optimizer(train),
+        *_schedule(recipe),
+        *_compiler(train),
+        *_quantized(train),
+        *liger.problems(recipe),
+    ]
 
 
 def _method(recipe: Recipe) -> Iterator[str]:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from workbench.models import Located
 from workbench.recipe import Recipe
-from workbench.train import adapters
+from workbench.train import adapters, liger
 from workbench.train.anatomy import anatomy, unwrapped
 from workbench.train.freezing import freeze, frozen
 
@@ -41,6 +41,8 @@ class Learning:
 
 def apply(model: Any, recipe: Recipe, new: Collection[str], located: Located) -> tuple[Any, Learning]:
     """The model with only that left trainable which the recipe wants to learn. Raises BadInput."""
+    if recipe.train.liger:
+        liger.apply(model)
     names = [name for name, _ in model.named_parameters()]
     fresh = set(names) if "*" in new else set(new)
     still = frozen(model, recipe.train, fresh)
