@@ -22,6 +22,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
+from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
 
@@ -99,6 +100,8 @@ class Bench:
 
     def _sides(self, case: Case) -> Iterator[tuple[str, tuple[str, ...]]]:
         yield "ours", ()
+        if case.lora and self._gpu and find_spec("liger_kernel"):
+            yield "ours, Liger", ("train.liger=true",)
         for field in self._also:
             yield f"ours, {field}", (field,)
         yield "bare", ()

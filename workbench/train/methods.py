@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from workbench.models import Located
@@ -37,6 +37,13 @@ class Learning:
             "frozen": len(self.frozen),
             "adapters": self.adapters,
         }
+
+
+def loaded_for(located: Located, recipe: Recipe, precision: str) -> Located:
+    """How its weights are loaded: in 4 bits, or in bf16 where they are stored so, multiplied so, and do not learn."""
+    method = recipe.train.method
+    bf16 = method in {"lora", "dora"} and precision == "bf16"
+    return replace(located, four_bit=method == "qlora", bf16=bf16)
 
 
 def apply(model: Any, recipe: Recipe, new: Collection[str], located: Located) -> tuple[Any, Learning]:
