@@ -117,7 +117,7 @@ class Padding:
     Labels are those of the rows [rows] or [rows, targets], or their tags or targets [rows, longest], padded with
     `IGNORED`. Where nothing is padded there is no mask: attention is faster without one.
     `to` pads to a fixed width instead of the longest row, `multiple` rounds the width up. With `own_labels` the
-    tokens are the labels, padding left out of the loss.
+    tokens are the labels; left out of the loss are padding and the first token of a row, which nothing predicts.
     """
 
     pad_id: int
@@ -154,7 +154,9 @@ class Padding:
         if "tags" in items[0]:
             return self._padded([item["tags"] for item in items], width, IGNORED)
         if self.own_labels:
-            return self._padded([item["input_ids"] for item in items], width, IGNORED)
+            # transformers' Trainer counts every label of a GPT-2, the first too, when it divides by what a step learns.
+            learnt = [np.append(np.int64(IGNORED), item["input_ids"][1:]) for item in items]
+            return self._padded(learnt, width, IGNORED)
         if "targets" in items[0]:
             longest = max(len(item["targets"]) for item in items)
             return Padding(self.pad_id)._padded([item["targets"] for item in items], longest, IGNORED)

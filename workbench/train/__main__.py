@@ -70,7 +70,14 @@ def _train(run: RunDir, journal: Journal, stop: StopRequest, *, attempt: int) ->
         from workbench.train.session import Session
 
         ended = Session(run, journal, stop, attempt=attempt).run()
-        journal.write("finished", state=ended.state, reason=ended.reason, exit_code=0, signal=None)
+        journal.write(
+            "finished",
+            state=ended.state,
+            reason=ended.reason,
+            exit_code=0,
+            signal=None,
+            peak_memory=ended.peak_memory,
+        )
         return 0
     except WorkbenchError as error:
         print(error.sentence, file=sys.stderr, flush=True)

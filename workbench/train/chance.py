@@ -35,11 +35,16 @@ def undisturbed() -> Iterator[None]:
             torch.cuda.set_rng_state(gpu)
 
 
+def seed_everything(seed: int) -> None:
+    """Python's, numpy's and torch's generators, on every device."""
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+
+
 def _seed(*place: int) -> None:
     (value,) = np.random.SeedSequence(place).generate_state(1).tolist()
-    random.seed(value)
-    np.random.seed(value)
-    torch.manual_seed(value)
+    seed_everything(value)
 
 
 @dataclass(frozen=True)
