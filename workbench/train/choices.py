@@ -15,6 +15,7 @@ from typing import Final
 
 from workbench.nearest import nearest
 from workbench.recipe import Recipe, Train
+from workbench.train import liger
 
 ADAMW: Final = "adamw_torch_fused"
 
@@ -103,6 +104,7 @@ def problems(recipe: Recipe) -> list[str]:
         *_schedule(recipe),
         *_compiler(train),
         *_quantized(train),
+        *liger.problems(recipe),
         *_sharded(recipe),
     ]
 
