@@ -11,6 +11,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from typing import Any, Final
 from unittest.mock import patch
 
@@ -29,9 +30,12 @@ _FROM_LISTS: Final = (torch.tensor, torch.as_tensor, torch.asarray)
 
 
 @contextmanager
-def stand_in_card() -> Iterator[StandInCard]:
-    """While the block runs, `.to("cuda:0")`, `device="cuda:0"` and the like put tensors on the stand-in."""
-    card = StandInCard()
+def stand_in_card(card: StandInCard | None = None) -> Iterator[StandInCard]:
+    """While the block runs, `.to("cuda:0")`, `device="cuda:0"` and the like put tensors on the stand-in.
+
+    `card` is one that was there before, with what it holds.
+    """
+    card = StandInCard() if card is None else card
     with (
         warnings.catch_warnings(),
         patch.object(torch._C, "_group_tensors_by_device_and_dtype", card.grouping()),
@@ -42,6 +46,14 @@ def stand_in_card() -> Iterator[StandInCard]:
         # Models that switch autocast off for a few lines are told that there is no CUDA.
         warnings.filterwarnings("ignore", message=".*device_type of 'cuda'.*")
         yield card
+
+
+@contextmanager
+def on_the_card(model: torch.nn.Module) -> Iterator[torch.nn.Module]:
+    """A copy of a model whose weights are on the stand-in."""
+    copy = deepcopy(model)
+    copy.zero_grad()
+    yield copy.to(CARD)
 
 
 class _Generator(torch.Generator):
