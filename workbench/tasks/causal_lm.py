@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -234,7 +235,7 @@ class LanguageJudge:
         result = LanguageModel().compute(
             nll=nll, tokens=tokens.astype(int), right=right.astype(int), bytes_per_token=self._bytes_per_token
         )
-        table = None if self._texts is None else self._texts.table(found, self._texts.read)
+        table = None if self._texts is None else partial(self._texts.table, found, self._texts.read)
         return Verdict(result["scalars"], result["undefined"], result["report"], table)
 
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import torch
 
 IGNORED = -100  # the label that a loss leaves out, by convention of torch's cross_entropy
+LABEL_PLACES = "label_places"  # where in each row the few tokens are that have a label, [rows, most of a row]
+FOR_THE_LOSS = ("labels", LABEL_PLACES)  # the fields of a batch that are not the model's
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,7 @@ def write_predictions(verdict: Verdict, directory: Path, split: str) -> str | No
     final = directory / f"{split}.parquet"
     partial = directory / f".{split}.{time.monotonic_ns()}"
     try:
-        pq.write_table(verdict.predictions, partial, row_group_size=10_000)
+        pq.write_table(verdict.predictions(), partial, row_group_size=10_000)
         partial.replace(final)
     finally:
         partial.unlink(missing_ok=True)
