@@ -9,7 +9,7 @@ event.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -187,6 +187,9 @@ class Blocks:
     """Blocks whose positions say what sees what. Padding stands behind everything, where nothing looks at it."""
 
     padding: Padding
+
+    def rounded(self, multiple: int, most: int) -> Blocks:
+        return replace(self, padding=self.padding.rounded(multiple, most))
 
     def __call__(self, items: Sequence[dict[str, Any]]) -> Batch:
         batch = self.padding(items)

@@ -107,7 +107,8 @@ class MaskedLM:
         train = self.recipe.train
         padding = Padding(tokenizer.pad_token_id, tokenizer.padding_side)
         size = len(tokenizer)
-        return Masking(padding, tokenizer.mask_token_id, size, float(train.mask_probability), train.whole_words)
+        share = float(train.mask_probability)
+        return Masking(padding, tokenizer.mask_token_id, size, share, train.whole_words, places=True)
 
     def loss(self) -> Loss:
         return step_loss

@@ -10,7 +10,7 @@ the places with a label. The collator names them, because a GPU that finds them 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from workbench.tasks.rows import IGNORED, LABEL_PLACES, Batch, Padding
@@ -34,6 +34,9 @@ class Masking:
     whole_words: bool = False
     places: bool = False
 
+    def rounded(self, multiple: int, most: int) -> Masking:
+        return replace(self, padding=self.padding.rounded(multiple, most))
+
     def __call__(self, items: Sequence[dict[str, Any]]) -> Batch:
         import torch
 
@@ -42,7 +45,7 @@ class Masking:
         chosen = self._chosen(words)
         batch["labels"] = ids.masked_fill(~chosen, IGNORED)
         if self.places:
-            batch[LABEL_PLACES] = places_of(batch["labels"])
+            batch[LABEL_PLACES] = places_of(batch["labels"], self.padding.multiple)
         fate = torch.rand(ids.shape)
         replaced = torch.randint(self.vocabulary, ids.shape)
         masked = torch.where(chosen & (fate < 0.8), self.mask_id, ids)
@@ -66,13 +69,15 @@ class Masking:
 _NO_PLACE = -1  # fills rows that have fewer labels than the one with the most
 
 
-def places_of(labels: torch.Tensor) -> torch.Tensor:
+def places_of(labels: torch.Tensor, multiple: int = 1) -> torch.Tensor:
     """Where the labels of each row are, in order, int64 [rows, most of a row], filled up with -1.
+
+    `multiple` rounds their number up.
 
     Reads how many there are at most: to be called on host memory.
     """
     labelled = labels != IGNORED
-    most = int(labelled.sum(dim=1).max())
+    most = -(-int(labelled.sum(dim=1).max()) // multiple) * multiple
     first = labelled.int().argsort(dim=1, descending=True, stable=True)[:, :most]
     return first.masked_fill(~labelled.gather(1, first), _NO_PLACE)
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from workbench.tasks import Judge, Verdict
-from workbench.tasks.rows import Collator, TokenRows
+from workbench.tasks.rows import Batch, Collator, TokenRows
 from workbench.train import attention
 from workbench.train.device import Device
 from workbench.train.order import by_length
@@ -47,13 +47,19 @@ def judge_split(
             for start in range(0, len(batches), ranks.world):
                 _heed(stop, ranks)
                 for places in batches[start : start + ranks.world][ranks.rank : ranks.rank + 1]:
-                    made = collator([rows[place] for place in places])
-                    batch = {name: tensor.to(device.torch) for name, tensor in made.items()}
+                    batch = _moved(collator([rows[place] for place in places]), device)
                     judge.add(places, batch, judge.ask(model, batch))
     finally:
         model.train(training)
     parts = ranks.gather(judge.part())
     return judge.verdict(parts) if ranks.first else None
+
+
+def _moved(batch: Batch, device: Device) -> Batch:
+    """The batch on the device. A GPU copies it from page-locked memory, and nobody waits for it."""
+    if device.kind == "cpu":
+        return batch
+    return {name: tensor.pin_memory().to(device.torch, non_blocking=True) for name, tensor in batch.items()}
 
 
 def _heed(stop: StopRequest, ranks: Ranks) -> None:

@@ -10,7 +10,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from workbench.recipe import Train
 from workbench.tasks import Loss, forward
-from workbench.tasks.rows import Batch
+from workbench.tasks.rows import FOR_THE_LOSS, Batch
 from workbench.train.device import Device
 from workbench.train.ranks import Ranks
 from workbench.train.sharding import gradients_apart, sharded
@@ -75,7 +75,8 @@ class Passes:
                 own: torch.Tensor = self._model(**batch, num_items_in_batch=items).loss
                 return own
             outputs = forward(self._model, batch)
-        value: torch.Tensor = self._loss(outputs, batch["labels"], num_items_in_batch=items)
+        aside = {name: batch[name] for name in FOR_THE_LOSS if name in batch and name != "labels"}
+        value: torch.Tensor = self._loss(outputs, batch["labels"], num_items_in_batch=items, **aside)
         return value
 
     def apart(self) -> AbstractContextManager[None]:

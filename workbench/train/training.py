@@ -19,7 +19,7 @@ from workbench.train.chance import RepeatableCollator, seed_everything, undistur
 from workbench.train.choices import WATCHING
 from workbench.train.device import Device, peak_memory
 from workbench.train.evaluation import Interrupted, judge_split, write_predictions
-from workbench.train.graphs import GraphedPasses
+from workbench.train.graphs import WIDTH, GraphedPasses
 from workbench.train.journal import Journal
 from workbench.train.loop import Loop
 from workbench.train.memory import make_room
@@ -59,7 +59,8 @@ def loop_of(
         model.to(device.torch)
     if ready.recipe.launch.sharding == "fsdp" and ranks.world > 1:
         sharding.shard(model, device, ranks)
-    batches = _batches(ready, ranks)
+    graphed = _graphed(model, train, device, ranks)
+    batches = _batches(ready, ranks, few_shapes=graphed)
     rhythm = Rhythm.of(
         ready.recipe, per_epoch=batches.per_epoch, total=total_steps(train, batches.per_epoch), evaluated=evaluated
     )
@@ -69,7 +70,7 @@ def loop_of(
     passes = Passes(trained(model, train, device, ranks), ready.task.loss(), device, ranks, scaler)
     return Loop(
         model,
-        GraphedPasses(passes, partial(_no_graphs, journal)) if _graphed(model, train, device, ranks) else passes,
+        GraphedPasses(passes, partial(_no_graphs, journal)) if graphed else passes,
         batches,
         rhythm,
         optimizer,
@@ -98,12 +99,14 @@ def _no_graphs(journal: Journal, why: str) -> None:
     journal.warn("no-cuda-graphs", f"this model cannot be captured as a CUDA graph, and trains without ({why})")
 
 
-def _batches(ready: Ready, ranks: Ranks) -> Batches:
+def _batches(ready: Ready, ranks: Ranks, *, few_shapes: bool) -> Batches:
     recipe, train = ready.recipe, ready.recipe.train
     rows, on_gpu = ready.prepared.splits["train"], ready.device.kind == "cuda"
     together = train.batch_size * train.gradient_accumulation * ranks.world
     order = EpochOrder(rows.lengths, together, seed=recipe.seed, grouped=train.group_by_length)
     collator = ready.task.collator(ready.tokenizer, ready.prepared)
+    if few_shapes:
+        collator = collator.rounded(WIDTH, ready.prepared.max_length)
     return Batches(
         rows,
         RepeatableCollator(collator, order) if ready.task.draws else collator,
