@@ -66,7 +66,7 @@ def test_a_fixed_width_and_a_multiple_are_kept():
     assert Padding(0, to=10)([packed[0]])["input_ids"].shape == (1, 10)
     assert Padding(0, multiple=8)([packed[0]])["input_ids"].shape == (1, 8)
     own = Padding(0, own_labels=True, to=5)([packed[0]])
-    assert own["labels"].tolist() == [[1, 2, 3, -100, -100]]
+    assert own["labels"].tolist() == [[-100, 2, 3, -100, -100]], "nothing predicts the first token"
 
 
 def test_the_digest_knows_every_token_and_label():

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 import json
 import os
 import random
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -178,7 +180,13 @@ def runs(tmp_path: Path, tiny_bert: Path, reviews: Path) -> Runs:
     return Runs(tmp_path, RECIPE.format(model=tiny_bert, data=reviews))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def make_runs(tmp_path_factory: pytest.TempPathFactory, tiny_bert: Path, reviews: Path) -> Runs:
+    """The same for all tests of a module, which then share runs."""
+    return Runs(tmp_path_factory.mktemp("runs"), RECIPE.format(model=tiny_bert, data=reviews))
+
+
+@pytest.fixture(scope="session")
 def logged() -> Callable[[RunDir, str], list[events.Event]]:
     """`logged(run, type)`: the events of a type, in order."""
     return of_type
@@ -188,3 +196,96 @@ def logged() -> Callable[[RunDir, str], list[events.Event]]:
 def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("WORKBENCH_ACCEPT", raising=False)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One forward pass: the model, whether it was learning, and the tokens it was given, [rows, longest]."""
+
+    model: Any
+    learning: bool
+    ids: Any
+
+
+@pytest.fixture
+def passes(monkeypatch: pytest.MonkeyPatch) -> Callable[[type], list[Pass]]:
+    """`passes(kind)`: from now on every forward pass of models of that class is put into the list."""
+
+    def watch(kind: Any) -> list[Pass]:
+        seen: list[Pass] = []
+        forward = kind.forward
+
+        @functools.wraps(forward)
+        def watched(self: Any, input_ids: Any = None, **rest: Any) -> Any:
+            seen.append(Pass(self, self.training, input_ids))
+            return forward(self, input_ids=input_ids, **rest)
+
+        monkeypatch.setattr(kind, "forward", watched)
+        return seen
+
+    return watch
+
+
+@pytest.fixture
+def fails_at(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """`fails_at(n, …)`: memory runs out in these passes of the classifier while it learns, the first being 1."""
+    import torch
+    from transformers import BertForSequenceClassification as Classifier
+
+    def fail(*calls: int) -> None:
+        forward, count = Classifier.forward, itertools.count(1)
+
+        @functools.wraps(forward)
+        def failing(self: Any, input_ids: Any = None, **rest: Any) -> Any:
+            if self.training and next(count) in calls:
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+            return forward(self, input_ids=input_ids, **rest)
+
+        monkeypatch.setattr(Classifier, "forward", failing)
+
+    return fail
+
+
+@pytest.fixture
+def stepping() -> Iterator[Callable[[Callable[[Any], None]], None]]:
+    """`stepping(look)`: from now on `look(optimizer)` is called before every step of any of torch's optimizers."""
+    from torch.optim.optimizer import register_optimizer_step_pre_hook
+
+    with ExitStack() as hooks:
+
+        def watch(look: Callable[[Any], None]) -> None:
+            handle = register_optimizer_step_pre_hook(lambda optimizer, args, options: look(optimizer))
+            hooks.callback(handle.remove)
+
+        yield watch
+
+
+@pytest.fixture
+def scripted(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """`scripted("accuracy", 0.5, …)`: evaluations of validation find these values from now on, one by one."""
+    from workbench.tasks.text_classification import TextClassification
+
+    def script(metric: str, *values: float) -> None:
+        judge, left = TextClassification.judge, iter(values)
+
+        def judging(task: Any, split: str, *rest: Any, **options: Any) -> Any:
+            made = judge(task, split, *rest, **options)
+            return Scripted(made, metric, left) if split == "validation" else made
+
+        monkeypatch.setattr(TextClassification, "judge", judging)
+
+    return script
+
+
+class Scripted:
+    """A judge whose verdict has the next of the values for one metric."""
+
+    def __init__(self, judge: Any, metric: str, left: Iterator[float]) -> None:
+        self._judge, self._metric, self._left = judge, metric, left
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._judge, name)
+
+    def verdict(self, *parts: Any, **options: Any) -> Any:
+        found = self._judge.verdict(*parts, **options)
+        return replace(found, scalars=found.scalars | {self._metric: next(self._left)})

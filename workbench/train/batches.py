@@ -41,8 +41,7 @@ class Batches:
 
     With several processes each takes every `world`-th batch. The last ones are filled up with rows from the start of
     the epoch, as accelerate's BatchSamplerShard does, so that every process has as many batches, all of one size.
-    `shifted`: labels are compared with the prediction one token before, so that the first of each row is never
-    learnt. `ahead`: batches are made in a thread while the device computes; the collator must then draw nothing from
+    `ahead`: batches are made in a thread while the device computes; the collator must then draw nothing from
     the global generators. `pinned`: into page-locked memory, from which a GPU copies without being waited for.
     """
 
@@ -53,7 +52,6 @@ class Batches:
     accumulation: int = 1
     ranks: Ranks = field(default_factory=lambda: Ranks(0, 1))
     workers: int = 0
-    shifted: bool = False
     ahead: bool = False
     pinned: bool = False
 
@@ -99,14 +97,15 @@ class Batches:
         done = skip * self.accumulation
         while together := list(islice(batches, self.accumulation)):
             done += len(together)
-            items, tokens = sum(map(self._items, together)), sum(map(tokens_of, together))
+            items, tokens = sum(map(_items, together)), sum(map(tokens_of, together))
             if self.pinned:
                 together = [{name: tensor.pin_memory() for name, tensor in batch.items()} for batch in together]
             yield StepBatches(together, items, tokens, epoch + done / self._count)
 
-    def _items(self, batch: Batch) -> int:
-        labels = batch["labels"]
-        return int((labels[..., 1:] if self.shifted else labels).ne(IGNORED).sum())
+
+def _items(batch: Batch) -> int:
+    """Labels of a batch that are learnt."""
+    return int(batch["labels"].ne(IGNORED).sum())
 
 
 def tokens_of(batch: Batch) -> int:

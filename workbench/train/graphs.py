@@ -4,7 +4,10 @@ A small model's step is hundreds of kernels of a few microseconds each, and what
 one. A graph launches all of them at once, and computes the same: the same kernels, on the same numbers, with dropout's
 generator moved on as always (https://docs.pytorch.org/docs/stable/notes/cuda.html#cuda-graphs).
 
-Batches must come in few shapes for it to be worth its capture: `width` says to how many tokens they are padded.
+Batches must come in few shapes for it to be worth its capture, so that they are padded to a multiple of `WIDTH` tokens.
+Only those with a mask are captured. Without one transformers has the attention leave the mask out, but never in a
+capture: the graph would have slower kernels than the step by itself, and a resumed run, whose first steps are taken one
+by one, other bits.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ import torch
 from workbench.tasks.rows import Batch
 from workbench.train.passes import Passes
 
+WIDTH: Final = 16  # tokens
 _WORTH: Final = 3  # batches of one shape before it is captured: those before it warm the kernels up
 _MOST: Final = 64  # graphs: each holds some host memory, and a shape that comes seldom is not worth one
 
@@ -58,7 +62,7 @@ class GraphedPasses:
     def __call__(self, batch: Batch, items: torch.Tensor) -> torch.Tensor:
         """As `Passes.__call__`."""
         shape = tuple((name, tensor.shape, tensor.dtype) for name, tensor in sorted(batch.items()))
-        if shape not in self._graphs and self._worth(shape):
+        if shape not in self._graphs and "attention_mask" in batch and self._worth(shape):
             self._capture(shape, batch, items)
         if shape in self._graphs:
             return self._graphs[shape].replay(batch, items)

@@ -23,6 +23,7 @@ from workbench.train.optim import Penalty
 from workbench.train.passes import Passes
 from workbench.train.ranks import Ranks
 from workbench.train.rhythm import Rhythm
+from workbench.train.sharding import whole
 
 
 @dataclass
@@ -137,8 +138,10 @@ class Loop:
     def _clip(self) -> torch.Tensor:
         """The norm of the gradients before they are clipped, a scalar on the device."""
         if self.max_grad_norm > 0:
-            return torch.nn.utils.clip_grad_norm_(self._weights, self.max_grad_norm)
-        return torch.nn.utils.get_total_norm([weight.grad for weight in self._weights if weight.grad is not None])
+            return whole(torch.nn.utils.clip_grad_norm_(self._weights, self.max_grad_norm))
+        return whole(
+            torch.nn.utils.get_total_norm([weight.grad for weight in self._weights if weight.grad is not None])
+        )
 
     def _move(self) -> None:
         """Let the optimizer move the weights and the schedule the learning rate."""

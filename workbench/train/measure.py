@@ -140,7 +140,7 @@ def _save(ready: Ready, loop: Loop, place: Path) -> tuple[float, int, int]:
     began = time.monotonic()
     model_files.save(ready.model, ready.tokenizer, place, use_cache=True)
     model = _bytes(place)
-    TrainingState(loop.optimizer, loop.schedule, loop.scaler).save(place)
+    TrainingState(ready.model, loop.optimizer, loop.schedule, loop.scaler).save(place, loop.optimizer.state_dict())
     for file in place.iterdir():
         sync(file)
     return time.monotonic() - began, _bytes(place), model

@@ -10,9 +10,10 @@ from torch.nn.parallel import DistributedDataParallel
 
 from workbench.recipe import Train
 from workbench.tasks import Loss, forward
-from workbench.tasks.rows import Batch
+from workbench.tasks.rows import FOR_THE_LOSS, Batch
 from workbench.train.device import Device
 from workbench.train.ranks import Ranks
+from workbench.train.sharding import gradients_apart, sharded
 
 _NARROW: Final = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -32,7 +33,7 @@ def trained(model: Any, train: Train, device: Device, ranks: Ranks) -> Any:
     """
     if train.compile:
         model = torch.compile(model)
-    if ranks.world == 1:
+    if ranks.world == 1 or sharded(model):
         return model
     return DistributedDataParallel(model, device_ids=[device.index] if device.kind == "cuda" else None)
 
@@ -74,11 +75,14 @@ class Passes:
                 own: torch.Tensor = self._model(**batch, num_items_in_batch=items).loss
                 return own
             outputs = forward(self._model, batch)
-        value: torch.Tensor = self._loss(outputs, batch["labels"], num_items_in_batch=items)
+        aside = {name: batch[name] for name in FOR_THE_LOSS if name in batch and name != "labels"}
+        value: torch.Tensor = self._loss(outputs, batch["labels"], num_items_in_batch=items, **aside)
         return value
 
     def apart(self) -> AbstractContextManager[None]:
         """Within this, gradients stay with their process: those of a step are averaged once, with its last batch."""
         if isinstance(self._model, DistributedDataParallel):
             return self._model.no_sync()
+        if sharded(self._model):
+            return gradients_apart(self._model)
         return nullcontext()

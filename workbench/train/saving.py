@@ -51,19 +51,19 @@ class Card:
 class Saver:
     """Seals checkpoints under `root`. A save that does not succeed leaves nothing behind and ends nothing."""
 
-    def __init__(
-        self, root: Path, journal: Journal, ranks: Ranks, *, keep: int, write: Callable[[Path, int], None]
-    ) -> None:
-        """`write` puts weights and training state of a step into a directory; it is called in the first process."""
-        self._root, self._journal, self._ranks, self._keep, self._write = root, journal, ranks, keep, write
+    def __init__(self, root: Path, journal: Journal, ranks: Ranks, *, keep: int) -> None:
+        self._root, self._journal, self._ranks, self._keep = root, journal, ranks, keep
 
-    def save(self, model: Any, progress: Progress) -> bool:
-        """Seal the step, prune the older ones, and write the `checkpoint` event. Returns whether it is sealed."""
+    def save(self, model: Any, progress: Progress, write: Callable[[Path], None]) -> bool:
+        """Seal the step, prune the older ones, and write the `checkpoint` event. Returns whether it is sealed.
+
+        `write` puts weights and training state into a directory; it is called in the first process.
+        """
         started = time.monotonic()
         partial = checkpoints.partial(self._root, progress.step)
         sealed = self._first(lambda: self._begin(model, partial))
         sealed = sealed and self._everyone(lambda: save_generators(partial, self._ranks))
-        sealed = sealed and self._first(lambda: self._finish(partial, progress, started))
+        sealed = sealed and self._first(lambda: self._finish(write, partial, progress, started))
         if not sealed and self._ranks.first:
             shutil.rmtree(partial, ignore_errors=True)
         return sealed
@@ -76,8 +76,8 @@ class Saver:
             raise OSError(28, f"about {needed / 2**20:,.0f} MiB are needed and {free / 2**20:,.0f} MiB are free")
         partial.mkdir(mode=0o700)
 
-    def _finish(self, partial: Path, progress: Progress, started: float) -> None:
-        self._write(partial, progress.step)
+    def _finish(self, write: Callable[[Path], None], partial: Path, progress: Progress, started: float) -> None:
+        write(partial)
         progress.write(partial)
         path, manifest = checkpoints.publish(partial, self._root, progress.step)
         best = progress.standing.best_step

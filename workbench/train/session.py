@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import gc
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +76,7 @@ class Session:
         from workbench.train.chance import seed_everything
 
         seed_everything(recipe.seed)
-        model, new = task.model(replace(located, four_bit=recipe.train.method == "qlora"), tokenizer, prepared)
+        model, new = task.model(methods.loaded_for(located, recipe, chosen.precision), tokenizer, prepared)
         if (doubt := methods.doubts(model, new)) is not None:
             self._journal.warn("new-weights", doubt)
         model, learning = methods.apply(model, recipe, new, located)

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from workbench.train.ranks import Ranks
+from workbench.train.sharding import load_optimizer_state
 
 _OPTIMIZER: Final = "optimizer.pt"
 _SCHEDULE: Final = "scheduler.pt"
@@ -21,13 +22,14 @@ _SCALER: Final = "scaler.pt"
 class TrainingState:
     """`scaler` is None but in fp16."""
 
+    model: Any
     optimizer: Any
     schedule: Any
     scaler: torch.amp.GradScaler | None
 
-    def save(self, directory: Path) -> None:
-        """Raises OSError, and RuntimeError where the disk is full."""
-        torch.save(self.optimizer.state_dict(), directory / _OPTIMIZER)
+    def save(self, directory: Path, optimizer: dict[str, Any]) -> None:
+        """`optimizer` is `sharding.optimizer_state`. Raises OSError, and RuntimeError where the disk is full."""
+        torch.save(optimizer, directory / _OPTIMIZER)
         torch.save(self.schedule.state_dict(), directory / _SCHEDULE)
         if self.scaler is not None:
             torch.save(self.scaler.state_dict(), directory / _SCALER)
@@ -35,7 +37,7 @@ class TrainingState:
     def load(self, directory: Path) -> None:
         """Raises OSError, and ValueError where it is of another optimizer."""
         # To host memory first: on a GPU that is nearly full there is no room for it twice.
-        self.optimizer.load_state_dict(_read(directory / _OPTIMIZER))
+        load_optimizer_state(self.model, self.optimizer, _read(directory / _OPTIMIZER))
         self.schedule.load_state_dict(_read(directory / _SCHEDULE))
         if self.scaler is not None and (directory / _SCALER).is_file():
             self.scaler.load_state_dict(_read(directory / _SCALER))

@@ -13,13 +13,13 @@ from workbench.errors import BadInput
 from workbench.recipe import Train
 from workbench.rundir import RunDir
 from workbench.tasks import Verdict, metrics_table
-from workbench.train import attention, checkpoints, model_files, optim, resume, saving
+from workbench.train import attention, checkpoints, model_files, optim, resume, saving, sharding
 from workbench.train.batches import Batches
 from workbench.train.chance import RepeatableCollator, seed_everything, undisturbed
 from workbench.train.choices import WATCHING
 from workbench.train.device import Device, peak_memory
 from workbench.train.evaluation import Interrupted, judge_split, write_predictions
-from workbench.train.graphs import GraphedPasses
+from workbench.train.graphs import WIDTH, GraphedPasses
 from workbench.train.journal import Journal
 from workbench.train.loop import Loop
 from workbench.train.memory import make_room
@@ -57,7 +57,10 @@ def loop_of(
     model.config.use_cache = False
     if not getattr(model, "is_quantized", False):
         model.to(device.torch)
-    batches = _batches(ready, ranks)
+    if ready.recipe.launch.sharding == "fsdp" and ranks.world > 1:
+        sharding.shard(model, device, ranks)
+    graphed = _graphed(model, train, device, ranks)
+    batches = _batches(ready, ranks, few_shapes=graphed)
     rhythm = Rhythm.of(
         ready.recipe, per_epoch=batches.per_epoch, total=total_steps(train, batches.per_epoch), evaluated=evaluated
     )
@@ -67,7 +70,7 @@ def loop_of(
     passes = Passes(trained(model, train, device, ranks), ready.task.loss(), device, ranks, scaler)
     return Loop(
         model,
-        GraphedPasses(passes, partial(_no_graphs, journal)) if _graphed(train, device, ranks) else passes,
+        GraphedPasses(passes, partial(_no_graphs, journal)) if graphed else passes,
         batches,
         rhythm,
         optimizer,
@@ -81,22 +84,29 @@ def loop_of(
     )
 
 
-def _graphed(train: Train, device: Device, ranks: Ranks) -> bool:
-    """Whether CUDA graphs are tried. Checkpointed activations and 4-bit weights ask the device questions meanwhile."""
+def _graphed(model: Any, train: Train, device: Device, ranks: Ranks) -> bool:
+    """Whether CUDA graphs are tried. Checkpointed activations and 4-bit weights ask the device questions meanwhile.
+
+    A decoder beside an encoder has no mask, which counts only where its attention looks at masks for speed.
+    """
     plain = not (train.activation_checkpointing or train.compile or train.method == "qlora")
-    return train.cuda_graphs and device.kind == "cuda" and ranks.world == 1 and plain
+    config = model.config
+    masked = not config.is_encoder_decoder or getattr(config, "_attn_implementation", None) == "eager"
+    return train.cuda_graphs and device.kind == "cuda" and ranks.world == 1 and plain and masked
 
 
 def _no_graphs(journal: Journal, why: str) -> None:
     journal.warn("no-cuda-graphs", f"this model cannot be captured as a CUDA graph, and trains without ({why})")
 
 
-def _batches(ready: Ready, ranks: Ranks) -> Batches:
+def _batches(ready: Ready, ranks: Ranks, *, few_shapes: bool) -> Batches:
     recipe, train = ready.recipe, ready.recipe.train
     rows, on_gpu = ready.prepared.splits["train"], ready.device.kind == "cuda"
     together = train.batch_size * train.gradient_accumulation * ranks.world
     order = EpochOrder(rows.lengths, together, seed=recipe.seed, grouped=train.group_by_length)
     collator = ready.task.collator(ready.tokenizer, ready.prepared)
+    if few_shapes:
+        collator = collator.rounded(WIDTH, ready.prepared.max_length)
     return Batches(
         rows,
         RepeatableCollator(collator, order) if ready.task.draws else collator,
@@ -105,7 +115,6 @@ def _batches(ready: Ready, ranks: Ranks) -> Batches:
         train.gradient_accumulation,
         ranks,
         workers=train.workers,
-        shifted=recipe.task == "causal-lm",
         # What draws random numbers borrows the global generators, which the training must then not use meanwhile.
         ahead=on_gpu and not ready.task.draws,
         pinned=on_gpu,
@@ -144,14 +153,9 @@ class Training:
         self._collator = ready.task.collator(ready.tokenizer, ready.prepared)
         self._standing = Standing()
         self._meter = Meter(journal, self._ranks, on_gpu=on_gpu)
-        self._state = TrainingState(self._loop.optimizer, self._loop.schedule, self._loop.scaler)
-        self._saver = saving.Saver(
-            run.checkpoints,
-            journal,
-            self._ranks,
-            keep=ready.recipe.train.keep_checkpoints,
-            write=self._write_checkpoint,
-        )
+        self._state = TrainingState(ready.model, self._loop.optimizer, self._loop.schedule, self._loop.scaler)
+        keep = ready.recipe.train.keep_checkpoints
+        self._saver = saving.Saver(run.checkpoints, journal, self._ranks, keep=keep)
         self._card = saving.Card(ready.recipe.task, run.id, ready.prepared.max_length, ready.recipe.resolved())
         self._fingerprint = resume.fingerprint(ready, self._ranks.world)
         self._at_once = ready.recipe.evaluate.batch_size or ready.recipe.train.batch_size
@@ -290,15 +294,20 @@ class Training:
         progress = resume.Progress(
             self._step, self._meter.tokens, self._standing, self._fingerprint, self._unjudged, self._loop.pieces
         )
-        self._saver.save(self._ready.model, progress)
+        # Of a model that is divided among processes each gives its part.
+        weights = sharding.whole_weights(self._ready.model)
+        optimizer = sharding.optimizer_state(self._ready.model, self._loop.optimizer)
 
-    def _write_checkpoint(self, directory: Path, step: int) -> None:
-        self._write_weights(directory, step)
-        self._state.save(directory)
+        def write(directory: Path) -> None:
+            self._write_weights(directory, weights)
+            self._state.save(directory, optimizer)
 
-    def _write_weights(self, directory: Path, step: int) -> None:
-        model_files.save(self._ready.model, self._ready.tokenizer, directory, use_cache=self._use_cache)
-        self._card.write(directory, step)
+        self._saver.save(self._ready.model, progress, write)
+
+    def _write_weights(self, directory: Path, weights: dict[str, Any] | None) -> None:
+        model, tokenizer = self._ready.model, self._ready.tokenizer
+        model_files.save(model, tokenizer, directory, use_cache=self._use_cache, weights=weights)
+        self._card.write(directory, self._step)
 
     def _short_of_memory(self, step: int, parts: int) -> None:
         """The loop goes on with each batch in smaller pieces; evaluation takes fewer rows at once as well."""
@@ -375,16 +384,14 @@ class Training:
         return metrics_table.ordered(recipe.task, verdict.scalars, asked)
 
     def _sample(self) -> None:
-        if not self._ranks.first:
-            return
-        model = self._ready.model
+        self._sampled, model = self._step, self._ready.model
         training = model.training
         model.eval()
-        with autocast(self._ready.device):
-            for prompt, text in self._ready.task.samples(model, self._ready.tokenizer):
-                self._journal.write("sample", step=self._step, prompt=prompt, text=text)
+        with sharding.gathered(model), autocast(self._ready.device):
+            if self._ranks.first:
+                for prompt, text in self._ready.task.samples(model, self._ready.tokenizer):
+                    self._journal.write("sample", step=self._step, prompt=prompt, text=text)
         model.train(training)
-        self._sampled = self._step
 
     # After
 
@@ -400,8 +407,9 @@ class Training:
             except Interrupted:
                 return self._stopped_here()
             self._say_verdict("test", "test", verdict, keep=True)
+        weights = sharding.whole_weights(self._ready.model)
         if self._ranks.first:
-            self._write_model()
+            self._write_model(weights)
         self._ranks.wait()
         why = f"step {chosen} is the best by {self._ready.rule.metric}" if chosen != last else f"{last} steps"
         if self._standing.ended and last < self._rhythm.total:
@@ -426,8 +434,8 @@ class Training:
         saving.take_thresholds(path, self._ready.model.config)
         self._step = checkpoints.step_of(path) or 0
 
-    def _write_model(self) -> None:
+    def _write_model(self, weights: dict[str, Any] | None) -> None:
         try:
-            saving.write_model(partial(self._write_weights, step=self._step), self._run.model)
+            saving.write_model(partial(self._write_weights, weights=weights), self._run.model)
         except saving.Unwritable as error:
             self._journal.warn("model-failed", f"the model was not written ({error}); the checkpoints are whole")
