@@ -14,6 +14,7 @@ from typing import Any
 from gpu_cases import Case
 from trainer_scripts import Script, task_script
 
+_LAST = 10  # steps whose losses are shown
 SETTLED = 0.4  # the share of the steps that is not measured: kernels are chosen, memory is taken, caches fill
 
 
@@ -33,7 +34,7 @@ class Job:
 class Measured:
     """Of the steps from `began` to `ended` (unix seconds). Tokens are those that are no padding.
 
-    `memory` is the greatest amount of bytes that torch has reserved, 0 on a CPU; `loss` the mean over those steps.
+    `memory` is the greatest amount of bytes that torch has reserved, 0 on a CPU; `loss` the mean over the last ten.
     """
 
     began: float
@@ -124,7 +125,7 @@ def _ours(job: Job) -> Measured:
         began=start.t,
         ended=window[-1].t,
         tokens=window[-1].fields["tokens"] - start.fields["tokens"],
-        loss=sum(step.scalars["train/loss"] for step in window) / len(window),
+        loss=_mean([step.scalars["train/loss"] for step in window[-_LAST:]]),
         memory=_memory(),
     )
 
@@ -165,7 +166,7 @@ class OnCard(Script):
             train_sampling_strategy="group_by_length" if self.same else "random",
             dataloader_num_workers=2 if self.precision == "bf16" else 0,
             save_strategy="no",
-            logging_steps=min(10, self.steps),
+            logging_steps=min(_LAST, self.steps),
             use_cpu=self.cpu,
             dataloader_pin_memory=not self.cpu,
             disable_tqdm=True,
@@ -197,7 +198,11 @@ def _script(job: Job) -> Measured:
     trainer.add_callback(watch)
     _count_tokens(trainer, watch)
     trainer.train()
-    return Measured(watch.began, watch.ended, int(sum(watch.tokens)), sum(watch.losses) / len(watch.losses), _memory())
+    return Measured(watch.began, watch.ended, int(sum(watch.tokens)), watch.losses[-1], _memory())
+
+
+def _mean(losses: list[float]) -> float:
+    return sum(losses) / len(losses)
 
 
 def _count_tokens(trainer: Any, watch: Any) -> None:

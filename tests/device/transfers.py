@@ -50,7 +50,7 @@ class Transfer:
 
 def _outside(file: str) -> bool:
     """Whether a file is neither torch's nor this watching."""
-    return "/torch/" not in file and Path(file).name not in ("transfers.py", "card.py")
+    return "site-packages/torch/" not in file and Path(file).name not in ("transfers.py", "card.py")
 
 
 def _place(frame: traceback.FrameSummary) -> str:

@@ -18,7 +18,7 @@ import workbench
 
 WARNING: Final = "called a synchronizing CUDA operation"
 _OURS: Final = str(Path(workbench.__file__).parent)
-_PASSED_OVER: Final = ("/torch/", "/warnings.py", "/contextlib.py")
+_PASSED_OVER: Final = ("site-packages/torch/", "/warnings.py", "/contextlib.py")
 # Where reading a number is the purpose: the flush of the meter, evaluation, saving, sampling, measuring, seeding.
 ALLOWED: Final = {"meter", "evaluation", "saving", "checkpoints", "generation", "searching", "measure", "chance", "rng"}
 

@@ -25,6 +25,19 @@ def test_a_replayed_step_is_the_step_that_was_captured(card, runs, task, precisi
         record_property("weights after 20 steps", "the same bits" if same else "equal but for rounding")
 
 
+def test_steps_of_many_widths_are_those_taken_one_by_one(card, runs, task, monkeypatch, record_property):
+    from workbench.train import graphs
+
+    many = ("train.max_steps=60", "train.precision=fp32", "evaluate.every=30", "train.save_every=30")
+    replayed = runs.completed(task, *many)
+    monkeypatch.setattr(graphs, "_WORTH", 10**9)
+    plain = runs.completed(task, *many)
+    first, second = weights(plain), weights(replayed)
+    same = all(torch.equal(first[name], second[name]) for name in first)
+    record_property("weights after 60 steps", "the same bits" if same else "equal but for rounding")
+    assert losses(replayed) == pytest.approx(losses(plain), rel=1e-3)
+
+
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
 def test_a_model_that_cannot_be_captured_trains_without(card, runs, monkeypatch, precision, record_property):
     from transformers import BertForSequenceClassification

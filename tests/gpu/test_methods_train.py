@@ -33,7 +33,8 @@ def tuned_from(run, task):
 def learns(run):
     found = losses(run)
     assert all(map(math.isfinite, found))
-    return sum(found[-4:]) < sum(found[:4])
+    assert sum(found[-4:]) < sum(found[:4]), found
+    return True
 
 
 @pytest.mark.parametrize(
@@ -127,7 +128,8 @@ def test_a_compiled_model_learns_what_the_plain_one_learns(card, runs):
 def test_activations_made_twice_give_the_same_steps(runs, task, precision):
     if not WHOLE and task != "causal-lm":
         pytest.skip("one task shows it on a CPU")
-    same = (f"train.precision={precision}", "train.max_steps=8", "evaluate.every=8")
+    # Replayed steps are padded to few widths, and dropout then draws for other places.
+    same = (f"train.precision={precision}", "train.max_steps=8", "evaluate.every=8", "train.cuda_graphs=false")
     once = runs.completed(task, *same)
     twice = runs.completed(task, *same, "train.activation_checkpointing=true")
     # The generators of dropout are put back for the second time.

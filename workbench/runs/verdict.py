@@ -118,8 +118,10 @@ def _by_signal(end: End, number: int) -> tuple[State, str, str | None]:
         lost = "what came after the last checkpoint is lost"
         return "stopped", f"asked to stop and ended by {name} before it had saved: {lost}", None
     if number in (signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGABRT):
-        fault = device_faults.sentence(end.console) or "a crash in native code: see the end of console.log"
-        return "killed", f"died of {name}, {fault}", _tail(end.console)
+        fault = device_faults.sentence(end.console)
+        if fault is not None:
+            return "failed", f"died of {name}, {fault}", _tail(end.console)
+        return "killed", f"died of {name}, a crash in native code: see the end of console.log", _tail(end.console)
     return "killed", f"killed by {name}, which workbench did not send", None
 
 

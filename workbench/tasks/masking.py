@@ -41,21 +41,29 @@ class Masking:
 
         batch = self.padding(items)
         ids, words = batch["input_ids"], batch["labels"]
-        chosen = self._chosen(words)
+        # Drawn for the longest row, however wide the batch is: what is masked does not depend on the padding.
+        longest = max(len(item["input_ids"]) for item in items)
+        shape, missing = (len(items), longest), ids.shape[1] - longest
+        chosen = self._chosen(words, self._padded(torch.rand(shape), missing))
         batch["labels"] = ids.masked_fill(~chosen, IGNORED)
         batch[LABEL_PLACES] = places_of(batch["labels"], self.padding.multiple)
-        fate = torch.rand(ids.shape)
-        replaced = torch.randint(self.vocabulary, ids.shape)
+        fate = self._padded(torch.rand(shape), missing)
+        replaced = self._padded(torch.randint(self.vocabulary, shape), missing)
         masked = torch.where(chosen & (fate < 0.8), self.mask_id, ids)
         batch["input_ids"] = torch.where(chosen & (fate >= 0.9), replaced, masked)
         return batch
 
-    def _chosen(self, words: torch.Tensor) -> torch.Tensor:
-        """Which tokens are to be foreseen, as booleans [rows, longest]; `words` numbers the words of each row."""
+    def _padded(self, drawn: torch.Tensor, missing: int) -> torch.Tensor:
+        import torch
+
+        return torch.nn.functional.pad(drawn, (0, missing) if self.padding.side == "right" else (missing, 0))
+
+    def _chosen(self, words: torch.Tensor, drawn: torch.Tensor) -> torch.Tensor:
+        """Which tokens are to be predicted, as booleans [rows, width]; `words` numbers the words of each row, `drawn`
+        are numbers in [0, 1)."""
         import torch
 
         text = words != IGNORED
-        drawn = torch.rand(words.shape)
         if self.whole_words:
             # Every piece takes the number drawn for its word; words are counted from the first of the row.
             first = words.masked_fill(~text, torch.iinfo(words.dtype).max).amin(dim=1, keepdim=True)

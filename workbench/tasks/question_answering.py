@@ -91,7 +91,8 @@ class QuestionAnswering:
     def collator(self, tokenizer: Any, prepared: Prepared) -> Collator:
         fixed = prepared.max_length if self.recipe.train.padding == "max_length" else None
         # On the right whatever the tokenizer says: labels are places, which padding on the left would move.
-        return Padding(tokenizer.pad_token_id, "right", fixed)
+        # The models' own loss is over all places of a window, padding among them.
+        return Padding(tokenizer.pad_token_id, "right", fixed, exact=True)
 
     def loss(self) -> Loss:
         return step_loss

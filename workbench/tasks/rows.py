@@ -129,10 +129,12 @@ class Padding:
     multiple: int = 1
     own_labels: bool = False
     most: int | None = None
+    exact: bool = False
 
     def rounded(self, multiple: int, most: int) -> Padding:
-        """Batches of few widths: multiples of this one, and `most`, which no row is longer than."""
-        return replace(self, multiple=multiple, most=most)
+        """Batches of few widths: multiples of this one, and `most`, which no row is longer than. Where the loss looks
+        at the padding too (`exact`), the width stays that of the longest row."""
+        return self if self.exact else replace(self, multiple=multiple, most=most)
 
     def __call__(self, items: Sequence[dict[str, Any]]) -> Batch:
         import torch

@@ -17,14 +17,17 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Final
+from unittest.mock import patch
 
 import torch
 
 from workbench.tasks.rows import Batch
+from workbench.train.chance import undisturbed
 from workbench.train.passes import Passes
 
 WIDTH: Final = 16  # tokens
-_WORTH: Final = 3  # batches of one shape before it is captured: those before it warm the kernels up
+_WORTH: Final = 3  # batches of one shape before it is captured: they warm the kernels up
+CAPTURED: Final = _WORTH + 1  # batches of one shape until it is
 _MOST: Final = 64  # graphs: each holds some host memory, and a shape that comes seldom is not worth one
 
 _Shape = tuple[tuple[str, torch.Size, torch.dtype], ...]
@@ -58,6 +61,7 @@ class GraphedPasses:
     _seen: Counter[_Shape] = field(default_factory=Counter)
     _graphs: dict[_Shape, _Captured] = field(default_factory=dict)
     _off: bool = False
+    _probed: bool = False
 
     def __call__(self, batch: Batch, items: torch.Tensor) -> torch.Tensor:
         """As `Passes.__call__`."""
@@ -66,12 +70,13 @@ class GraphedPasses:
             self._capture(shape, batch, items)
         if shape in self._graphs:
             return self._graphs[shape].replay(batch, items)
-        try:
-            return self.passes(batch, items)
-        except torch.OutOfMemoryError:
-            # What the graphs hold may be what is missing.
-            self._graphs.clear()
-            raise
+        return self.passes(batch, items)
+
+    def give_back(self) -> bool:
+        """Let go of the memory that graphs hold, and make no more. Returns whether there were any."""
+        held, self._off = bool(self._graphs), True
+        self._graphs.clear()
+        return held
 
     def moved(self, tensor: torch.Tensor) -> torch.Tensor:
         return self.passes.moved(tensor)
@@ -85,6 +90,8 @@ class GraphedPasses:
 
     def _capture(self, shape: _Shape, batch: Batch, items: torch.Tensor) -> None:
         """Make the graph of batches of this shape. Where that fails there are no graphs from then on."""
+        if not self._probed and not self._capturable(batch, items):
+            return
         still = {name: self.passes.moved(tensor) for name, tensor in batch.items()}
         count, graph = items.clone(), torch.cuda.CUDAGraph()
         pool = next((known.graph.pool() for known in self._graphs.values()), None)
@@ -93,8 +100,30 @@ class GraphedPasses:
             with torch.cuda.graph(graph, pool=pool, capture_error_mode="thread_local"):
                 loss = self.passes.compute(still, count)
         except RuntimeError as error:
-            self._off = True
-            self._graphs.clear()
-            self.said(" ".join(str(error).split())[:200])
+            self._give_up(error)
             return
         self._graphs[shape] = _Captured(graph, still, count, loss)
+
+    def _capturable(self, batch: Batch, items: torch.Tensor) -> bool:
+        """Whether the model asks the device nothing on its way forward.
+
+        It is found out beforehand, because a capture that fails leaves torch's generator and allocator as they are
+        within one (torch up to 2.11). transformers looks at masks, but not where it is told of a capture.
+        """
+        moved = {name: self.passes.moved(tensor) for name, tensor in batch.items()}
+        before = torch.cuda.get_sync_debug_mode()
+        with undisturbed(), torch.no_grad(), patch.object(torch.cuda, "is_current_stream_capturing", lambda: True):
+            torch.cuda.set_sync_debug_mode("error")
+            try:
+                self.passes.value(moved, items)
+            except RuntimeError as error:
+                self._give_up(error)
+                return False
+            finally:
+                torch.cuda.set_sync_debug_mode(before)
+        self._probed = True
+        return True
+
+    def _give_up(self, error: RuntimeError) -> None:
+        self.give_back()
+        self.said(" ".join(str(error).split())[:200])

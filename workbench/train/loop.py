@@ -94,19 +94,31 @@ class Loop:
     def _gradients(self, number: int, work: StepBatches) -> torch.Tensor:
         """Compute the gradients of the step. Returns its loss.
 
-        Where memory runs out, the whole step is computed once more, each batch in smaller pieces.
+        Where memory runs out, the whole step is computed once more: without CUDA graphs, which hold memory of their
+        own, and where there were none, with each batch in smaller pieces.
         """
         items = self._items(work)
         while True:
             try:
                 return self._all(work.batches, items)
             except torch.OutOfMemoryError:
-                if self.short_of_memory is None or not self._can_be_cut(work.batches):
+                graphs = self._graphs_given_back()
+                if not graphs and not self._can_be_cut(work.batches):
                     raise
             # Only now, when no frame of the failed pass is held any more, is there memory to give back.
             self._forget_gradients()
             make_room()
-            self.pieces *= 2
+            if not graphs:
+                self.pieces *= 2
+                self._say_short(number)
+
+    def _graphs_given_back(self) -> bool:
+        """Whether there were CUDA graphs, which hold memory of their own, and are now gone."""
+        recovers = self.short_of_memory is not None
+        return recovers and isinstance(self.passes, GraphedPasses) and self.passes.give_back()
+
+    def _say_short(self, number: int) -> None:
+        if self.short_of_memory is not None:
             self.short_of_memory(number, self.pieces)
 
     def _items(self, work: StepBatches) -> torch.Tensor:
@@ -133,7 +145,8 @@ class Loop:
     def _can_be_cut(self, batches: list[Batch]) -> bool:
         """Whether smaller pieces than those of now are possible. Several processes would have to agree on them."""
         most = max(rows_of(batch) for batch in batches)
-        return self.ranks.world == 1 and self.pieces < most and all(map(divisible, batches))
+        possible = self.short_of_memory is not None and self.ranks.world == 1 and self.pieces < most
+        return possible and all(map(divisible, batches))
 
     def _clip(self) -> torch.Tensor:
         """The norm of the gradients before they are clipped, a scalar on the device."""

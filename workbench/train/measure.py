@@ -75,6 +75,7 @@ def measure(wanted: Recipe, search: Sequence[Path], home: Home) -> dict[str, Any
 
 def _measured(wanted: Recipe, ready: Ready, place: Path, near: Path) -> dict[str, Any]:
     from workbench.train.device import peak_memory
+    from workbench.train.graphs import CAPTURED, GraphedPasses
     from workbench.train.training import loop_of
 
     train = wanted.train
@@ -84,11 +85,11 @@ def _measured(wanted: Recipe, ready: Ready, place: Path, near: Path) -> dict[str
     evaluation = _evaluation(wanted, ready)
     loop = loop_of(ready, Ranks(0, 1), evaluated=False, journal=SilentJournal())
     batches = loop.batches
-    # The first pays for what is made once.
-    rest = _timed(loop, np.tile(longest, STEPS * train.gradient_accumulation))[1:]
-    step = sum(rest) / len(rest)
-    usual = _timed(loop, _spread(batches, STEPS))
-    typical = sum(usual) / len(usual)
+    # What is made once is not what a step takes: kernels are chosen, and CUDA graphs are captured.
+    made = CAPTURED if isinstance(loop.passes, GraphedPasses) else 0
+    whole = np.tile(longest, train.gradient_accumulation)
+    step = float(_timed(loop, [whole], times=made + STEPS)[0, made + 1 :].mean())
+    typical = float(_timed(loop, _spread(batches, STEPS), times=made + 1)[:, -1].mean())
     total = steps(wanted, ready.splits, ready.prepared.max_length)["total"]
     if wanted.task in {"causal-lm", "masked-lm", "question-answering", "token-classification"}:
         total = _steps_of(wanted, len(rows))
@@ -109,9 +110,10 @@ def _measured(wanted: Recipe, ready: Ready, place: Path, near: Path) -> dict[str
     }
 
 
-def _timed(loop: Loop, places: NDArray[np.int64]) -> list[float]:
-    """Seconds of each step over the rows at these places, as they come."""
-    loop.batches = dataclasses.replace(loop.batches, order=_Given(places))
+def _timed(loop: Loop, steps: Sequence[NDArray[np.int64]], times: int) -> NDArray[np.float64]:
+    """Seconds of steps over the rows at these places, each taken so many times: shape (steps, times)."""
+    order = np.concatenate([np.tile(places, times) for places in steps])
+    loop.batches = dataclasses.replace(loop.batches, order=_Given(order))
     taken, began = [], time.monotonic()
     loop.model.train()
     for number, work in enumerate(loop.batches.epoch(0), 1):
@@ -120,16 +122,16 @@ def _timed(loop: Loop, places: NDArray[np.int64]) -> list[float]:
         now = time.monotonic()
         taken.append(now - began)
         began = now
-    return taken
+    return np.reshape(taken, (len(steps), times))
 
 
-def _spread(batches: Batches, count: int) -> NDArray[np.int64]:
+def _spread(batches: Batches, count: int) -> list[NDArray[np.int64]]:
     """The rows of `count` steps of the first epoch, taken from its whole length: as they come, long and short."""
     together = batches.size * batches.accumulation
     order = batches.order.order(0)
     whole = max(1, len(order) // together)
     chosen = (np.arange(min(count, whole)) + 0.5) * whole / min(count, whole)
-    return np.concatenate([order[at * together : (at + 1) * together] for at in chosen.astype(int)])
+    return [order[at * together : (at + 1) * together] for at in chosen.astype(int)]
 
 
 def _save(ready: Ready, loop: Loop, place: Path) -> tuple[float, int, int]:

@@ -63,13 +63,14 @@ class Passes:
 
     def compute(self, batch: Batch, items: torch.Tensor) -> torch.Tensor:
         """The same of a batch that is on the device."""
-        loss = self._value(batch, items)
+        loss = self.value(batch, items)
         if self._ranks.world > 1:
             loss = loss * self._ranks.world
         (loss if self._scaler is None else self._scaler.scale(loss)).backward()  # type: ignore[no-untyped-call]  # torch's
         return loss.detach()
 
-    def _value(self, batch: Batch, items: torch.Tensor) -> torch.Tensor:
+    def value(self, batch: Batch, items: torch.Tensor) -> torch.Tensor:
+        """The loss alone, with its graph for the way back."""
         with autocast(self._device):
             if self._loss is None:
                 own: torch.Tensor = self._model(**batch, num_items_in_batch=items).loss

@@ -85,11 +85,11 @@ def loop_of(
 
 
 def _graphed(model: Any, train: Train, device: Device, ranks: Ranks) -> bool:
-    """Whether CUDA graphs are tried. Checkpointed activations and 4-bit weights ask the device questions meanwhile.
+    """Whether CUDA graphs are tried. Checkpointed activations, 4-bit weights and Liger's loss ask the device questions.
 
     A decoder beside an encoder has no mask, which counts only where its attention looks at masks for speed.
     """
-    plain = not (train.activation_checkpointing or train.compile or train.method == "qlora")
+    plain = not (train.activation_checkpointing or train.compile or train.liger or train.method == "qlora")
     config = model.config
     masked = not config.is_encoder_decoder or getattr(config, "_attn_implementation", None) == "eager"
     return train.cuda_graphs and device.kind == "cuda" and ranks.world == 1 and plain and masked
