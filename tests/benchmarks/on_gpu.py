@@ -7,8 +7,9 @@
 
 The bare script has the settings of the run beside it: bf16, batches of like lengths, fused AdamW, the same weights,
 rows and learning rate. The tutorial's pads every row to 512 tokens and trains in fp32. Tokens are those that are no
-padding; a second is one of the last 60 % of the steps, and the loss is the mean of the last ten. `reserved` is what torch took at
-most, `used` what the driver says of it, CUDA itself included. With `OUT` set, `$OUT/on_gpu.json` has the table too.
+padding; a second is one of the last 60 % of the steps, and the loss is the mean of the last ten. `reserved` is what
+torch took at most, `used` what the driver says of it, CUDA itself included. With `OUT` set, `$OUT/on_gpu.json` has the
+table too.
 """
 
 from __future__ import annotations
