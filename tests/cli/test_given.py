@@ -11,7 +11,7 @@ REVIEWS = given.names_of("text-classification", {"text": "Kommentar"})
 
 
 def asked(path, *, fields=("text",), names=REVIEWS):
-    return given.complete(given.read(None, path), fields, None, names)
+    return [row.fields for row in given.complete(given.read(None, path), fields, None, names)]
 
 
 def test_a_data_file_is_read_as_rows_under_the_names_of_the_recipe_or_the_usual_ones(tmp_path):
