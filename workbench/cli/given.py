@@ -9,12 +9,13 @@ import sys
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Final
 
 from workbench.errors import BadInput
 
+_READ_AT_ONCE: Final = 256
 _SOME_ROWS: Final = "give a file with some"
 _OBJECTS: Final = (".jsonl", ".ndjson")
 _TABLES: Final = (".csv", ".tsv", ".json", ".parquet", ".arrow")
@@ -47,8 +48,9 @@ class Asked:
 
 
 def read(arguments: list[str] | None, file: Path | None) -> Iterator[Asked]:
-    """A row for each argument, line, object or row of a data file, as they are read; the first is read at once.
+    """A row for each argument, line, object or row of a data file, as they are read.
 
+    The first few hundred are read at once, so that what is wrong with them is said before anyone waits for a model.
     Empty lines are passed over, and that is said at the end. Raises BadInput where there is none, and as it is
     iterated at the first that cannot be read.
     """
@@ -67,10 +69,10 @@ def read(arguments: list[str] | None, file: Path | None) -> Iterator[Asked]:
 
 def _begun(rows: Iterator[Asked], nothing: BadInput) -> Iterator[Asked]:
     """The rows, the first of them read. Raises `nothing` where there is none."""
-    first = next(rows, None)
-    if first is None:
+    first = list(islice(rows, _READ_AT_ONCE))
+    if not first:
         raise nothing
-    return chain([first], rows)
+    return chain(first, rows)
 
 
 def _filled(lines: Iterable[tuple[str, str]], *, objects: bool) -> Iterator[Asked]:
