@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
+import tracemalloc
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from workbench.cli import given
@@ -11,7 +16,7 @@ REVIEWS = given.names_of("text-classification", {"text": "Kommentar"})
 
 
 def asked(path, *, fields=("text",), names=REVIEWS):
-    return given.complete(given.read(None, path), fields, None, names)
+    return [row.fields for row in given.complete(given.read(None, path), fields, None, names)]
 
 
 def test_a_data_file_is_read_as_rows_under_the_names_of_the_recipe_or_the_usual_ones(tmp_path):
@@ -55,3 +60,25 @@ def test_a_file_that_is_not_there_or_holds_no_rows_is_told(tmp_path):
     (tmp_path / "head.csv").write_text("text,label\n")
     with pytest.raises(BadInput, match="there is no row to predict on"):
         asked(tmp_path / "head.csv")
+
+
+@pytest.mark.parametrize("name", ["rows.jsonl", "rows.csv", "rows.tsv", "rows.txt", "rows.parquet", "rows.txt.gz"])
+def test_rows_of_any_file_are_read_as_they_are_asked_for(tmp_path, name):
+    """By the time the first rows are there, most of the file has not been read."""
+    several, path = 300_000, tmp_path / name
+    texts = [f"text {number}" for number in range(several)]
+    kind = name.split(".")[1]
+    if kind == "parquet":
+        pq.write_table(pa.table({"text": texts}), path, row_group_size=10_000)
+    else:
+        line = {"jsonl": '{{"text": "{}"}}\n', "csv": "{},1\n", "tsv": "{}\t1\n", "txt": "{}\n"}[kind]
+        head = {"csv": "text,n\n", "tsv": "text\tn\n"}.get(kind, "")
+        data = (head + "".join(map(line.format, texts))).encode()
+        path.write_bytes(gzip.compress(data, 1) if name.endswith(".gz") else data)
+    rows = given.complete(given.read(None, path), ("text",), None, REVIEWS)
+    tracemalloc.start()
+    assert [next(rows).fields["text"] for _ in range(1000)] == texts[:1000]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 12 << 20  # a block of rows; all of them as objects take 100 MB
+    assert sum(1 for _ in rows) == several - 1000

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import gzip
 import json
 import sys
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Final
 
 from workbench.errors import BadInput
 
+_READ_AT_ONCE: Final = 256
+_SOME_ROWS: Final = "give a file with some"
 _OBJECTS: Final = (".jsonl", ".ndjson")
 _TABLES: Final = (".csv", ".tsv", ".json", ".parquet", ".arrow")
 
@@ -41,26 +47,44 @@ class Asked:
         return "" if isinstance(self.value, str) else f" among {', '.join(self.value) or 'no fields'}"
 
 
-def read(arguments: list[str] | None, file: Path | None) -> list[Asked]:
-    """A row for each argument, line, object or row of a data file; empty ones are passed over, and that is said.
+def read(arguments: list[str] | None, file: Path | None) -> Iterator[Asked]:
+    """A row for each argument, line, object or row of a data file, as they are read.
 
-    Raises BadInput where there is none.
+    The first few hundred are read at once, so that what is wrong with them is said before anyone waits for a model.
+    Empty lines are passed over, and that is said at the end. Raises BadInput where there is none, and as it is
+    iterated at the first that cannot be read.
     """
     if arguments and file:
         raise BadInput("give texts or --file, not both", mend="leave one out")
     if file is not None and _suffix(file) in _TABLES:
-        return _rows_of(file)
-    lines = arguments or _lines(file)
+        return _begun(_rows_of(file), BadInput("there is no row to predict on", where=str(file), mend=_SOME_ROWS))
+    nothing = BadInput(
+        "there is no text to predict on", mend="give some as arguments, with --file or on standard input"
+    )
+    if arguments:
+        return _begun(_filled((("", text) for text in arguments), objects=False), nothing)
     objects = file is not None and _suffix(file) in _OBJECTS
-    numbered = [(f"{file or 'standard input'}:{number}", line) for number, line in enumerate(lines, 1) if line.strip()]
-    passed = len(lines) - len(numbered) - (not arguments and not lines[-1])
-    if not numbered:
-        raise BadInput(
-            "there is no text to predict on", mend="give some as arguments, with --file or on standard input"
-        )
+    return _begun(_filled(_lines(file), objects=objects), nothing)
+
+
+def _begun(rows: Iterator[Asked], nothing: BadInput) -> Iterator[Asked]:
+    """The rows, the first of them read. Raises `nothing` where there is none."""
+    first = list(islice(rows, _READ_AT_ONCE))
+    if not first:
+        raise nothing
+    return chain(first, rows)
+
+
+def _filled(lines: Iterable[tuple[str, str]], *, objects: bool) -> Iterator[Asked]:
+    """Lines with their places as rows, empty ones passed over."""
+    passed = 0
+    for where, line in lines:
+        if line.strip():
+            yield Asked(_object(line, where) if objects else line, where)
+        else:
+            passed += 1
     if passed:
         print(f"workbench: {passed} empty {'text is' if passed == 1 else 'texts are'} passed over", file=sys.stderr)
-    return [Asked(_object(line, where) if objects else line, "" if arguments else where) for where, line in numbered]
 
 
 def names_of(task: str, data: Mapping[str, Any]) -> dict[str, list[str]]:
@@ -76,14 +100,22 @@ def names_of(task: str, data: Mapping[str, Any]) -> dict[str, list[str]]:
     return found
 
 
+@dataclass(frozen=True)
+class Complete:
+    """A row with the fields the model needs, and where it stands."""
+
+    fields: dict[str, str]
+    where: str
+
+
 def complete(
     asked: Iterable[Asked], fields: Sequence[str], second: str | None, names: Mapping[str, Sequence[str]]
-) -> list[dict[str, str]]:
-    """Rows with the fields the model needs. Raises BadInput where one lacks some."""
+) -> Iterator[Complete]:
+    """Rows with the fields the model needs. Raises BadInput, as they are iterated, where one lacks some."""
     if second is not None and len(fields) < 2:
         raise BadInput("the model reads one text", where="--with", mend="leave it out")
     beside = {} if second is None else {fields[1]: second}
-    return [row.of(fields, names, beside) for row in asked]
+    return (Complete(row.of(fields, names, beside), row.where) for row in asked)
 
 
 def _mend(fields: Sequence[str]) -> str:
@@ -112,16 +144,14 @@ def _leaves(row: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str
             yield _folded(before + name), said
 
 
-def _rows_of(file: Path) -> list[Asked]:
+def _rows_of(file: Path) -> Iterator[Asked]:
     """The rows of a data file, as training reads it. Raises BadInput."""
-    from workbench.data import formats
+    from workbench.data import streamed
 
     if not file.is_file():
         raise BadInput("no such file", where=str(file), mend="give a file that is there")
-    rows = formats.read_file(file).to_pylist()
-    if not rows:
-        raise BadInput("there is no row to predict on", where=str(file), mend="give a file with some")
-    return [Asked(row, f"{file}, row {number}") for number, row in enumerate(rows, 1)]
+    rows = (row for table in streamed.tables(file) for row in table.to_pylist())
+    return (Asked(row, f"{file}, row {number}") for number, row in enumerate(rows, 1))
 
 
 def _object(line: str, where: str) -> dict[str, Any]:
@@ -134,15 +164,26 @@ def _object(line: str, where: str) -> dict[str, Any]:
     return value
 
 
-def _lines(file: Path | None) -> list[str]:
-    """The lines of a UTF-8 file, or of standard input. Raises BadInput."""
+def _lines(file: Path | None) -> Iterator[tuple[str, str]]:
+    """The lines of a UTF-8 file, or of standard input, with their places. Raises BadInput."""
     where = str(file) if file else "standard input"
     try:
-        content = file.read_bytes() if file else sys.stdin.buffer.read()
-        text = content.decode("utf-8-sig")
-    except OSError as error:
-        raise BadInput(f"cannot be read ({error.strerror})", where=where, mend="give a UTF-8 text file") from error
+        with _opened(file) as source:
+            for number, line in enumerate(source, 1):
+                yield f"{where}:{number}", _decoded(line, f"{where}:{number}", first=number == 1)
+    except (OSError, EOFError, zlib.error) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise BadInput(f"cannot be read ({reason})", where=where, mend="give a UTF-8 text file") from error
+
+
+def _opened(file: Path | None) -> contextlib.AbstractContextManager[Iterable[bytes]]:
+    if file is None:
+        return contextlib.nullcontext(sys.stdin.buffer)
+    return gzip.open(file, "rb") if file.suffix.lower() == ".gz" else file.open("rb")
+
+
+def _decoded(line: bytes, where: str, *, first: bool) -> str:
+    try:
+        return line.decode("utf-8-sig" if first else "utf-8").removesuffix("\n").removesuffix("\r")
     except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise BadInput("not UTF-8", where=f"{where}:{line}", mend="give a UTF-8 text file") from error
-    return [line.removesuffix("\r") for line in text.split("\n")]
+        raise BadInput("not UTF-8", where=where, mend="give a UTF-8 text file") from error

@@ -7,7 +7,7 @@ import math
 import shutil
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import typer
 
@@ -28,6 +28,43 @@ def emit(value: Any) -> None:
     """`value` as JSON on standard output. NaN and infinities become the strings "NaN", "Infinity", "-Infinity"."""
     json.dump(jsonable(value), sys.stdout, ensure_ascii=False, indent=2)
     print()
+
+
+class JsonList:
+    """A list of any length as JSON on standard output, written as it comes; `emit` gives the same text for all of it.
+
+    A block that is left by an error leaves a whole list of what came before, or nothing where there was none.
+    """
+
+    def __init__(self) -> None:
+        self._begun = False
+
+    def add(self, value: Any) -> None:
+        text = json.dumps(jsonable(value), ensure_ascii=False, indent=2)
+        sys.stdout.write((",\n  " if self._begun else "[\n  ") + text.replace("\n", "\n  "))
+        self._begun = True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if self._begun:
+            sys.stdout.write("\n]\n")
+        elif kind is None:
+            sys.stdout.write("[]\n")
+
+
+class JsonLines:
+    """Any number of values on standard output, one a line."""
+
+    def add(self, value: Any) -> None:
+        sys.stdout.write(json.dumps(jsonable(value), ensure_ascii=False) + "\n")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
 
 
 def jsonable(value: Any) -> Any:

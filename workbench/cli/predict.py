@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import tee
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -9,15 +11,18 @@ import typer
 
 from workbench.answers import parse
 from workbench.cli import given
+from workbench.cli.given import Complete
 from workbench.cli.help import Command
-from workbench.cli.output import AsJson, emit, say
+from workbench.cli.output import AsJson, JsonLines, JsonList, say
 from workbench.cli.session import find
 from workbench.errors import BadInput
-from workbench.lab.opened import Model
+from workbench.lab.opened import Model, RefusedRow
 from workbench.paths import expanded
 from workbench.rundir import RunDir
 from workbench.spans import plain
 from workbench.text import clean, cut
+
+Listing = JsonList | JsonLines
 
 _WIDTH: Final = 80
 _HEIGHT: Final = 60
@@ -61,8 +66,13 @@ def predict(
         int | None, typer.Option("--seed", metavar="N", min=0, max=2**32 - 1, help="Of the sampling.")
     ] = None,
     as_json: AsJson = False,
+    as_lines: Annotated[
+        bool, typer.Option("--jsonl", help="Print JSON, one object a line: faster for very many rows.")
+    ] = False,
 ) -> None:
     """Predict on texts: from the arguments, a file, or standard input."""
+    if as_json and as_lines:
+        raise BadInput("--json and --jsonl ask for two forms", mend="leave one out")
     where, data = _model_path(context, run, checkpoint)
     asked = given.read(texts, file)
     options = {
@@ -73,13 +83,14 @@ def predict(
         "seed": seed,
     }
     chosen = {name: value for name, value in options.items() if value is not None}
+    into = JsonLines() if as_lines else JsonList() if as_json else None
     with Model(where) as model:
         rows = given.complete(asked, model.fields, second, given.names_of(model.task, data))
         # Text is asked for whole (by beams, say) unless how it is sampled was said, or there is no other way.
         if model.generates and (chosen or model.task == "causal-lm"):
-            _generate(model, [row[model.fields[0]] for row in rows], chosen, as_json=as_json)
+            _generate(model, (row.fields[model.fields[0]] for row in rows), chosen, into)
         else:
-            _answer(model, rows, top_k, as_json=as_json)
+            _answer(model, rows, top_k, into)
 
 
 def _model_path(context: typer.Context, handle: str, checkpoint: str | None) -> tuple[Path, dict[str, Any]]:
@@ -104,15 +115,29 @@ def checkpoint_of(run: RunDir, checkpoint: str) -> Path:
     return step
 
 
-def _answer(model: Model, rows: list[dict[str, str]], top_k: int | None, *, as_json: bool) -> None:
-    records = model.predict(rows, top_k=top_k)
-    if as_json:
-        # Of two keys alike the answer's is meant: what a seq2seq model was given is its "source".
-        pairs = list(zip(rows, records, strict=True))
-        emit([{"source" if name in made else name: row[name] for name in row} | made for row, made in pairs])
+def _answered(model: Model, rows: Iterator[Complete], top_k: int | None) -> Iterator[tuple[Complete, dict[str, Any]]]:
+    """Each row with its answer, while later rows are read. Raises BadInput for one that is refused, with its place."""
+    ours, theirs = tee(rows)
+    answers = model.predict_each((row.fields for row in theirs), top_k=top_k)
+    try:
+        for answer in answers:
+            yield next(ours), answer
+    except RefusedRow as refused:
+        raise BadInput(refused.what, where=next(ours).where or refused.where, mend=refused.mend) from refused
+    finally:
+        answers.close()
+
+
+def _answer(model: Model, rows: Iterator[Complete], top_k: int | None, into: Listing | None) -> None:
+    if into is None:
+        for row, record in _answered(model, rows, top_k):
+            print_answer({name: row.fields[name] for name in model.fields}, record, model.labels)
         return
-    for row, record in zip(rows, records, strict=True):
-        print_answer({name: row[name] for name in model.fields}, record, model.labels)
+    with into:
+        for row, made in _answered(model, rows, top_k):
+            # Of two keys alike the answer's is meant: what a seq2seq model was given is its "source".
+            asked = row.fields.items()
+            into.add({"source" if name in made else name: value for name, value in asked} | made)
 
 
 def print_answer(row: dict[str, str], record: dict[str, Any], labels: list[str]) -> None:
@@ -122,18 +147,14 @@ def print_answer(row: dict[str, str], record: dict[str, Any], labels: list[str])
         print(f"  {line}".rstrip())
 
 
-def _generate(model: Model, prompts: list[str], options: dict[str, Any], *, as_json: bool) -> None:
-    answers = []
-    for prompt in prompts:
-        pieces = []
-        if not as_json:
+def _generate(model: Model, prompts: Iterator[str], options: dict[str, Any], into: Listing | None) -> None:
+    if into is None:
+        for prompt in prompts:
             print(clean(prompt, newlines=True), end="", flush=True)
-        for piece in model.generate(prompt, **options):
-            pieces.append(piece)
-            if not as_json:
+            for piece in model.generate(prompt, **options):
                 print(clean(piece, newlines=True), end="", flush=True)
-        answers.append({"prompt": prompt, "text": "".join(pieces)})
-        if not as_json:
             print()
-    if as_json:
-        emit(answers)
+        return
+    with into:
+        for prompt in prompts:
+            into.add({"prompt": prompt, "text": "".join(model.generate(prompt, **options))})

@@ -41,7 +41,7 @@ class Block:
 def of_file(path: Path, format: Format) -> Iterator[Block] | None:
     """The blocks of a file; None where its format has to be read whole. Raises DataError as it is iterated."""
     if format.name in ("csv", "tsv"):
-        return _laid_by(_delimited(path, tsv=format.name == "tsv"))
+        return _laid_by(delimited_tables(path, tsv=format.name == "tsv"))
     if format.name == "parquet":
         return _parquet(path)
     if format.name not in _LINED:
@@ -183,7 +183,8 @@ class _Store:
         return pa.ipc.open_stream(self._file.read(size)).read_all().slice(offset, limit)
 
 
-def _delimited(path: Path, *, tsv: bool) -> Iterator[pa.Table]:
+def delimited_tables(path: Path, *, tsv: bool) -> Iterator[pa.Table]:
+    """The rows of a .csv or .tsv file as strings, about a megabyte at a time. Raises DataError."""
     form = delimited.form(path, tsv=tsv)
     seen = 0
     for size in _DELIMITED:

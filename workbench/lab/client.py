@@ -57,6 +57,10 @@ class Lab:
         """The pieces of a stream as they come. The request is sent now, not with the first `next`."""
         return Stream(self._ask(method, params))
 
+    def send(self, method: str, /, **params: Any) -> None:
+        """Ask, and do not wait: whatever the answer is, nobody hears of it. Raises WorkbenchError."""
+        self._ask(method, params)
+
     def close(self) -> None:
         """End the process. Requests in flight fail; later ones too."""
         with self._starting:

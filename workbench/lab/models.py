@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from workbench import models
 from workbench.config import Home
 from workbench.errors import BadInput, ModelError
 from workbench.lab import places
+from workbench.lab.batch_jobs import BatchJob
 from workbench.lab.services import exposed
 from workbench.paths import expanded
 from workbench.recipe import Generate, Model
@@ -63,6 +65,7 @@ class ModelService:
     def __init__(self, home: Home) -> None:
         self._home = home
         self._loaded: OrderedDict[str, _Loaded] = OrderedDict()
+        self._jobs: dict[str, BatchJob] = {}
 
     @exposed
     def open(
@@ -92,6 +95,32 @@ class ModelService:
     def predict(self, handle: str, texts: list[str | dict[str, str]], top_k: int | None = None) -> list[dict[str, Any]]:
         """An answer to each text or row of fields, as `workbench.tasks.Predictor.predict` says."""
         return self._load(handle).predictor.predict(texts, top_k)
+
+    @exposed
+    def batch(self, handle: str, top_k: int | None = None) -> str:
+        """Begin to ask about many rows: the id of a job, to be given to `feed` and `answers`."""
+        job = uuid.uuid4().hex
+        self._jobs[job] = BatchJob(self._load(handle).predictor, top_k)
+        return job
+
+    @exposed
+    def feed(self, job: str, rows: list[str | dict[str, str]] | None) -> None:
+        """The next rows of a job, tokenized here in a lane of its own; None ends it."""
+        found = self._jobs.get(job)
+        if found is None:
+            return  # whoever wanted the answers has left
+        if rows is None:
+            found.end()
+        else:
+            found.feed(rows)
+
+    @exposed
+    def answers(self, job: str) -> Iterator[dict[str, Any]]:
+        """A stream of a piece for each `feed`, as `BatchJob.answers` says, until the job is ended."""
+        try:
+            yield from self._jobs[job].answers()
+        finally:
+            del self._jobs[job]
 
     @exposed
     def generate(self, handle: str, prompt: str, **options: Any) -> Iterator[dict[str, str]]:

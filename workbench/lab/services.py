@@ -30,7 +30,7 @@ SERVICES: Final[Mapping[str, str]] = {
 }
 
 # Known without importing a service: the methods that do not run in their service's own lane.
-LANES: Final[Mapping[str, str]] = {"data.stats": "data.stats"}
+LANES: Final[Mapping[str, str]] = {"data.stats": "data.stats", "model.feed": "model.feed"}
 
 Exposed = TypeVar("Exposed", bound=Callable[..., Any])
 

@@ -144,7 +144,8 @@ class Predictor(Protocol):
     """A trained model, ready to be asked.
 
     `fields` are what a row needs, such as `("text",)` or `("question", "context")`; a bare string is the first.
-    `generates` says whether `generate` gives text; every predictor answers `predict`.
+    `generates` says whether `generate` gives text; every predictor answers `predict`. Many rows are answered in two
+    steps, so that the tokenizer can work ahead of the model in a thread of its own.
     """
 
     task: str
@@ -162,6 +163,12 @@ class Predictor(Protocol):
         `answer` empty where there is none. Text: `{"text"}`. Masked tokens: `{"fills": [[{"token", "score"}]]}`, one
         list a mask. Raises BadInput for a row that lacks a field.
         """
+
+    def encode(self, rows: Sequence[Asked]) -> Any:
+        """The first half of `predict`: rows as tokens. Needs no device. Raises BadInput as `predict` does."""
+
+    def answer(self, encoded: Any, top_k: int | None = None) -> list[dict[str, Any]]:
+        """The second half of `predict`: the model's answers to what `encode` gave, in the order of the rows."""
 
     def generate(self, prompt: str, options: Generate) -> Iterator[str]:
         """Pieces of text that go on from the prompt, as they come. Closing the iterator stops the work."""

@@ -271,6 +271,12 @@ class TextGenerator:
         self._positions = weights.longest(self._model.config, self._tokenizer)
 
     def predict(self, rows: Sequence[Asked], top_k: int | None = None) -> list[dict[str, Any]]:
+        return self.answer(self.encode(rows), top_k)
+
+    def encode(self, rows: Sequence[Asked]) -> Sequence[Asked]:
+        return rows
+
+    def answer(self, encoded: Sequence[Asked], top_k: int | None = None) -> list[dict[str, Any]]:
         raise WorkbenchError("a language model gives no labels", mend="generate from a prompt")
 
     def generate(self, prompt: str, options: Generate) -> Iterator[str]:

@@ -19,6 +19,7 @@ from workbench.errors import BadInput, DataError, ModelError, WorkbenchError
 from workbench.recipe import Generate, Recipe
 from workbench.tasks import Asked, Judge, Loss, Prepared, Verdict, documents, field_of, forward, weights
 from workbench.tasks.encoding import Frame
+from workbench.tasks.length_batches import LengthBatches, Places
 from workbench.tasks.masking import Masking, at_places, places_of
 from workbench.tasks.rows import IGNORED, LABEL_PLACES, Batch, Collator, Padding, TokenRows
 from workbench.tasks.token_judge import Foreseen, Gathering, Texts
@@ -31,6 +32,7 @@ DEFAULT_BLOCK: Final = 512
 MASK: Final = "<mask>"
 _COMMON_MASK: Final = "[MASK]"  # how people write it, whatever the model's own is called
 _TOP: Final = 5
+_LOGITS: Final = 1 << 26  # of a batch that is asked, 256 MiB in fp32: a vocabulary of them a token
 
 
 class MaskedLM:
@@ -232,28 +234,60 @@ class MaskFiller:
         self._tokenizer = weights.open_tokenizer(model_dir)
         self._model, self._device = weights.open_model(AutoModelForMaskedLM, model_dir, device)
         self._longest = weights.longest(self._model.config, self._tokenizer)
+        self._vocabulary = self._model.get_input_embeddings().weight.shape[0]
+        # On the right whatever the tokenizer says: positions are counted from the left.
+        padding = Padding(self._tokenizer.pad_token_id)
+        self._batches = LengthBatches(self._device, padding, tokens=max(1, _LOGITS // self._vocabulary))
+        self._words: dict[int, str] = {}
 
     def predict(self, rows: Sequence[Asked], top_k: int | None = None) -> list[dict[str, Any]]:
-        return [{"fills": self._fills(field_of(row, self.fields)[0], top_k or _TOP)} for row in rows]
+        return self.answer(self.encode(rows), top_k)
+
+    def encode(self, rows: Sequence[Asked]) -> list[dict[str, Any]]:
+        """Ids of each text, and the places of its masks. Raises BadInput where it has none, or is too long."""
+        mask = self._tokenizer.mask_token
+        texts = [field_of(row, self.fields)[0].replace(_COMMON_MASK, mask) for row in rows]
+        found = self._tokenizer(texts, verbose=False)["input_ids"] if texts else []
+        return [self._item(ids) for ids in found]
+
+    def answer(self, encoded: list[dict[str, Any]], top_k: int | None = None) -> list[dict[str, Any]]:
+        several = min(top_k or _TOP, self._vocabulary)
+        fills: list[list[Any]] = [[] for _ in encoded]
+        ask = partial(self._likeliest, encoded, several)
+        for places, (tokens, shares) in self._batches.answers(encoded, ask):
+            each = zip(tokens.tolist(), shares.tolist(), strict=True)
+            for place in places.tolist():
+                fills[place] = [self._fill(*next(each)) for _ in encoded[place]["masks"]]
+        return [{"fills": fill} for fill in fills]
 
     def generate(self, prompt: str, options: Generate) -> Iterator[str]:
         raise WorkbenchError("a masked language model writes no text", mend=f"put {_COMMON_MASK} into one")
 
-    def _fills(self, text: str, top_k: int) -> list[list[dict[str, Any]]]:
-        """The `top_k` likeliest tokens for each mask of the text. Raises BadInput where it has none, or is too long."""
+    def _item(self, ids: list[int]) -> dict[str, Any]:
+        if self._longest is not None and len(ids) > self._longest:
+            raise BadInput(f"the text has {len(ids)} tokens", mend=f"give at most {self._longest}")
+        masks = [place for place, token in enumerate(ids) if token == self._tokenizer.mask_token_id]
+        if not masks:
+            raise BadInput("the text has no mask", mend=f"put {_COMMON_MASK} where a token is to be foreseen")
+        return {"input_ids": ids, "masks": masks}
+
+    def _likeliest(
+        self, encoded: Sequence[dict[str, Any]], several: int, batch: Batch, places: Places
+    ) -> tuple[Any, Any]:
+        """Ids and probabilities [masks, several] of the likeliest tokens for all masks of the rows at `places`."""
         import torch
 
-        text = text.replace(_COMMON_MASK, self._tokenizer.mask_token)
-        ids = self._tokenizer(text, return_tensors="pt", verbose=False)["input_ids"]
-        if self._longest is not None and ids.shape[1] > self._longest:
-            raise BadInput(f"the text has {ids.shape[1]} tokens", mend=f"give at most {self._longest}")
-        masks = (ids[0] == self._tokenizer.mask_token_id).nonzero()[:, 0]
-        if not len(masks):
-            raise BadInput("the text has no mask", mend=f"put {_COMMON_MASK} where a token is to be foreseen")
-        with torch.inference_mode():
-            logits = self._model(input_ids=ids.to(self._device)).logits[0, masks.to(self._device)]
-        likeliest = logits.float().softmax(-1).topk(min(top_k, logits.shape[-1]))
-        return [
-            [{"token": self._tokenizer.decode([token]), "score": score} for token, score in zip(*pair, strict=True)]
-            for pair in zip(likeliest.indices.tolist(), likeliest.values.tolist(), strict=True)
-        ]
+        where = [(row, mask) for row, place in enumerate(places.tolist()) for mask in encoded[place]["masks"]]
+        # Indices made here, not a mask of the batch: to count its masks the host would have to wait for the device.
+        rows, columns = torch.tensor(where).T.to(self._device, non_blocking=True)
+        logits = self._model(**batch).logits[rows, columns]
+        likeliest = logits.float().softmax(-1).topk(min(several, logits.shape[-1]))
+        return likeliest.indices, likeliest.values
+
+    def _fill(self, tokens: list[int], shares: list[float]) -> list[dict[str, Any]]:
+        return [{"token": self._word(token), "score": share} for token, share in zip(tokens, shares, strict=True)]
+
+    def _word(self, token: int) -> str:
+        if token not in self._words:
+            self._words[token] = self._tokenizer.decode([token])
+        return self._words[token]

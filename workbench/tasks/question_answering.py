@@ -22,7 +22,8 @@ from workbench.tasks.answer_judge import AnswerJudge, found_in
 from workbench.tasks.answer_search import Found, Given, Search
 from workbench.tasks.answer_windows import Cut, Windows, labelled
 from workbench.tasks.card import recipe_of
-from workbench.tasks.rows import IGNORED, Collator, Padding, TokenRows
+from workbench.tasks.length_batches import LengthBatches, Places
+from workbench.tasks.rows import IGNORED, Batch, Collator, Padding, TokenRows
 from workbench.tasks.text_pairs import has_segments
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from workbench.models import Located
 
 DEFAULT_LENGTH: Final = 384
-_AT_ONCE: Final = 32
 _TOP: Final = 5
 
 
@@ -198,13 +198,20 @@ class Answerer:
         self.max_length = min(max_length or data.max_length or DEFAULT_LENGTH, longest)
         self._cut = Cut.of(self._tokenizer, self.max_length, data.stride, has_segments(config))
         self._search = Search(evaluate.n_best, evaluate.max_answer_length, getattr(config, "null_threshold", None))
+        self._batches = LengthBatches(self._device, Padding(self._tokenizer.pad_token_id))
 
     def predict(self, rows: Sequence[Asked], top_k: int | None = None) -> list[dict[str, Any]]:
+        return self.answer(self.encode(rows), top_k)
+
+    def encode(self, rows: Sequence[Asked]) -> tuple[list[str], Windows | None]:
         asked = [field_of(row, self.fields) for row in rows]
-        if not asked:
-            return []
         contexts = [context for _, context in asked]
-        windows, _ = self._cut.windows([question for question, _ in asked], contexts)
+        return contexts, self._cut.windows([question for question, _ in asked], contexts)[0] if asked else None
+
+    def answer(self, encoded: tuple[list[str], Windows | None], top_k: int | None = None) -> list[dict[str, Any]]:
+        contexts, windows = encoded
+        if windows is None:
+            return []
         given = answer_search.answers(windows, self._found(windows), contexts, self._search)
         return [self._record(one, context, top_k or _TOP) for one, context in zip(given, contexts, strict=True)]
 
@@ -212,17 +219,10 @@ class Answerer:
         raise WorkbenchError("this model writes no text", mend="ask it a question about a context")
 
     def _found(self, windows: Windows) -> Found:
-        import torch
+        def ask(batch: Batch, places: Places) -> tuple[Any, ...]:
+            return found_in(forward(self._model, batch), batch, windows, places, self._search).tensors
 
-        pad = Padding(self._tokenizer.pad_token_id)
-        parts = []
-        for start in range(0, len(windows), _AT_ONCE):
-            places = np.arange(start, min(start + _AT_ONCE, len(windows)))
-            made = pad([windows[int(place)] for place in places])
-            batch = {name: tensor.to(self._device) for name, tensor in made.items()}
-            with torch.inference_mode():
-                parts.append(found_in(forward(self._model, batch), batch, windows, places, self._search).held())
-        return Found.joined(parts)
+        return Found(np.arange(len(windows)), *self._batches.gathered(windows, ask))
 
     def _record(self, given: Given, context: str, top_k: int) -> dict[str, Any]:
         shares, none = given.shares(null=self._search.threshold is not None)

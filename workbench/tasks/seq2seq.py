@@ -19,6 +19,7 @@ from workbench.errors import BadInput, ModelError
 from workbench.recipe import Data, Evaluate, Generate, Recipe
 from workbench.tasks import Asked, Judge, Loss, Prepared, field_of, generation, languages, searching, weights
 from workbench.tasks.card import recipe_of
+from workbench.tasks.length_batches import LengthBatches, Places
 from workbench.tasks.rows import IGNORED, Batch, Collator, Padding, TokenRows
 from workbench.tasks.shifting import Shift, ShiftedPadding
 from workbench.tasks.two_sides import Sides, end_of
@@ -33,6 +34,8 @@ _SHORTEST: Final = 4  # two marks, an end and one token
 _NO_LIMIT: Final = 1 << 62
 _SHOWN: Final = 3  # rows of validation that are shown through training where the recipe has no prompts
 _SHOWN_CHARACTERS: Final = 300
+_ROWS_ON_CPU: Final = 16  # texts written at once
+_ROWS_ON_GPU: Final = 256
 
 
 class Seq2Seq:
@@ -257,7 +260,7 @@ class TextWriter:
         from transformers import AutoModelForSeq2SeqLM
 
         tokenizer = weights.open_tokenizer(model_dir)
-        self._model, _ = weights.open_model(AutoModelForSeq2SeqLM, model_dir, device)
+        self._model, place = weights.open_model(AutoModelForSeq2SeqLM, model_dir, device)
         recipe = recipe_of(model_dir)
         if recipe is not None:
             languages.speak(tokenizer, recipe.data.source_language, recipe.data.target_language)
@@ -270,10 +273,26 @@ class TextWriter:
         self.max_length = min(max_length or data.max_length or DEFAULT_LENGTH, self._limit)
         self._sides = Sides(tokenizer, data.prefix, self.max_length, min(data.max_target_length, self._limit))
         self.labels: list[str] = []
+        # Encoders count their positions from the left: padding is on the right, whatever the tokenizer says.
+        most = max(1, (_ROWS_ON_GPU if place.startswith("cuda") else _ROWS_ON_CPU) // self._beams)
+        self._batches = LengthBatches(place, Padding(tokenizer.pad_token_id), rows=most)
 
     def predict(self, rows: Sequence[Asked], top_k: int | None = None) -> list[dict[str, Any]]:
+        return self.answer(self.encode(rows), top_k)
+
+    def encode(self, rows: Sequence[Asked]) -> list[dict[str, Any]]:
         texts = [field_of(row, self.fields)[0] for row in rows]
-        return [{"text": text} for text in searching.write(self._model, self._sides, self._beams, texts)]
+        return [{"input_ids": ids} for ids in self._sides.sources(texts)[0]] if texts else []
+
+    def answer(self, encoded: list[dict[str, Any]], top_k: int | None = None) -> list[dict[str, Any]]:
+        answers: list[dict[str, Any]] = [{} for _ in encoded]
+        for places, (written,) in self._batches.answers(encoded, self._written):
+            for place, ids in zip(places.tolist(), written.tolist(), strict=True):
+                answers[place] = {"text": generation.text_of(self._sides.tokenizer, ids).strip()}
+        return answers
+
+    def _written(self, batch: Batch, places: Places) -> tuple[Any]:
+        return (searching.search(self._model, batch, self._beams, self._sides.longest_target),)
 
     def generate(self, prompt: str, options: Generate) -> Iterator[str]:
         (source,), _ = self._sides.sources([prompt])

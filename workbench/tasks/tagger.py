@@ -18,13 +18,13 @@ from workbench.recipe import Generate
 from workbench.tagging import OUTSIDE, Span, spans
 from workbench.tasks import Asked, field_of, weights
 from workbench.tasks.card import recipe_of
-from workbench.tasks.rows import Padding
+from workbench.tasks.length_batches import LengthBatches, Places
+from workbench.tasks.rows import Batch, Padding
 from workbench.tasks.word_pieces import Cutter, Pieces, for_words
 
 DEFAULT_LENGTH: Final = 512
 TOKENS: Final = "tokens"
 PADDED: Final = "right"  # every token stands at the place it has in its window, whatever stands beside it
-_AT_ONCE: Final = 32
 
 
 @dataclass(frozen=True)
@@ -67,11 +67,19 @@ class Tagger:
         stride = None if made_by is None else made_by.data.stride
         fits = stride is not None and stride < self.max_length // 2
         self._cutter = Cutter.of(self._tokenizer, self.max_length, stride if fits else None)
+        self._batches = LengthBatches(self._device, Padding(self._tokenizer.pad_token_id, PADDED))
 
     def predict(self, rows: Sequence[Asked], top_k: int | None = None) -> list[dict[str, Any]]:
+        return self.answer(self.encode(rows), top_k)
+
+    def encode(self, rows: Sequence[Asked]) -> tuple[list[Words], Pieces]:
         asked = [self._words(row) for row in rows]
-        offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum([len(row.ranges) for row in asked])])
-        called, shares = self._called(self._cutter.cut([row.words for row in asked]), offsets)
+        return asked, self._cutter.cut([row.words for row in asked])
+
+    def answer(self, encoded: tuple[list[Words], Pieces], top_k: int | None = None) -> list[dict[str, Any]]:
+        asked, pieces = encoded
+        offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum([len(row.ranges) for row in asked], dtype=np.int64)])
+        called, shares = self._called(pieces, offsets)
         parts = zip(asked, offsets[:-1], offsets[1:], strict=True)
         return [{"entities": self._entities(row, called[start:end], shares[start:end])} for row, start, end in parts]
 
@@ -86,23 +94,20 @@ class Tagger:
 
     def _called(self, pieces: Pieces, offsets: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Of each word of all rows the likeliest tag and its probability; -1 and 0 where nothing is seen."""
-        import torch
-
         called, shares = np.full(offsets[-1], -1), np.zeros(offsets[-1])
-        pad = Padding(self._tokenizer.pad_token_id, PADDED)
         firsts = np.split(pieces.firsts, np.cumsum([len(ids) for ids in pieces.ids])[:-1])
-        for start in range(0, len(pieces.ids), _AT_ONCE):
-            some = range(start, min(start + _AT_ONCE, len(pieces.ids)))
-            batch = pad([{"input_ids": pieces.ids[at]} for at in some])
-            with torch.inference_mode():
-                outputs = self._model(**{name: tensor.to(self._device) for name, tensor in batch.items()})
-            best = outputs.logits.double().softmax(-1).max(-1)
-            tags, likely = best.indices.cpu().numpy(), best.values.cpu().numpy()
-            for place, at in enumerate(some):
+        windows = [{"input_ids": ids} for ids in pieces.ids]
+        for places, (best, probability) in self._batches.answers(windows, self._likeliest):
+            tags, likely = best.numpy(), probability.numpy()
+            for place, at in enumerate(places.tolist()):
                 tokens = np.flatnonzero(firsts[at])
                 words = offsets[pieces.row[at]] + pieces.words[at][tokens]
                 called[words], shares[words] = tags[place, tokens], likely[place, tokens]
         return called, shares
+
+    def _likeliest(self, batch: Batch, places: Places) -> tuple[Any, Any]:
+        best = self._model(**batch).logits.float().softmax(-1).max(-1)
+        return best.indices, best.values
 
     def _entities(self, row: Words, called: NDArray[np.int64], shares: NDArray[np.float64]) -> list[dict[str, Any]]:
         seen = np.flatnonzero(called >= 0)

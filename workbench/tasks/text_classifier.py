@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,12 +15,12 @@ from workbench.errors import WorkbenchError
 from workbench.recipe import Generate
 from workbench.tasks import Asked, field_of, text_pairs, weights
 from workbench.tasks.card import recipe_of
-from workbench.tasks.rows import Padding
+from workbench.tasks.length_batches import LengthBatches, Places
+from workbench.tasks.rows import Batch, Padding
 from workbench.tasks.text_judges import sigmoid, softmax
 
 DEFAULT_LENGTH: Final = 512
 THRESHOLD: Final = 0.5
-_AT_ONCE: Final = 32
 _WORDS: Final = {
     "single_label_classification": "single-label",
     "multi_label_classification": "multi-label",
@@ -48,48 +49,60 @@ class TextClassifier:
         self._problem = _WORDS.get(config.problem_type or "", usual)
         self._thresholds = np.array(getattr(config, "thresholds", None) or [THRESHOLD] * len(self.labels))
         self._scale = scale_of(config)
+        self._typed = text_pairs.has_segments(config)
+        padding = Padding(self._tokenizer.pad_token_id, self._tokenizer.padding_side)
+        self._batches = LengthBatches(self._device, padding)
 
     def predict(self, rows: Sequence[Asked], top_k: int | None = None) -> list[dict[str, Any]]:
-        import torch
+        return self.answer(self.encode(rows), top_k)
 
+    def encode(self, rows: Sequence[Asked]) -> list[dict[str, Any]]:
         asked = [field_of(row, self.fields) for row in rows]
         others = [row[1] for row in asked] if len(self.fields) > 1 else None
-        texts, typed = [row[0] for row in asked], text_pairs.has_segments(self._model.config)
-        items = text_pairs.read(self._tokenizer, texts, others, self.max_length, typed=typed).items()
-        pad = Padding(self._tokenizer.pad_token_id, self._tokenizer.padding_side)
-        answers = []
-        for start in range(0, len(items), _AT_ONCE):
-            batch = pad(items[start : start + _AT_ONCE])
-            with torch.inference_mode():
-                outputs = self._model(**{name: tensor.to(self._device) for name, tensor in batch.items()})
-            answers += self._answers(outputs.logits.double().cpu().numpy(), top_k)
-        return answers
+        texts = [row[0] for row in asked]
+        return text_pairs.read(self._tokenizer, texts, others, self.max_length, typed=self._typed).items()
+
+    def answer(self, encoded: list[dict[str, Any]], top_k: int | None = None) -> list[dict[str, Any]]:
+        if not encoded:
+            return []
+        (logits,) = self._batches.gathered(encoded, self._logits)
+        return self._answers(logits.astype(np.float64), top_k)
+
+    def _logits(self, batch: Batch, places: Places) -> tuple[Any]:
+        return (self._model(**batch).logits.float(),)
 
     def _answers(self, logits: NDArray[np.float64], top_k: int | None) -> list[dict[str, Any]]:
         if self._problem == "regression":
             values = self._scale.back(logits).tolist()
             return [{"values": dict(zip(self.labels, row, strict=True))} for row in values]
         if self._problem == "multi-label":
-            return [self._several(row, top_k) for row in sigmoid(logits)]
-        return [self._single(row, top_k) for row in softmax(logits)]
+            shares = sigmoid(logits)
+            called = [
+                {name for name, far in zip(self.labels, row, strict=True) if far}
+                for row in (shares >= self._thresholds).tolist()
+            ]
+            return [
+                {"labels": [name for name in ranked if name in names], "probabilities": _first(ranked, top_k)}
+                for ranked, names in zip(self._ranked(shares), called, strict=True)
+            ]
+        return [
+            {"label": next(iter(ranked)), "probabilities": _first(ranked, top_k)}
+            for ranked in self._ranked(softmax(logits))
+        ]
 
-    def _single(self, shares: NDArray[np.float64], top_k: int | None) -> dict[str, Any]:
-        probabilities = self._likeliest(shares)
-        return {"label": next(iter(probabilities)), "probabilities": dict(list(probabilities.items())[:top_k])}
-
-    def _several(self, shares: NDArray[np.float64], top_k: int | None) -> dict[str, Any]:
-        probabilities = self._likeliest(shares)
-        called = {name for name, far in zip(self.labels, shares >= self._thresholds, strict=True) if far}
-        return {
-            "labels": [name for name in probabilities if name in called],
-            "probabilities": dict(list(probabilities.items())[:top_k]),
-        }
-
-    def _likeliest(self, shares: NDArray[np.float64]) -> dict[str, float]:
-        return {self.labels[place]: float(shares[place]) for place in np.argsort(-shares, kind="stable")}
+    def _ranked(self, shares: NDArray[np.float64]) -> Iterator[dict[str, float]]:
+        """The labels of each row with their shares [rows, labels], likeliest first."""
+        order = np.argsort(-shares, axis=1, kind="stable")
+        sorted_shares = np.take_along_axis(shares, order, axis=1)
+        for places, row in zip(order.tolist(), sorted_shares.tolist(), strict=True):
+            yield {self.labels[place]: share for place, share in zip(places, row, strict=True)}
 
     def generate(self, prompt: str, options: Generate) -> Iterator[str]:
         raise WorkbenchError("a classifier generates no text", mend="give it texts to label")
+
+
+def _first(ranked: dict[str, float], top_k: int | None) -> dict[str, float]:
+    return ranked if top_k is None else dict(islice(ranked.items(), top_k))
 
 
 def fields(config: Any, model_dir: Path) -> tuple[str, ...]:
