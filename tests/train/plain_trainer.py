@@ -104,6 +104,7 @@ def _arguments(recipe: Recipe, output: str) -> Any:
     same = {
         "seed": recipe.seed,
         "num_train_epochs": train.epochs,
+        "max_steps": train.max_steps or -1,
         "per_device_train_batch_size": train.batch_size,
         "gradient_accumulation_steps": train.gradient_accumulation,
         "learning_rate": train.learning_rate,
