@@ -18,6 +18,8 @@ from unittest.mock import patch
 
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+# What the tests share lies beside them.
+sys.path.insert(0, str(Path(__file__).parent))
 
 import pytest
 
