@@ -42,7 +42,8 @@ _NOT_WEIGHTS = {"training_args.bin", "optimizer.pt", "scheduler.pt", "optimizer.
 class Located:
     """A model or tokenizer that was found. `path_or_id` is what `from_pretrained` takes; empty from scratch.
 
-    `four_bit` asks for its weights in 4 bits, for QLoRA.
+    `four_bit` asks for its weights in 4 bits, for QLoRA; `bf16` lets weights that are stored in bf16 stay so, which is
+    for those that do not learn.
     """
 
     path_or_id: str
@@ -51,6 +52,7 @@ class Located:
     name: str
     type: str | None
     four_bit: bool = False
+    bf16: bool = False
 
     @property
     def directory(self) -> Path | None:

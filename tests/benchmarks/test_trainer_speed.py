@@ -83,34 +83,22 @@ def test_a_run_is_many_times_faster_than_the_tutorial(tmp_path: Path, kind: str,
 def test_logging_costs_a_step_little(tmp_path):
     import torch
 
-    from workbench.train.callback import Rhythm, RunCallback
     from workbench.train.journal import LogJournal
-    from workbench.train.meter import Meter
+    from workbench.train.meter import Meter, Step
     from workbench.train.ranks import Ranks
     from workbench.train.stopping import StopRequest
 
-    class Pretended:
-        step_loss, step_tokens, grad_norm = torch.tensor(0.5), torch.tensor(512), torch.tensor(1.0)
-        step_penalty = None
-
-    class State:
-        global_step, epoch = 0, 0.5
-
-    class Control:
-        should_evaluate = should_save = should_training_stop = False
-
-    journal = LogJournal(tmp_path / "events.jsonl", attempt=1)
-    callback = RunCallback(journal, StopRequest(tmp_path / "stop"), Rhythm(10**9, 10**9, 0, 0))
-    trainer = Pretended()
-    callback.attach(trainer, Ranks(0, 1), Meter(journal, Ranks(0, 1), on_gpu=False))
+    journal, stop, ranks = LogJournal(tmp_path / "events.jsonl", attempt=1), StopRequest(tmp_path / "stop"), Ranks(0, 1)
+    meter = Meter(journal, ranks, on_gpu=False)
+    loss, norm = torch.tensor(0.5), torch.tensor(1.0)
     costs = []
     for _ in range(20):
         started = time.process_time()
-        for _ in range(500):
-            State.global_step += 1
-            trainer.step_loss, trainer.step_tokens = Pretended.step_loss, Pretended.step_tokens
-            trainer.grad_norm = Pretended.grad_norm
-            callback.on_step_end(None, State, Control)
+        for number in range(500):
+            # What a run does after each of its steps where nothing is due.
+            meter.add(Step(number, 0.5, time.time(), 1e-3, loss, norm, 512))
+            if any(ranks.any(stop.reason is not None, meter.due)):
+                meter.flush()
         costs.append((time.process_time() - started) / 500 * 1e6)
     print(f"\nlogging: {statistics.median(costs):.1f} µs a step (budget 50)")
     assert statistics.median(costs) < 100

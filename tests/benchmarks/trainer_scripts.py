@@ -32,7 +32,7 @@ class Script:
     length: int = 512
     batch: int = 8
     same: bool = True
-    padded: bool = False  # text-classification: every row to `length`, as the tutorial has it
+    padded: bool = False  # every row to `length` (targets to 128), as the tutorial has it; blocks are always full
 
     @property
     def judged(self) -> bool:
@@ -57,12 +57,12 @@ class Script:
         from transformers import PrinterCallback, Trainer
 
         made = Trainer(
-            args=self._arguments(), train_dataset=ready["train"], eval_dataset=ready.get("validation"), **parts
+            args=self.arguments(), train_dataset=ready["train"], eval_dataset=ready.get("validation"), **parts
         )
         made.remove_callback(PrinterCallback)
         return made
 
-    def _arguments(self) -> Any:
+    def arguments(self) -> Any:
         from transformers import TrainingArguments
 
         return TrainingArguments(
@@ -87,7 +87,7 @@ def script(settings: Script) -> Contestant:
     """The script of the settings' task, from its rows to its weights."""
 
     def run(lap: Lap) -> None:
-        trainer = _SCRIPTS[settings.task](settings)
+        trainer = task_script(settings)
         trainer.train()
         trainer.save_model()
         with lap.whole.paused():
@@ -198,15 +198,17 @@ def question_answering(script: Script) -> Any:
 
 
 def seq2seq(script: Script) -> Any:
-    """After run_summarization.py."""
+    """After run_summarization.py; `padded`, as with its `--pad_to_max_length`."""
     from transformers import AutoModelForSeq2SeqLM, DataCollatorForSeq2Seq
 
     rows, tokenizer = script.rows(), script.tokenizer()
     model = AutoModelForSeq2SeqLM.from_pretrained(script.model)
 
     def features(batch: dict) -> dict:
-        made = tokenizer(batch["text"], max_length=script.length, truncation=True)
-        made["labels"] = tokenizer(text_target=batch["target"], max_length=128, truncation=True)["input_ids"]
+        options = {"truncation": True, "padding": "max_length" if script.padded else False}
+        made = tokenizer(batch["text"], max_length=script.length, **options)
+        targets = tokenizer(text_target=batch["target"], max_length=128, **options)["input_ids"]
+        made["labels"] = [[-100 if token == tokenizer.pad_token_id else token for token in ids] for ids in targets]
         return made
 
     return script.trainer(
@@ -278,6 +280,11 @@ def _blocks(batch: dict, length: int) -> dict:
     joined = {name: list(chain.from_iterable(batch[name])) for name in batch}
     whole = len(joined["input_ids"]) // length * length
     return {name: [ids[at : at + length] for at in range(0, whole, length)] for name, ids in joined.items()}
+
+
+def task_script(script: Script) -> Any:
+    """The Trainer of the script of this task."""
+    return _SCRIPTS[script.task](script)
 
 
 _SCRIPTS: dict[str, Callable[[Script], Any]] = {

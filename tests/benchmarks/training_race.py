@@ -124,10 +124,11 @@ def race(contestants: Sequence[Contestant]) -> list[Lap]:
 
 @contextmanager
 def _watched(lap: Callable[[], Lap], stepped: Callable[[], None]) -> Iterator[None]:
-    """`Trainer.train` on the training clock, but for evaluating and saving; `stepped` is called after each step."""
+    """Trainer's loop and ours on the training clock, but for evaluating and saving; `stepped` comes after each step."""
     from transformers import Trainer
 
-    from workbench.train.trainer import RunTrainer
+    from workbench.train.loop import Loop
+    from workbench.train.training import Training
 
     def timed(train: Callable) -> Callable:
         def method(*args, **options):
@@ -145,13 +146,16 @@ def _watched(lap: Callable[[], Lap], stepped: Callable[[], None]) -> Iterator[No
 
     def then(work: Callable) -> Callable:
         def method(*args, **options):
-            work(*args, **options)
+            done = work(*args, **options)
             stepped()
+            return done
 
         return method
 
     changed = [(Trainer, "train", timed), (Trainer, "_maybe_log_save_evaluate", then)]
-    changed += [(kind, name, aside) for kind in (Trainer, RunTrainer) for name in ("_evaluate", "_save_checkpoint")]
+    changed += [(Training, "_train", timed), (Loop, "step", then)]
+    changed += [(Trainer, name, aside) for name in ("_evaluate", "_save_checkpoint")]
+    changed += [(Training, name, aside) for name in ("_evaluate", "_save")]
     with ExitStack() as patches:
         for kind, name, made in changed:
             patches.enter_context(patch.object(kind, name, made(getattr(kind, name))))

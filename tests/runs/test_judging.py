@@ -84,6 +84,39 @@ def test_cuda_out_of_memory_names_the_mend(where):
     assert verdict.traceback == text
 
 
+# As torch 2.11 writes them.
+LIMITED = (
+    "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 79.10 GiB "
+    "of which 77.20 GiB is free. 512.00 MiB allowed; Of the allocated memory 498.12 MiB is allocated by PyTorch."
+)
+FULL = LIMITED.replace(" 512.00 MiB allowed; Of", " Process 7 has 1.90 GiB memory in use. Of")
+ASSERTED = "torch.AcceleratorError: CUDA error: device-side assert triggered\nCUDA kernel errors might be asynchronous"
+LABEL = "aten/src/ATen/native/cuda/Loss.cu:245: nll_loss: block: [0,0,0] Assertion `t >= 0 && t < n_classes` failed.\n"
+TABLE = "aten/src/ATen/native/cuda/Indexing.cu:1553: Assertion `srcIndex < srcSelectDimSize` failed.\n"
+
+
+@pytest.mark.parametrize(
+    ("trace", "console", "words"),
+    [
+        (LIMITED, "", ["2.00 GiB more did not fit into the 512.00 MiB", "train.activation_checkpointing"]),
+        (FULL, "", ["2.00 GiB more did not fit: 77.20 GiB of 79.10 GiB were free", "train.batch_size"]),
+        ("RuntimeError: CUDA error: CUBLAS_STATUS_ALLOC_FAILED", "", ["CUDA out of memory:"]),
+        (ASSERTED, LABEL, ["assertion failed on the GPU", "label that the model's head", "CUDA_LAUNCH_BLOCKING=1"]),
+        (ASSERTED, TABLE, ["assertion failed on the GPU", "token id outside", "CUDA_LAUNCH_BLOCKING=1"]),
+        (
+            "CUDA error: uncorrectable ECC error encountered\n",
+            "",
+            ["the GPU failed (uncorrectable ECC error encountered)"],
+        ),
+    ],
+)
+def test_each_failure_of_the_gpu_has_its_own_sentence_and_hint(trace, console, words):
+    told = exited(1, said={"state": "failed", "reason": trace, "traceback": f"{TRACE}{trace}"}, console=console)
+    assert told.state == "failed"
+    assert all(word in told.reason for word in words), told.reason
+    assert "\n" not in told.reason
+
+
 def test_the_kernels_killer_is_told_from_any_other_sigkill():
     assert "out-of-memory killer" in died(9, oom_kills=1).reason
     assert "did not send" in died(9).reason
@@ -109,6 +142,13 @@ def test_a_crash_in_native_code_points_at_the_console(number):
     assert (verdict.state, verdict.signal) == ("killed", number)
     assert "console.log" in verdict.reason
     assert "Fatal Python error" in verdict.traceback
+
+
+def test_a_crash_after_a_failure_of_the_gpu_names_the_failure():
+    said = "terminate called after throwing an instance of 'c10::AcceleratorError'\n  what():  "
+    told = died(signal.SIGABRT, console=f"{TABLE}{said}CUDA error: device-side assert triggered\n").reason
+    assert told.startswith("died of SIGABRT, an assertion failed on the GPU")
+    assert "token id" in told
 
 
 def test_a_signal_python_has_no_name_for_is_numbered():
@@ -155,6 +195,7 @@ def test_a_rank_that_was_struck_comes_before_those_that_missed_it():
         (["--exit", "2", "--say", "no column 'txt'"], "failed", "no column 'txt'"),
         (["--exit", "3"], "diverged", "no longer a number"),
         (["--raise", "CUDA out of memory. Tried"], "failed", "train.batch_size"),
+        (["--raise", "CUDA error: device-side assert triggered"], "failed", "CUDA_LAUNCH_BLOCKING=1"),
         (["--raise", "boom"], "failed", "RuntimeError: boom"),
         (["--die", "11"], "killed", "SIGSEGV"),
     ],

@@ -115,7 +115,7 @@ def test_the_judge_finds_the_loss_that_the_model_finds(made):
             half.add(np.array(places), batch, model(**batch))
     again = halves[0].verdict([half.part() for half in halves])
     assert again.scalars["loss"] == pytest.approx(scalars["loss"], rel=1e-5)
-    table = again.predictions.to_pylist()
+    table = again.predictions().to_pylist()
     assert [row["row"] for row in table] == list(range(len(rows)))
     for place, row in enumerate(table):
         ids = rows[place]["input_ids"]

@@ -152,7 +152,7 @@ def test_who_is_always_right_finds_every_entity_of_a_long_text(people, pieces):
     verdict = judged(task, splits, tokenizer, prepared, ranks=2)
     assert verdict.scalars["f1"] == verdict.scalars["f1_all"] == verdict.scalars["token_accuracy"] == 1
     assert verdict.report["gold"] == verdict.report["seen"] == sum(prepared.counts["validation"]["entities"].values())
-    table = verdict.predictions.to_pylist()
+    table = verdict.predictions().to_pylist()
     assert [entry["row"] for entry in table] == list(range(21))
     assert all(entry["label"] == entry["prediction"] and entry["score"] == 1 for entry in table)
     assert all(entry["gold"] == entry["called"] for entry in table)
@@ -165,7 +165,7 @@ def test_an_entity_at_the_end_of_three_thousand_words_is_scored(tmp_path):
         tmp_path, train=[(["Ana", "sat"], ["B-PER", "O"]), (["Oslo", "a"], ["B-LOC", "O"])], validation=[(words, tags)]
     )
     task, splits, tokenizer, prepared = opened(tmp_path)
-    (row,) = judged(task, splits, tokenizer, prepared).predictions.to_pylist()
+    (row,) = judged(task, splits, tokenizer, prepared).predictions().to_pylist()
     assert row["label"] == row["prediction"] == "PER: Ana; LOC: Oslo"
     assert len(row["tokens"]) == len(row["called"]) == 3000
 
@@ -200,7 +200,7 @@ def test_entities_that_no_token_shows_are_missed_and_not_forgotten(unseen):
     assert verdict.scalars["recall"] == verdict.scalars["f1"] == 1
     assert verdict.scalars["recall_all"] == pytest.approx(4 / 6)
     assert verdict.scalars["f1_all"] == pytest.approx(8 / 10)
-    table = verdict.predictions.to_pylist()
+    table = verdict.predictions().to_pylist()
     assert table[0]["called"] == ["B-PER", None, "I-PER"]
     assert table[1]["prediction"] == "PER: Ana; PER: Karl"
     assert table[3] | {"text": ""} == {

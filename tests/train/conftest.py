@@ -159,15 +159,15 @@ class StopAt(StopRequest):
     @contextmanager
     def listening(self) -> Iterator[None]:
         """Within this it is told of every batch."""
-        from workbench.train.trainer import RunTrainer
+        from workbench.train.loop import Loop
 
-        train = RunTrainer.training_step
+        step = Loop.step
 
-        def told(trainer: Any, *parts: Any, **options: Any) -> Any:
-            self._under_way = self._under_way or trainer.state.global_step + 1 == self._step
-            return train(trainer, *parts, **options)
+        def told(loop: Any, number: int, work: Any) -> Any:
+            self._under_way = self._under_way or number == self._step
+            return step(loop, number, work)
 
-        with patch.object(RunTrainer, "training_step", told):
+        with patch.object(Loop, "step", told):
             yield
 
 
@@ -180,7 +180,13 @@ def runs(tmp_path: Path, tiny_bert: Path, reviews: Path) -> Runs:
     return Runs(tmp_path, RECIPE.format(model=tiny_bert, data=reviews))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def make_runs(tmp_path_factory: pytest.TempPathFactory, tiny_bert: Path, reviews: Path) -> Runs:
+    """The same for all tests of a module, which then share runs."""
+    return Runs(tmp_path_factory.mktemp("runs"), RECIPE.format(model=tiny_bert, data=reviews))
+
+
+@pytest.fixture(scope="session")
 def logged() -> Callable[[RunDir, str], list[events.Event]]:
     """`logged(run, type)`: the events of a type, in order."""
     return of_type

@@ -15,6 +15,7 @@ from workbench import recipe
 from workbench.errors import BadInput, ModelError
 from workbench.models import Located
 from workbench.tasks import predictor
+from workbench.tasks.weights import load_model
 from workbench.train import adapters, checkpoints, choices, methods
 from workbench.train.anatomy import anatomy
 from workbench.train.freezing import frozen
@@ -255,6 +256,43 @@ def test_frozen_weights_are_the_same_after_training(runs, tiny_bert, logged, set
     (plan,) = logged(run, "plan")
     assert plan.fields["frozen"] > 0
     assert plan.fields["trainable"] < plan.fields["parameters"]
+
+
+@pytest.mark.parametrize("method", ["lora", "dora"])
+def test_a_base_stored_in_bf16_stays_so_and_what_learns_is_in_fp32(tmp_path: Path, method: str):
+    from transformers import AutoModelForCausalLM
+
+    tiny("llama").to(torch.bfloat16).save_pretrained(tmp_path)
+    recipe = asked(f"train.method={method}", task="causal-lm")
+    located = methods.loaded_for(Located(str(tmp_path), None, "local", "x", "llama"), recipe, "bf16")
+    base, new = load_model(AutoModelForCausalLM, recipe.model, located, {})
+    model, _ = methods.apply(base, recipe, new, located)
+    assert {weight.dtype for weight in model.parameters() if not weight.requires_grad} == {torch.bfloat16}
+    assert {weight.dtype for weight in model.parameters() if weight.requires_grad} == {torch.float32}
+    ids, losses = torch.arange(3, 40)[None], []
+    optimizer = torch.optim.AdamW((weight for weight in model.parameters() if weight.requires_grad), lr=1e-2)
+    for _ in range(5):
+        with torch.autocast("cpu", torch.bfloat16):
+            loss = model(input_ids=ids, labels=ids).loss
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        losses.append(float(loss.detach()))
+    assert losses[-1] < losses[0]
+
+
+@pytest.mark.parametrize(
+    ("stored", "method", "precision"),
+    [(torch.float32, "lora", "bf16"), (torch.bfloat16, "lora", "fp32"), (torch.bfloat16, "full", "bf16")],
+)
+def test_any_other_base_is_in_fp32(tmp_path: Path, stored: torch.dtype, method: str, precision: str):
+    from transformers import AutoModelForCausalLM
+
+    tiny("llama").to(stored).save_pretrained(tmp_path)
+    recipe = asked(f"train.method={method}", task="causal-lm")
+    located = methods.loaded_for(Located(str(tmp_path), None, "local", "x", "llama"), recipe, precision)
+    base, _ = load_model(AutoModelForCausalLM, recipe.model, located, {})
+    assert {weight.dtype for weight in base.parameters()} == {torch.float32}
 
 
 def test_the_adapters_of_a_checkpoint_come_back_whole(tmp_path: Path):

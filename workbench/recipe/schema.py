@@ -221,6 +221,12 @@ class Train(Section):
         False, description="compute activations twice instead of keeping them: less memory, more time"
     )
     compile: bool = Field(False, description="torch.compile the model: slow to begin, then faster on a GPU")
+    liger: bool = Field(
+        False, description="causal-lm: fused kernels of liger-kernel: faster, less memory; needs a CUDA GPU"
+    )
+    cuda_graphs: bool = Field(
+        True, description="on a GPU, replay forward and backward as CUDA graphs: the same numbers, with fewer launches"
+    )
     oom_recovery: bool = Field(
         True, description="out of GPU memory: halve batch_size, double gradient_accumulation, go on"
     )
@@ -270,6 +276,9 @@ class Launch(Section):
 
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: a GPU where there is one")
     processes: int = Field(1, ge=1, le=128, description="ranks; more than one start through torch.distributed.run")
+    sharding: Literal["none", "fsdp"] = Field(
+        "none", description="fsdp divides weights, gradients and optimizer among the processes: less memory for each"
+    )
     threads: Positive | None = Field(None, description="CPU threads of each rank")
     stall_minutes: float = Field(30, gt=0, description="no progress for so long is a warning")
     env: dict[str, str] = Field(default_factory=dict, description="environment of the trainer; no secrets")

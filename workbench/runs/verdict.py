@@ -9,16 +9,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from workbench.events import State
+from workbench.train import device_faults
 
 DIVERGED: Final = 3
 BAD_INPUT: Final = 2
 
-_CUDA_MEMORY: Final = ("CUDA out of memory", "torch.OutOfMemoryError", "torch.cuda.OutOfMemoryError")
 _HOST_MEMORY: Final = ("DefaultCPUAllocator: can't allocate memory", "DefaultCPUAllocator: not enough memory")
-_CUDA_REASON: Final = (
-    "CUDA out of memory: lower train.batch_size (raise train.gradient_accumulation to keep the product) "
-    "or data.max_length"
-)
 _OOM_REASON: Final = (
     "the kernel's out-of-memory killer ended it: the machine's memory, or this job's share, ran out; "
     "lower train.workers, train.batch_size or data.max_length"
@@ -122,7 +118,8 @@ def _by_signal(end: End, number: int) -> tuple[State, str, str | None]:
         lost = "what came after the last checkpoint is lost"
         return "stopped", f"asked to stop and ended by {name} before it had saved: {lost}", None
     if number in (signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGABRT):
-        return "killed", f"died of {name}, a crash in native code: see the end of console.log", _tail(end.console)
+        fault = device_faults.sentence(end.console) or "a crash in native code: see the end of console.log"
+        return "killed", f"died of {name}, {fault}", _tail(end.console)
     return "killed", f"killed by {name}, which workbench did not send", None
 
 
@@ -130,8 +127,8 @@ def _by_exit(end: End) -> tuple[State, str, str | None]:
     said = end.said or {}
     traceback = _traceback(end)
     evidence = f"{said.get('reason') or ''}\n{traceback or end.console}"
-    if any(sign in evidence for sign in _CUDA_MEMORY):
-        return "failed", _CUDA_REASON, traceback
+    if (fault := device_faults.sentence(evidence, end.console)) is not None:
+        return "failed", fault, traceback
     if any(sign in evidence for sign in _HOST_MEMORY):
         return "failed", "out of memory on the machine: lower train.batch_size or data.max_length", traceback
     if end.exit_code == DIVERGED or said.get("state") == "diverged":

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from workbench.errors import BadInput
 from workbench.recipe import Generate, Recipe
 from workbench.recipe.sense import Problem
-from workbench.tasks.rows import Batch, Collator, TokenRows
+from workbench.tasks.rows import FOR_THE_LOSS, Batch, Collator, TokenRows
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -57,13 +57,17 @@ class Prepared:
 class Verdict:
     """What an evaluation found. Names in `scalars` carry no split; those in `undefined` have no value on this data.
 
-    `report` are further fields of the `eval` event, `predictions` the rows' table where the task has one.
+    `report` are further fields of the `eval` event. `predictions` makes the table of the rows, where the task has one:
+    it is called where the table is written, and does not travel to other processes.
     """
 
     scalars: dict[str, float]
     undefined: list[str] = field(default_factory=list)
     report: dict[str, Any] = field(default_factory=dict)
-    predictions: pa.Table | None = None
+    predictions: Callable[[], pa.Table] | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Verdict, (self.scalars, self.undefined, self.report)
 
 
 class Judge(Protocol):
@@ -85,7 +89,8 @@ class Judge(Protocol):
         """The judgement over what all processes gathered."""
 
 
-# (outputs, labels, num_items_in_batch) → the sum over the batch divided by the rows or tokens of the whole step.
+# (outputs, labels, num_items_in_batch, …) → the sum over the batch divided by the rows or tokens of the whole step.
+# Called through `loss_of`, which gives what else of the batch is for it.
 Loss = Callable[..., Any]
 
 
@@ -120,8 +125,14 @@ class Task(Protocol):
 
 
 def forward(model: Any, batch: Batch, **options: Any) -> Any:
-    """The model's outputs for a batch, without its labels."""
-    return model(**{name: tensor for name, tensor in batch.items() if name != "labels"}, **options)
+    """The model's outputs for a batch, without its labels and whatever else is for the loss alone."""
+    return model(**{name: tensor for name, tensor in batch.items() if name not in FOR_THE_LOSS}, **options)
+
+
+def loss_of(loss: Loss, outputs: Any, batch: Batch, num_items_in_batch: Any = None) -> Any:
+    """A task's loss for a batch, given the fields that are for the loss alone."""
+    fields = {name: batch[name] for name in FOR_THE_LOSS if name in batch}
+    return loss(outputs, fields.pop("labels"), num_items_in_batch=num_items_in_batch, **fields)
 
 
 # What a predictor is asked about: a text, or the fields of a row by name.

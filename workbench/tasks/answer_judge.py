@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -93,7 +94,7 @@ class AnswerJudge:
         losses[found.rows] = found.losses
         scalars, undefined = self._loss(losses)
         result = judged.measured(thresholds=self._search.threshold is not None)
-        table = self._table(judged, losses)
+        table = partial(self._table, judged, losses)
         # Where each question has an answer, what is asked of the others is not undefined: it does not arise.
         aside = _OF_NO_ANSWER if not result["report"]["no_answer"] else ()
         undefined += [name for name in result["undefined"] if name not in aside]

@@ -9,7 +9,8 @@ event.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -187,6 +188,9 @@ class Blocks:
 
     padding: Padding
 
+    def rounded(self, multiple: int, most: int) -> Blocks:
+        return replace(self, padding=self.padding.rounded(multiple, most))
+
     def __call__(self, items: Sequence[dict[str, Any]]) -> Batch:
         batch = self.padding(items)
         # With a mask transformers would not look for documents in the positions.
@@ -234,7 +238,7 @@ class LanguageJudge:
         result = LanguageModel().compute(
             nll=nll, tokens=tokens.astype(int), right=right.astype(int), bytes_per_token=self._bytes_per_token
         )
-        table = None if self._texts is None else self._texts.table(found, self._texts.read)
+        table = None if self._texts is None else partial(self._texts.table, found, self._texts.read)
         return Verdict(result["scalars"], result["undefined"], result["report"], table)
 
 

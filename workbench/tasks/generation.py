@@ -123,10 +123,13 @@ class _Answer:
     """A decoder writing what its encoder's source makes it."""
 
     def __init__(self, model: Any, source: Sequence[int], begin: Sequence[int]) -> None:
+        import torch
+
         self._model, self._source, self._fresh = model, source, list(begin)
         self.device = next(model.parameters()).device
+        words = forbidden(model.generation_config)
+        self._forbidden = torch.tensor(words, dtype=torch.long, device=self.device)
         self._encoded = self._past = None
-        self._forbidden = forbidden(model.generation_config)
 
     def foresee(self) -> torch.Tensor:
         import torch
@@ -139,8 +142,7 @@ class _Answer:
         )
         self._past = outputs.past_key_values
         logits: torch.Tensor = outputs.logits[0, -1]
-        logits[self._forbidden] = float("-inf")
-        return logits
+        return logits.index_fill_(0, self._forbidden, float("-inf"))
 
     def take(self, token: int) -> None:
         self._fresh = [token]

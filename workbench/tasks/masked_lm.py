@@ -8,6 +8,7 @@ the same.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,8 +19,8 @@ from workbench.errors import BadInput, DataError, ModelError, WorkbenchError
 from workbench.recipe import Generate, Recipe
 from workbench.tasks import Asked, Judge, Loss, Prepared, Verdict, documents, field_of, forward, weights
 from workbench.tasks.encoding import Frame
-from workbench.tasks.masking import Masking
-from workbench.tasks.rows import IGNORED, Batch, Collator, Padding, TokenRows
+from workbench.tasks.masking import Masking, at_places, places_of
+from workbench.tasks.rows import IGNORED, LABEL_PLACES, Batch, Collator, Padding, TokenRows
 from workbench.tasks.token_judge import Foreseen, Gathering, Texts
 
 if TYPE_CHECKING:
@@ -106,7 +107,8 @@ class MaskedLM:
         train = self.recipe.train
         padding = Padding(tokenizer.pad_token_id, tokenizer.padding_side)
         size = len(tokenizer)
-        return Masking(padding, tokenizer.mask_token_id, size, float(train.mask_probability), train.whole_words)
+        share = float(train.mask_probability)
+        return Masking(padding, tokenizer.mask_token_id, size, share, train.whole_words, places=True)
 
     def loss(self) -> Loss:
         return step_loss
@@ -168,13 +170,17 @@ def _pieces(splits: Splits, split: str, tokenizer: Any) -> Iterator[tuple[NDArra
             yield np.asarray(ids, np.int32), np.asarray(words, np.int64)
 
 
-def step_loss(outputs: Any, labels: Any, num_items_in_batch: Any = None) -> Any:
-    """Cross entropy in nats, summed over the masked tokens of the batch and divided by those of the optimizer step."""
+def step_loss(outputs: Any, labels: Any, num_items_in_batch: Any = None, label_places: Any = None) -> Any:
+    """Cross entropy in nats, summed over the masked tokens of the batch and divided by those of the optimizer step.
+
+    `label_places` are those of the batch. Without them they are looked for, which waits for the GPU.
+    """
     import torch
 
-    there = labels != IGNORED
-    total = torch.nn.functional.cross_entropy(outputs.logits[there].float(), labels[there], reduction="sum")
-    return total / (there.sum() if num_items_in_batch is None else num_items_in_batch)
+    places = places_of(labels) if label_places is None else label_places
+    logits, gold = at_places(outputs.logits, labels, places)
+    total = torch.nn.functional.cross_entropy(logits, gold.flatten(), ignore_index=IGNORED, reduction="sum")
+    return total / ((labels != IGNORED).sum() if num_items_in_batch is None else num_items_in_batch)
 
 
 class MaskJudge:
@@ -190,13 +196,13 @@ class MaskJudge:
     def add(self, rows: NDArray[np.int64], batch: Batch, outputs: Any) -> None:
         import torch
 
-        there = batch["labels"] != IGNORED
-        logits, labels = outputs.logits[there].float(), batch["labels"][there]
-        nll = torch.nn.functional.cross_entropy(logits, labels, reduction="none").double()
-        called = logits.argmax(-1)
-        each = torch.stack([nll, torch.ones_like(nll), (called == labels).double()], dim=1)
-        sums = each.new_zeros(len(there), 3).index_add_(0, there.nonzero()[:, 0], each)
-        self._gathered.add(rows, sums, batch["labels"], batch["labels"].masked_scatter(there, called))
+        places = batch[LABEL_PLACES] if LABEL_PLACES in batch else places_of(batch["labels"])
+        logits, gold = at_places(outputs.logits, batch["labels"], places)
+        nll = torch.nn.functional.cross_entropy(logits, gold.flatten(), ignore_index=IGNORED, reduction="none")
+        predicted = logits.argmax(-1).view_as(gold)
+        each = [nll.view_as(gold), gold != IGNORED, predicted == gold]
+        sums = torch.stack([of_tokens.double().sum(dim=1) for of_tokens in each], dim=1)
+        self._gathered.add(rows, sums, gold, predicted)
 
     def part(self) -> Foreseen:
         return self._gathered.held()
@@ -207,7 +213,7 @@ class MaskJudge:
         found = Foreseen.joined(parts)
         nll, tokens, right = found.sums.T
         result = MaskedTokens().compute(nll=nll, tokens=tokens.astype(int), right=right.astype(int))
-        table = self._texts.table(found, self._texts.listed)
+        table = partial(self._texts.table, found, self._texts.listed)
         return Verdict(result["scalars"], result["undefined"], result["report"], table)
 
 
@@ -241,8 +247,8 @@ class MaskFiller:
         ids = self._tokenizer(text, return_tensors="pt", verbose=False)["input_ids"]
         if self._longest is not None and ids.shape[1] > self._longest:
             raise BadInput(f"the text has {ids.shape[1]} tokens", mend=f"give at most {self._longest}")
-        masks = ids[0] == self._tokenizer.mask_token_id
-        if not masks.any():
+        masks = (ids[0] == self._tokenizer.mask_token_id).nonzero()[:, 0]
+        if not len(masks):
             raise BadInput("the text has no mask", mend=f"put {_COMMON_MASK} where a token is to be foreseen")
         with torch.inference_mode():
             logits = self._model(input_ids=ids.to(self._device)).logits[0, masks.to(self._device)]

@@ -2,15 +2,18 @@
 
 A share of the tokens is chosen; of those 80 % are masked, 10 % replaced by a random token and 10 % left as they are.
 With whole words all pieces of a word are chosen or none.
+
+Few tokens have a label, and logits have a number for every word of the vocabulary: loss and evaluation look only at
+the places with a label. The collator names them, because a GPU that finds them has to be waited for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from workbench.tasks.rows import IGNORED, Batch, Padding
+from workbench.tasks.rows import IGNORED, LABEL_PLACES, Batch, Padding
 
 if TYPE_CHECKING:
     import torch
@@ -20,7 +23,8 @@ if TYPE_CHECKING:
 class Masking:
     """A collator that masks. Draws from torch's generator; at least one word of each row is chosen.
 
-    `labels` are the tokens where they are to be foreseen, else `IGNORED`.
+    `labels` are the tokens where they are to be predicted, else `IGNORED`. With `places` the batch says in
+    `label_places` where they are, as `places_of` does.
     """
 
     padding: Padding
@@ -28,6 +32,10 @@ class Masking:
     vocabulary: int
     probability: float
     whole_words: bool = False
+    places: bool = False
+
+    def rounded(self, multiple: int, most: int) -> Masking:
+        return replace(self, padding=self.padding.rounded(multiple, most))
 
     def __call__(self, items: Sequence[dict[str, Any]]) -> Batch:
         import torch
@@ -36,6 +44,8 @@ class Masking:
         ids, words = batch["input_ids"], batch["labels"]
         chosen = self._chosen(words)
         batch["labels"] = ids.masked_fill(~chosen, IGNORED)
+        if self.places:
+            batch[LABEL_PLACES] = places_of(batch["labels"], self.padding.multiple)
         fate = torch.rand(ids.shape)
         replaced = torch.randint(self.vocabulary, ids.shape)
         masked = torch.where(chosen & (fate < 0.8), self.mask_id, ids)
@@ -54,3 +64,35 @@ class Masking:
             drawn = drawn.gather(1, (words - first).clamp(0, words.shape[1] - 1))
         least = drawn.masked_fill(~text, 2.0).amin(dim=1, keepdim=True)
         return text & ((drawn < self.probability) | (drawn == least))
+
+
+_NO_PLACE = -1  # fills rows that have fewer labels than the one with the most
+
+
+def places_of(labels: torch.Tensor, multiple: int = 1) -> torch.Tensor:
+    """Where the labels of each row are, in order, int64 [rows, most of a row], filled up with -1.
+
+    `multiple` rounds their number up.
+
+    Reads how many there are at most: to be called on host memory.
+    """
+    labelled = labels != IGNORED
+    most = -(-int(labelled.sum(dim=1).max()) // multiple) * multiple
+    first = labelled.int().argsort(dim=1, descending=True, stable=True)[:, :most]
+    return first.masked_fill(~labelled.gather(1, first), _NO_PLACE)
+
+
+def at_places(logits: torch.Tensor, labels: torch.Tensor, places: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """What stands at the places: logits [rows · most, vocabulary] in fp32, and labels [rows, most].
+
+    `logits` are [rows, longest, vocabulary], `labels` [rows, longest], `places` as `places_of` gives them. Where a row
+    is filled up, its label is `IGNORED`.
+    """
+    import torch
+
+    filled = places == _NO_PLACE
+    places = places.masked_fill(filled, 0)
+    rows, longest = labels.shape
+    flat = places + longest * torch.arange(rows, device=places.device)[:, None]
+    found = logits.flatten(0, 1).index_select(0, flat.flatten()).float()
+    return found, labels.gather(1, places).masked_fill(filled, IGNORED)

@@ -7,9 +7,9 @@ cheap to hand to a worker process.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import torch
 
 IGNORED = -100  # the label that a loss leaves out, by convention of torch's cross_entropy
+LABEL_PLACES = "label_places"  # where in each row the few tokens are that have a label, [rows, most of a row]
+FOR_THE_LOSS = ("labels", LABEL_PLACES)  # the fields of a batch that are not the model's
 
 
 @dataclass(frozen=True)
@@ -116,8 +118,9 @@ class Padding:
 
     Labels are those of the rows [rows] or [rows, targets], or their tags or targets [rows, longest], padded with
     `IGNORED`. Where nothing is padded there is no mask: attention is faster without one.
-    `to` pads to a fixed width instead of the longest row, `multiple` rounds the width up. With `own_labels` the
-    tokens are the labels; left out of the loss are padding and the first token of a row, which nothing predicts.
+    `to` pads to a fixed width instead of the longest row, `multiple` rounds the width up, to `most` at most. With
+    `own_labels` the tokens are the labels; left out of the loss are padding and the first token of a row, which nothing
+    predicts.
     """
 
     pad_id: int
@@ -125,12 +128,18 @@ class Padding:
     to: int | None = None
     multiple: int = 1
     own_labels: bool = False
+    most: int | None = None
+
+    def rounded(self, multiple: int, most: int) -> Padding:
+        """Batches of few widths: multiples of this one, and `most`, which no row is longer than."""
+        return replace(self, multiple=multiple, most=most)
 
     def __call__(self, items: Sequence[dict[str, Any]]) -> Batch:
         import torch
 
         lengths = [len(item["input_ids"]) for item in items]
-        width = -(-max(self.to or 0, *lengths, 1) // self.multiple) * self.multiple
+        longest = max(self.to or 0, *lengths, 1)
+        width = max(longest, min(self._up(longest), self.most or self._up(longest)))
         batch = {"input_ids": self._padded([item["input_ids"] for item in items], width, self.pad_id)}
         if min(lengths) < width:
             mask = self._padded([np.ones(length, np.int64) for length in lengths], width, 0)
@@ -142,6 +151,9 @@ class Padding:
         if labels is not None:
             batch["labels"] = labels
         return {name: torch.as_tensor(values) for name, values in batch.items()}
+
+    def _up(self, width: int) -> int:
+        return -(-width // self.multiple) * self.multiple
 
     def _padded(self, rows: Sequence[Any], width: int, fill: int) -> NDArray[np.int64]:
         padded = np.full((len(rows), width), fill, dtype=np.int64)
@@ -158,9 +170,15 @@ class Padding:
             learnt = [np.append(np.int64(IGNORED), item["input_ids"][1:]) for item in items]
             return self._padded(learnt, width, IGNORED)
         if "targets" in items[0]:
-            longest = max(len(item["targets"]) for item in items)
+            longest = self._up(max(len(item["targets"]) for item in items))
             return Padding(self.pad_id)._padded([item["targets"] for item in items], longest, IGNORED)
         return np.stack([item["labels"] for item in items]) if "labels" in items[0] else None
 
 
-Collator = Callable[[Sequence[dict[str, Any]]], Batch]
+class Collator(Protocol):
+    """Makes a batch of rows."""
+
+    def __call__(self, items: Sequence[dict[str, Any]], /) -> Batch: ...
+
+    def rounded(self, multiple: int, most: int) -> Collator:
+        """The same for batches of few shapes, as `Padding.rounded` says."""

@@ -102,6 +102,10 @@ class Seq2Seq:
             model.config.pad_token_id = tokenizer.pad_token_id
         if getattr(model.config, "decoder_start_token_id", None) is None:
             model.config.decoder_start_token_id = model.config.pad_token_id  # as T5's do
+        decoder = model.get_decoder()
+        if decoder.config is not model.config:
+            # T5's has one of its own, by which training would fill a cache at every step. Who writes asks for one.
+            decoder.config.use_cache = False
         self._shift = Shift.of(model)
         searching.settle(model, self._of_rows(), self._shift, scratch=scratch)
         return model, new

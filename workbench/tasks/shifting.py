@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from workbench.tasks.rows import IGNORED, Batch, Padding
@@ -58,6 +58,9 @@ class ShiftedPadding:
     padding: Padding
     shift: Shift
     width: int | None = None
+
+    def rounded(self, multiple: int, most: int) -> ShiftedPadding:
+        return replace(self, padding=self.padding.rounded(multiple, most))
 
     def __call__(self, items: Sequence[dict[str, Any]]) -> Batch:
         import torch

@@ -7,7 +7,7 @@ import itertools
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -155,7 +155,8 @@ class TagJudge:
         rows = list(self._by_row(called))
         measured = self._entities(rows) if self._tagset.spells_entities else self._plain(called)
         scalars = {"loss": float(losses.mean(dtype=np.float64))} | measured["scalars"]
-        return Verdict(scalars, measured["undefined"], measured["report"], self._table(rows, called, losses))
+        table = partial(self._table, rows, called, losses)
+        return Verdict(scalars, measured["undefined"], measured["report"], table)
 
     def _gathered(self, parts: Sequence[Part]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """The id called of every word of the split, -1 where nothing was seen; the loss of every token with a tag."""

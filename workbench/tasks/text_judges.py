@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -17,10 +18,13 @@ from workbench.tasks.rows import Batch
 from workbench.tasks.text_losses import Objective
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from workbench.data.splits import Splits
 
 Logits = NDArray[np.float64]
 Part = tuple[NDArray[np.int64], NDArray[np.float32]]
+Columns = Callable[[], dict[str, Any]]  # columns of the rows' table, made when it is
 
 
 @dataclass(frozen=True)
@@ -52,21 +56,26 @@ class Judged:
         found: NDArray[np.float64] = elements.reshape(len(logits), -1).mean(dim=1).numpy()
         return found
 
-    def verdict(self, logits: Logits, result: dict[str, Any], columns: dict[str, Any], score: NDArray[Any]) -> Verdict:
+    def verdict(self, logits: Logits, result: dict[str, Any], columns: Columns, score: NDArray[Any]) -> Verdict:
         """What the metric `result` found, with the loss before it, and the rows' table with `columns` in it."""
+        losses = self.losses(logits)
+        scalars = {"loss": float(losses.mean())} | result["scalars"]
+        table = partial(self._table, losses, columns, score)
+        return Verdict(scalars, result["undefined"], result.get("report") or {}, table)
+
+    def _table(self, losses: NDArray[np.float64], columns: Columns, score: NDArray[Any]) -> pa.Table:
         import pyarrow as pa
 
-        losses = self.losses(logits)
-        table = {
-            "row": pa.array(self.prepared.splits[self.split].source),
-            "label": labels.names(self.splits, self.split, self.data),
-            **columns,
-            "loss": pa.array(losses.astype(np.float32)),
-            "score": pa.array(score.astype(np.float32)),
-            "text": self.splits.texts(self.split),
-        }
-        scalars = {"loss": float(losses.mean())} | result["scalars"]
-        return Verdict(scalars, result["undefined"], result.get("report") or {}, pa.table(table))
+        return pa.table(
+            {
+                "row": pa.array(self.prepared.splits[self.split].source),
+                "label": labels.names(self.splits, self.split, self.data),
+                **columns(),
+                "loss": pa.array(losses.astype(np.float32)),
+                "score": pa.array(score.astype(np.float32)),
+                "text": self.splits.texts(self.split),
+            }
+        )
 
 
 class LogitsJudge:
@@ -102,18 +111,20 @@ class SingleJudge(LogitsJudge):
     """Of one label a row. A row's score is 1 where it is right."""
 
     def verdict(self, parts: Sequence[Part]) -> Verdict:
-        import pyarrow as pa
-
         from workbench.train.metrics.classification import SingleLabel
 
         judged, logits = self._judged, self._together(parts)
         shares, called = softmax(logits), logits.argmax(axis=1)
         result = SingleLabel(judged.names).compute(predictions=called, references=judged.truth, probabilities=shares)
-        columns = {
-            "prediction": pa.array(judged.names, pa.string()).take(pa.array(called)),
+        return judged.verdict(logits, result, partial(self._columns, shares, called), called == judged.truth)
+
+    def _columns(self, shares: Logits, predicted: NDArray[np.int64]) -> dict[str, Any]:
+        import pyarrow as pa
+
+        return {
+            "prediction": pa.array(self._judged.names, pa.string()).take(pa.array(predicted)),
             "probabilities": lists(shares),
         }
-        return judged.verdict(logits, result, columns, called == judged.truth)
 
 
 class SeveralJudge(LogitsJudge):
@@ -143,13 +154,16 @@ class SeveralJudge(LogitsJudge):
         thresholds = list(self._config.thresholds)
         result = MultiLabel(judged.names, thresholds).compute(probabilities=shares, references=truth)
         called = shares >= np.asarray(thresholds)
-        columns = {
+        columns = partial(self._columns, shares, called, truth > 0)
+        return judged.verdict(logits, result, columns, row_f1(called, truth > 0))
+
+    def _columns(self, shares: Logits, predicted: NDArray[np.bool_], truth: NDArray[np.bool_]) -> dict[str, Any]:
+        return {
             # In the order of the ids, so that equal sets read alike.
-            "label": readable(truth > 0, judged.names),
-            "prediction": readable(called, judged.names),
+            "label": readable(truth, self._judged.names),
+            "prediction": readable(predicted, self._judged.names),
             "probabilities": lists(shares),
         }
-        return judged.verdict(logits, result, columns, row_f1(called, truth > 0))
 
 
 class NumbersJudge(LogitsJudge):
@@ -163,20 +177,23 @@ class NumbersJudge(LogitsJudge):
         self._scale = scale
 
     def verdict(self, parts: Sequence[Part]) -> Verdict:
-        import pyarrow as pa
-
         from workbench.data import targets
         from workbench.train.metrics.regression import Regression
 
         judged, logits = self._judged, self._together(parts)
         values, truth = self._scale.back(logits), targets.numbers(judged.splits, judged.split)
         result = Regression(judged.names).compute(predictions=values, references=truth)
-        columns = {
+        columns = partial(self._columns, values, truth)
+        return judged.verdict(logits, result, columns, 1 / (1 + np.abs(values - truth).mean(axis=1)))
+
+    def _columns(self, values: NDArray[np.float64], truth: NDArray[np.float64]) -> dict[str, Any]:
+        import pyarrow as pa
+
+        return {
             "prediction": pa.array([", ".join(f"{value:.6g}" for value in row) for row in values.tolist()]),
             "values": lists(values),
             "targets": lists(truth),
         }
-        return judged.verdict(logits, result, columns, 1 / (1 + np.abs(values - truth).mean(axis=1)))
 
 
 def row_f1(called: NDArray[np.bool_], truth: NDArray[np.bool_]) -> NDArray[np.float64]:

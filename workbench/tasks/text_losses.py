@@ -9,7 +9,7 @@ each way to cut. "balanced" weights are 1 in the mean over train, so that the sc
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -43,6 +43,25 @@ class StepLoss:
         return total / (labels.numel() if num_items_in_batch is None else num_items_in_batch)
 
 
+class Copies:
+    """The weights of the classes as tensors, copied once to each device."""
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[Any, Any], Any] = {}
+
+    def like(self, logits: Any, weights: Weights | None) -> Any:
+        """In the precision and on the device of the logits; None without weights."""
+        import torch
+
+        if weights is None:
+            return None
+        place = (logits.device, logits.dtype)
+        if place not in self._made:
+            tensor = torch.as_tensor(weights, dtype=logits.dtype)
+            self._made[place] = tensor.to(logits.device, non_blocking=True)
+        return self._made[place]
+
+
 @dataclass(frozen=True)
 class CrossEntropy:
     """For one label a row, int64 [rows], as torch's: `weights` [classes], `smoothing` after Szegedy et al. 2016.
@@ -53,11 +72,12 @@ class CrossEntropy:
     weights: Weights | None = None
     smoothing: float = 0.0
     gamma: float | None = None
+    copies: Copies = field(default_factory=Copies, init=False, repr=False, compare=False)
 
     def elements(self, logits: Any, labels: Any) -> Any:
         import torch
 
-        weights = _like(self.weights, logits)
+        weights = self.copies.like(logits, self.weights)
         plain = torch.nn.functional.cross_entropy(
             logits, labels, weight=weights, label_smoothing=self.smoothing, reduction="none"
         )
@@ -78,6 +98,7 @@ class BinaryCrossEntropy:
     weights: Weights | None = None
     smoothing: float = 0.0
     gamma: float | None = None
+    copies: Copies = field(default_factory=Copies, init=False, repr=False, compare=False)
 
     def elements(self, logits: Any, labels: Any) -> Any:
         import torch
@@ -86,7 +107,7 @@ class BinaryCrossEntropy:
         plain = torch.nn.functional.binary_cross_entropy_with_logits(
             logits,
             labels * (1 - self.smoothing) + self.smoothing / 2,
-            pos_weight=_like(self.weights, logits),
+            pos_weight=self.copies.like(logits, self.weights),
             reduction="none",
         )
         if self.gamma is None:
@@ -100,12 +121,6 @@ class SquaredError:
 
     def elements(self, logits: Any, labels: Any) -> Any:
         return (logits - labels.to(logits.dtype)) ** 2
-
-
-def _like(weights: Weights | None, logits: Any) -> Any:
-    import torch
-
-    return None if weights is None else torch.as_tensor(weights, dtype=logits.dtype).to(logits.device)
 
 
 def _unsure(logarithm: Any, gamma: float) -> Any:

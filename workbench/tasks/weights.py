@@ -63,7 +63,9 @@ def train_bpe(texts: Iterable[str], vocab_size: int) -> Any:
 
 
 def load_model(head: Any, asked: Model, located: models.Located, config: dict[str, Any]) -> tuple[Any, list[str]]:
-    """The model with the head `head` (an Auto class), in fp32, and the names of its weights that are new.
+    """The model with the head `head` (an Auto class), and the names of its weights that are new.
+
+    It is in fp32, unless it is stored in bf16 and may stay so (`located.bf16`).
 
     `config` are fields the task sets; `model.config` and `model.dropout` of the recipe go over them. Every weight of a
     model from scratch is new: `["*"]`. Raises ModelError.
@@ -76,7 +78,7 @@ def load_model(head: Any, asked: Model, located: models.Located, config: dict[st
         model, report = head.from_pretrained(
             located.path_or_id,
             config=settings,
-            dtype="float32",
+            dtype="bfloat16" if located.bf16 and _is_bf16(settings) else "float32",
             use_safetensors=None if asked.allow_pickle else True,
             ignore_mismatched_sizes=True,
             output_loading_info=True,
@@ -88,6 +90,11 @@ def load_model(head: Any, asked: Model, located: models.Located, config: dict[st
         raise _unloadable("model", located.path_or_id, error) from error
     mismatched = {str(entry[0] if isinstance(entry, tuple) else entry) for entry in report["mismatched_keys"]}
     return model, sorted({str(name) for name in report["missing_keys"]} | mismatched)
+
+
+def _is_bf16(config: Any) -> bool:
+    """Whether the weights are stored in bf16, as the config of a checkpoint says."""
+    return str(getattr(config, "dtype", None)).removeprefix("torch.") == "bfloat16"
 
 
 def _four_bit() -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -56,7 +57,7 @@ class WritingJudge:
     def ask(self, model: Any, batch: Batch) -> tuple[Any, Any]:
         import torch
 
-        outputs = forward(model, batch)
+        outputs = forward(model, batch, use_cache=False)
         # A row at a time: all of them in fp32 would take as much memory as the whole training step.
         sums = [_sums(logits, labels) for logits, labels in zip(outputs.logits, batch["labels"], strict=True)]
         del outputs
@@ -89,12 +90,12 @@ class WritingJudge:
         losses = nll / tokens
         if self._write is None:
             undefined = [name for name in METRICS["seq2seq"] if name != "loss"]
-            return Verdict(scalars, undefined, predictions=self._table(losses, None))
+            return Verdict(scalars, undefined, predictions=partial(self._table, losses, None))
         texts = [""] * count
         for row, text in _together(parts):
             texts[row] = text
         result = self._measured(texts)
-        table = self._table(losses, texts)
+        table = partial(self._table, losses, texts)
         report = result["report"] | {"unended": sum(part.unended for part in parts)}
         return Verdict(scalars | result["scalars"], result["undefined"], report, table)
 

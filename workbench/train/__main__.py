@@ -15,6 +15,7 @@ from typing import Final
 from workbench import events
 from workbench.errors import BadInput, WorkbenchError
 from workbench.rundir import RunDir, hold_lock
+from workbench.train import device_faults
 from workbench.train.journal import Journal, LogJournal, SilentJournal
 from workbench.train.stopping import StopRequest
 
@@ -70,7 +71,14 @@ def _train(run: RunDir, journal: Journal, stop: StopRequest, *, attempt: int) ->
         from workbench.train.session import Session
 
         ended = Session(run, journal, stop, attempt=attempt).run()
-        journal.write("finished", state=ended.state, reason=ended.reason, exit_code=0, signal=None)
+        journal.write(
+            "finished",
+            state=ended.state,
+            reason=ended.reason,
+            exit_code=0,
+            signal=None,
+            peak_memory=ended.peak_memory,
+        )
         return 0
     except WorkbenchError as error:
         print(error.sentence, file=sys.stderr, flush=True)
@@ -83,7 +91,7 @@ def _train(run: RunDir, journal: Journal, stop: StopRequest, *, attempt: int) ->
     except BaseException as error:  # noqa: BLE001  # the edge of the process: recorded, then it ends
         text = traceback.format_exc()
         print(text, file=sys.stderr, flush=True)
-        reason = f"{type(error).__name__}: {error}".split("\n")[0][:500]
+        reason = device_faults.sentence(text) or f"{type(error).__name__}: {error}".split("\n")[0][:500]
         journal.write("finished", state="failed", reason=reason, exit_code=1, signal=None, traceback=text)
         return 1
 

@@ -68,6 +68,7 @@ def adapt(
         adapted = PeftModel(model, settings)
     settings.base_model_name_or_path, settings.revision = base
     _freeze_saved(adapted, frozen)
+    _widen(adapted)
     return adapted
 
 
@@ -172,6 +173,13 @@ def _shared(model: Any) -> set[int]:
 
 def _holds(model: Any, owner: str, weights: set[int]) -> bool:
     return any(id(weight) in weights for weight in model.get_submodule(owner).parameters())
+
+
+def _widen(model: Any) -> None:
+    """What learns is in fp32, whatever the base is in: small steps would vanish in the rounding of bf16."""
+    for weight in model.parameters():
+        if weight.requires_grad:
+            weight.data = weight.data.float()
 
 
 def _freeze_saved(model: Any, frozen: Collection[str]) -> None:

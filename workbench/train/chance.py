@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -35,11 +35,16 @@ def undisturbed() -> Iterator[None]:
             torch.cuda.set_rng_state(gpu)
 
 
+def seed_everything(seed: int) -> None:
+    """Python's, numpy's and torch's generators, on every device."""
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+
+
 def _seed(*place: int) -> None:
     (value,) = np.random.SeedSequence(place).generate_state(1).tolist()
-    random.seed(value)
-    np.random.seed(value)
-    torch.manual_seed(value)
+    seed_everything(value)
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,10 @@ class RepeatableCollator:
     collator: Collator
     order: EpochOrder
 
-    def __call__(self, items: Sequence[dict[str, Any]]) -> Batch:
+    def rounded(self, multiple: int, most: int) -> RepeatableCollator:
+        return replace(self, collator=self.collator.rounded(multiple, most))
+
+    def __call__(self, items: Sequence[dict[str, Any]], /) -> Batch:
         with undisturbed():
             _seed(self.order.seed, self.order.epoch, int(items[0]["row"]), len(items))
             return self.collator(items)

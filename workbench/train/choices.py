@@ -15,6 +15,7 @@ from typing import Final
 
 from workbench.nearest import nearest
 from workbench.recipe import Recipe, Train
+from workbench.train import liger
 
 ADAMW: Final = "adamw_torch_fused"
 
@@ -97,7 +98,15 @@ _LOW_RANK: Final = ("galore", "apollo")
 def problems(recipe: Recipe) -> list[str]:
     """Sentences on what cannot be trained as `[train]` asks on this machine. Imports none of the packages."""
     train = recipe.train
-    return [*_method(recipe), *_optimizer(train), *_schedule(recipe), *_compiler(train), *_quantized(train)]
+    return [
+        *_method(recipe),
+        *_optimizer(train),
+        *_schedule(recipe),
+        *_compiler(train),
+        *_quantized(train),
+        *liger.problems(recipe),
+        *_sharded(recipe),
+    ]
 
 
 def _method(recipe: Recipe) -> Iterator[str]:
@@ -155,3 +164,19 @@ def _quantized(train: Train) -> Iterator[str]:
 
     if not torch.cuda.is_available():
         yield 'train.method: qlora needs a CUDA GPU and there is none here: use "lora"'
+
+
+def _sharded(recipe: Recipe) -> Iterator[str]:
+    train, launch = recipe.train, recipe.launch
+    if launch.sharding == "none":
+        return
+    if launch.processes == 1:
+        yield "launch.sharding: there is one process, which has nobody to divide with: set launch.processes"
+    if train.method != "full":
+        yield f'launch.sharding: {train.method} learns few weights, which are not divided: leave it out, or use "full"'
+    if train.l1 or train.l2:
+        yield "launch.sharding: penalties are not computed on divided weights: use train.weight_decay"
+    if train.precision == "fp16":
+        yield 'launch.sharding: the loss scale of fp16 is not divided: use "bf16", "fp32" or "auto"'
+    if train.optimizer not in {"adamw", "adamw_torch", "adamw_torch_fused", "sgd"}:
+        yield f"launch.sharding: {train.optimizer} does not work on divided weights: use adamw or sgd"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import functools
+import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from workbench import recipe
 from workbench.errors import BadInput
@@ -15,11 +16,19 @@ Precision = Literal["bf16", "fp16", "fp32"]
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """`kind` is cpu or cuda, `name` is for people."""
+    """`kind` is cpu or cuda, `name` is for people, `index` which of the GPUs it is."""
 
     kind: Literal["cpu", "cuda"]
     name: str
     precision: Precision
+    index: int = 0
+
+    @property
+    def torch(self) -> Any:
+        """It as torch names it."""
+        import torch
+
+        return torch.device(self.kind, self.index) if self.kind == "cuda" else torch.device("cpu")
 
 
 def choose(asked: recipe.Recipe) -> Device:
@@ -30,8 +39,22 @@ def choose(asked: recipe.Recipe) -> Device:
     if asked.launch.device == "cuda" and not gpu:
         raise BadInput("no CUDA device", where="launch.device", mend='use "auto" or "cpu"')
     if gpu and asked.launch.device != "cpu":
-        return Device("cuda", torch.cuda.get_device_name(), _on_gpu(asked.train.precision))
+        # Each process of a node has a GPU of its own.
+        index = int(os.environ.get("LOCAL_RANK", "0"))
+        torch.cuda.set_device(index)
+        return Device("cuda", torch.cuda.get_device_name(), _on_gpu(asked.train.precision), index)
     return Device("cpu", _cpu_name(), _on_cpu(asked.train.precision))
+
+
+def peak_memory(kind: str) -> int:
+    """Bytes: what was reserved on the GPU at most, or what the process had resident at most."""
+    if kind == "cuda":
+        import torch
+
+        return int(torch.cuda.max_memory_reserved())
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def _on_gpu(asked: str) -> Precision:

@@ -9,10 +9,13 @@ from typing import Any
 import torch
 
 from workbench.tasks import Judge, Verdict
-from workbench.tasks.rows import Collator, TokenRows
+from workbench.tasks.rows import Batch, Collator, TokenRows
 from workbench.train import attention
+from workbench.train.device import Device
 from workbench.train.order import by_length
+from workbench.train.passes import autocast
 from workbench.train.ranks import Ranks
+from workbench.train.sharding import gathered
 from workbench.train.stopping import StopRequest
 
 
@@ -21,30 +24,42 @@ class Interrupted(Exception):
 
 
 def judge_split(
-    trainer: Any, rows: TokenRows, collator: Collator, judge: Judge, ranks: Ranks, stop: StopRequest
+    model: Any,
+    rows: TokenRows,
+    collator: Collator,
+    judge: Judge,
+    *,
+    device: Device,
+    at_once: int,
+    ranks: Ranks,
+    stop: StopRequest,
 ) -> Verdict | None:
-    """The verdict on `rows` with the trainer's weights as they are; None in processes other than the first.
+    """The verdict on `rows` with the model's weights as they are; None in processes other than the first.
 
     Raises Interrupted, in every process, where a stop is asked for meanwhile: whoever asked does not wait for the
     whole of a long evaluation.
     """
-    model = trainer.model
     training = model.training
     model.eval()
-    device = trainer.args.device
-    batches = by_length(rows.lengths, trainer.args.per_device_eval_batch_size)
+    batches = by_length(rows.lengths, at_once)
     try:
-        with torch.no_grad(), attention.for_judging(model), trainer.accelerator.autocast():
+        with torch.no_grad(), gathered(model), attention.for_judging(model), autocast(device):
             for start in range(0, len(batches), ranks.world):
                 _heed(stop, ranks)
                 for places in batches[start : start + ranks.world][ranks.rank : ranks.rank + 1]:
-                    made = collator([rows[place] for place in places])
-                    batch = {name: tensor.to(device) for name, tensor in made.items()}
+                    batch = _moved(collator([rows[place] for place in places]), device)
                     judge.add(places, batch, judge.ask(model, batch))
     finally:
         model.train(training)
     parts = ranks.gather(judge.part())
     return judge.verdict(parts) if ranks.first else None
+
+
+def _moved(batch: Batch, device: Device) -> Batch:
+    """The batch on the device. A GPU copies it from page-locked memory, and nobody waits for it."""
+    if device.kind == "cpu":
+        return batch
+    return {name: tensor.pin_memory().to(device.torch, non_blocking=True) for name, tensor in batch.items()}
 
 
 def _heed(stop: StopRequest, ranks: Ranks) -> None:
@@ -66,7 +81,7 @@ def write_predictions(verdict: Verdict, directory: Path, split: str) -> str | No
     final = directory / f"{split}.parquet"
     partial = directory / f".{split}.{time.monotonic_ns()}"
     try:
-        pq.write_table(verdict.predictions, partial, row_group_size=10_000)
+        pq.write_table(verdict.predictions(), partial, row_group_size=10_000)
         partial.replace(final)
     finally:
         partial.unlink(missing_ok=True)

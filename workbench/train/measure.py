@@ -1,4 +1,4 @@
-"""What would training take? Three steps of the longest batch, one evaluation batch and one save, and nothing kept.
+"""What would training take? A few steps of the loop, one evaluation batch and one save, and nothing kept.
 
 `python -m workbench.train.measure RECIPE.toml …`, with the arguments of `workbench.train.preflight`, prints one JSON
 object: `{"ok": true, "measured": {…}}` as `measure` says, or `{"ok": false, "problems": [sentences]}`; exits 0, 1 or 2.
@@ -14,8 +14,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,104 +26,134 @@ from workbench.config import Home
 from workbench.errors import RecipeError, WorkbenchError
 from workbench.models import locate
 from workbench.recipe import Recipe
-from workbench.rundir import RunDir
+from workbench.rundir import RunDir, sync
 from workbench.tasks.rows import TokenRows
+from workbench.train.journal import SilentJournal
 from workbench.train.preflight import arguments, steps
-from workbench.train.session import Ready, Session
+from workbench.train.ranks import Ranks
+from workbench.train.ready import Ready
+from workbench.train.session import Session
 from workbench.train.stopping import StopRequest
 
-STEPS: Final = 3  # the first pays for what is made once
+if TYPE_CHECKING:
+    from workbench.train.batches import Batches
+    from workbench.train.loop import Loop
+
+STEPS: Final = 3
 
 
-class Clock:
-    """A journal that remembers when each event came."""
+@dataclass(frozen=True)
+class _Given:
+    """An order of rows that is the same in every epoch."""
 
-    def __init__(self) -> None:
-        self.events: list[tuple[str, float, dict[str, Any]]] = []
+    places: NDArray[np.int64]
 
-    def write(self, type: str, /, *, t: float | None = None, **fields: Any) -> None:
-        self.events.append((type, time.monotonic(), fields))
+    def __len__(self) -> int:
+        return len(self.places)
 
-    def warn(self, code: str, text: str, *, count: int = 1) -> None:
-        self.write("warning", code=code, text=text)
+    def begin(self, epoch: int) -> None: ...
 
-    def close(self) -> None: ...
-
-    def of(self, kind: str) -> list[tuple[float, dict[str, Any]]]:
-        return [(when, fields) for type, when, fields in self.events if type == kind]
+    def order(self, epoch: int) -> NDArray[np.int64]:
+        return self.places
 
 
 def measure(wanted: Recipe, search: Sequence[Path], home: Home) -> dict[str, Any]:
     """What training by this recipe takes on this machine.
 
-    `{"device", "batch": {"rows", "tokens"}, "step_seconds", "typical_seconds", "evaluation_seconds" (or None),
-    "save_seconds", "save_bytes", "peak_memory" (bytes: of the GPU where there is one, else of the process),
-    "steps", "eta_seconds", "disk": {"needed", "free"}}`. Times are those of one process. Raises WorkbenchError.
+    `{"device", "batch": {"rows", "tokens"}, "step_seconds" (of the longest batches), "typical_seconds" (a step's on
+    average), "evaluation_seconds" (or None), "save_seconds", "save_bytes", "peak_memory" (bytes: of the GPU where
+    there is one, else of the process), "steps", "eta_seconds", "disk": {"needed", "free"}}`. Times are those of one
+    process. Raises WorkbenchError.
     """
     near = next(path for path in (home.path, *home.path.parents) if path.exists())
     with tempfile.TemporaryDirectory(prefix=".measure-", dir=near) as place:
-        run, clock = RunDir(Path(place) / "run"), Clock()
-        run.path.mkdir()
-        session = Session(run, clock, StopRequest(run.stop_request), attempt=2)
-        ready = session.prepare(_short(wanted), list(search), locate(wanted.model, search), None)
-        return _measured(wanted, ready, run, clock, near)
+        run = RunDir(Path(place))
+        session = Session(run, SilentJournal(), StopRequest(run.stop_request), attempt=2)
+        ready = session.prepare(wanted, list(search), locate(wanted.model, search), None)
+        return _measured(wanted, ready, Path(place), near)
 
 
-def _short(wanted: Recipe) -> Recipe:
-    """The recipe of a few steps and one save."""
-    train = wanted.train.model_copy(update={"max_steps": STEPS, "save_every": STEPS, "early_stopping_patience": None})
-    generate = wanted.generate.model_copy(update={"prompts": []})
-    return wanted.model_copy(update={"train": train, "generate": generate})
-
-
-def _measured(wanted: Recipe, ready: Ready, run: RunDir, clock: Clock, near: Path) -> dict[str, Any]:
-    from workbench.train.training import Training
+def _measured(wanted: Recipe, ready: Ready, place: Path, near: Path) -> dict[str, Any]:
+    from workbench.train.device import peak_memory
+    from workbench.train.training import loop_of
 
     train = wanted.train
     rows = ready.prepared.splits["train"]
     longest = _longest(rows, train.batch_size)
-    places = np.tile(longest, STEPS * train.gradient_accumulation * wanted.launch.processes)
-    short = dataclasses.replace(ready.prepared, splits={"train": rows.take(places)})
-    # The judgement is timed before the training: the model is then still as the task made it.
-    Training(run, clock, StopRequest(run.stop_request), dataclasses.replace(ready, prepared=short), 1, None).run()
-    times = [when for when, _ in clock.of("step")]
-    step = (times[-1] - times[0]) / (STEPS - 1)
-    (saved, checkpoint), *_ = clock.of("checkpoint")
-    width = int(rows.lengths[longest].max())
-    typical = step * _usual(rows, train.batch_size, grouped=train.group_by_length) / (width * len(longest))
+    # The evaluation is timed before the training: the model is then still as the task made it.
+    evaluation = _evaluation(wanted, ready)
+    loop = loop_of(ready, Ranks(0, 1), evaluated=False, journal=SilentJournal())
+    batches = loop.batches
+    # The first pays for what is made once.
+    rest = _timed(loop, np.tile(longest, STEPS * train.gradient_accumulation))[1:]
+    step = sum(rest) / len(rest)
+    usual = _timed(loop, _spread(batches, STEPS))
+    typical = sum(usual) / len(usual)
     total = steps(wanted, ready.splits, ready.prepared.max_length)["total"]
     if wanted.task in {"causal-lm", "masked-lm", "question-answering", "token-classification"}:
         total = _steps_of(wanted, len(rows))
-    size = sum(file.stat().st_size for file in run.checkpoints.rglob("*") if file.is_file())
+    saving, size, model = _save(ready, loop, place)
     kept = 0 if train.save_every == "never" else train.keep_checkpoints + 2
-    model = sum(file.stat().st_size for file in run.model.rglob("*") if file.is_file())
     return {
         "device": ready.device.name,
-        "batch": {"rows": len(longest), "tokens": width},
+        "batch": {"rows": len(longest), "tokens": int(rows.lengths[longest].max())},
         "step_seconds": step,
         "typical_seconds": typical,
-        "evaluation_seconds": _evaluation(wanted, ready),
-        "save_seconds": checkpoint.get("seconds", saved - times[-1]),
+        "evaluation_seconds": evaluation,
+        "save_seconds": saving,
         "save_bytes": size,
-        "peak_memory": _peak(ready.device.kind),
+        "peak_memory": peak_memory(ready.device.kind),
         "steps": total,
         "eta_seconds": typical * total,
         "disk": {"needed": size * kept + model, "free": shutil.disk_usage(near).free},
     }
 
 
+def _timed(loop: Loop, places: NDArray[np.int64]) -> list[float]:
+    """Seconds of each step over the rows at these places, as they come."""
+    loop.batches = dataclasses.replace(loop.batches, order=_Given(places))
+    taken, began = [], time.monotonic()
+    loop.model.train()
+    for number, work in enumerate(loop.batches.epoch(0), 1):
+        # Reading a number waits for all that the device was asked for.
+        float(loop.step(number, work).loss)
+        now = time.monotonic()
+        taken.append(now - began)
+        began = now
+    return taken
+
+
+def _spread(batches: Batches, count: int) -> NDArray[np.int64]:
+    """The rows of `count` steps of the first epoch, taken from its whole length: as they come, long and short."""
+    together = batches.size * batches.accumulation
+    order = batches.order.order(0)
+    whole = max(1, len(order) // together)
+    chosen = (np.arange(min(count, whole)) + 0.5) * whole / min(count, whole)
+    return np.concatenate([order[at * together : (at + 1) * together] for at in chosen.astype(int)])
+
+
+def _save(ready: Ready, loop: Loop, place: Path) -> tuple[float, int, int]:
+    """Seconds and bytes of a checkpoint, and the bytes of the model in it."""
+    from workbench.train import model_files
+    from workbench.train.state import TrainingState
+
+    began = time.monotonic()
+    model_files.save(ready.model, ready.tokenizer, place, use_cache=True)
+    model = _bytes(place)
+    TrainingState(ready.model, loop.optimizer, loop.schedule, loop.scaler).save(place, loop.optimizer.state_dict())
+    for file in place.iterdir():
+        sync(file)
+    return time.monotonic() - began, _bytes(place), model
+
+
+def _bytes(place: Path) -> int:
+    return sum(file.stat().st_size for file in place.rglob("*") if file.is_file())
+
+
 def _longest(rows: TokenRows, size: int) -> NDArray[np.int64]:
     """The places of the longest rows, a batch of them."""
     order: NDArray[np.int64] = np.argsort(-rows.lengths, kind="stable")[:size]
     return order
-
-
-def _usual(rows: TokenRows, size: int, *, grouped: bool) -> float:
-    """Tokens of a batch with its padding, on average."""
-    lengths = np.sort(rows.lengths) if grouped else np.random.default_rng(0).permutation(rows.lengths)
-    starts = np.arange(0, len(lengths), size)
-    widths = np.maximum.reduceat(lengths, starts)
-    return float((widths * np.diff(np.append(starts, len(lengths)))).mean())
 
 
 def _steps_of(wanted: Recipe, rows: int) -> int:
@@ -138,6 +169,7 @@ def _evaluation(wanted: Recipe, ready: Ready) -> float | None:
     import torch
 
     from workbench.train import attention
+    from workbench.train.passes import autocast
 
     rows = ready.prepared.splits.get("validation")
     if rows is None:
@@ -145,31 +177,16 @@ def _evaluation(wanted: Recipe, ready: Ready) -> float | None:
     places = _longest(rows, wanted.evaluate.batch_size or wanted.train.batch_size)
     made = ready.task.collator(ready.tokenizer, ready.prepared)([rows[int(place)] for place in places])
     judge = ready.task.judge("validation", ready.splits, ready.prepared)
-    place = next(ready.model.parameters()).device
-    batch = {name: tensor.to(place) for name, tensor in made.items()}
+    if not getattr(ready.model, "is_quantized", False):
+        ready.model.to(ready.device.torch)
+    batch = {name: tensor.to(ready.device.torch) for name, tensor in made.items()}
     ready.model.eval()
-    narrow = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(ready.device.precision)
     began = time.monotonic()
-    with (
-        torch.no_grad(),
-        attention.for_judging(ready.model),
-        torch.autocast(place.type, dtype=narrow, enabled=narrow is not None),
-    ):
+    with torch.no_grad(), attention.for_judging(ready.model), autocast(ready.device):
         judge.add(places, batch, judge.ask(ready.model, batch))
-        if place.type == "cuda":
+        if ready.device.kind == "cuda":
             torch.cuda.synchronize()
     return time.monotonic() - began
-
-
-def _peak(kind: str) -> int:
-    """Bytes: what the GPU had to give at most, or the process had resident."""
-    if kind == "cuda":
-        import torch
-
-        return int(torch.cuda.max_memory_reserved())
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def main(argv: Sequence[str] | None = None) -> int:

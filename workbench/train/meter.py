@@ -37,16 +37,19 @@ class Diverged(WorkbenchError):
 
 @dataclass(slots=True)
 class Step:
-    """One optimizer step; the tensors are scalars, still where they were made."""
+    """One optimizer step; the tensors are scalars, still where they were made.
+
+    `penalty` is that of L1 and L2, beside the loss. `tokens` are those of this process, padding left out.
+    """
 
     step: int
     epoch: float
     t: float
     learning_rate: float
     loss: torch.Tensor
-    grad_norm: torch.Tensor | float | None
-    tokens: torch.Tensor
-    penalty: torch.Tensor | None = None  # of L1 and L2, beside the loss
+    grad_norm: torch.Tensor
+    tokens: int
+    penalty: torch.Tensor | None = None
 
 
 class Meter:
@@ -74,35 +77,28 @@ class Meter:
             return
         steps, self._waiting = self._waiting, []
         self._flushed = time.monotonic()
-        for step, (loss, tokens, norm) in zip(steps, self._numbers(steps), strict=True):
-            self._write(step, loss, int(tokens), None if step.grad_norm is None else norm)
+        for step, numbers in zip(steps, self._numbers(steps), strict=True):
+            self._write(step, *numbers)
 
     def _numbers(self, steps: list[Step]) -> list[list[float]]:
-        """[loss, tokens, gradient norm] of each step: mean, sum and own value over the processes."""
-        if len(steps) == 1 and self._ranks.world == 1:
-            (step,) = steps
-            return [[float(step.loss), float(step.tokens), 0.0 if step.grad_norm is None else float(step.grad_norm)]]
-        device = steps[0].loss.device
-        columns = (
-            torch.stack([step.loss for step in steps]).double(),
-            torch.stack([step.tokens for step in steps]).double(),
-            torch.stack([_tensor(step.grad_norm, device) for step in steps]).double(),
-        )
-        summed = self._ranks.sum(torch.stack(columns, 1)) / torch.tensor([self._ranks.world, 1, self._ranks.world])
-        numbers: list[list[float]] = summed.tolist()
+        """[tokens, loss, gradient norm, and penalty if any] of each step, over the processes: the sum of the tokens,
+        the mean of the others. The one place where training waits for the device."""
+        measured = torch.stack([torch.stack(_tensors(step)) for step in steps]).cpu().double()
+        tokens = torch.tensor([[step.tokens] for step in steps], dtype=torch.float64)
+        together = self._ranks.sum(torch.cat([tokens, measured], 1))
+        together[:, 1:] /= self._ranks.world
+        numbers: list[list[float]] = together.tolist()
         return numbers
 
-    def _write(self, step: Step, loss: float, tokens: int, grad_norm: float | None) -> None:
-        self.tokens += tokens
-        scalars = {"train/loss": loss, "train/learning_rate": step.learning_rate}
-        if grad_norm is not None:
-            scalars["train/grad_norm"] = grad_norm
-        if step.penalty is not None:
-            scalars["train/penalty"] = float(step.penalty)
+    def _write(self, step: Step, tokens: float, loss: float, grad_norm: float, penalty: float | None = None) -> None:
+        self.tokens += int(tokens)
+        scalars = {"train/loss": loss, "train/learning_rate": step.learning_rate, "train/grad_norm": grad_norm}
+        if penalty is not None:
+            scalars["train/penalty"] = penalty
         self._journal.write(
             "step", t=step.t, step=step.step, epoch=round(step.epoch, 6), tokens=self.tokens, scalars=scalars
         )
-        self.healthy = math.isfinite(loss) and (grad_norm is None or math.isfinite(grad_norm))
+        self.healthy = math.isfinite(loss) and math.isfinite(grad_norm)
         self._watch(step.step, loss)
 
     def _watch(self, step: int, loss: float) -> None:
@@ -116,5 +112,7 @@ class Meter:
             raise Diverged(self._bad_since)
 
 
-def _tensor(norm: torch.Tensor | float | None, device: torch.device) -> torch.Tensor:
-    return torch.as_tensor(0.0 if norm is None else norm, device=device)
+def _tensors(step: Step) -> list[torch.Tensor]:
+    """Its scalars on the device, as fp32."""
+    there = [step.loss, step.grad_norm] + ([] if step.penalty is None else [step.penalty])
+    return [scalar.float() for scalar in there]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from workbench.models import Located
 from workbench.recipe import Recipe
-from workbench.train import adapters
+from workbench.train import adapters, liger
 from workbench.train.anatomy import anatomy, unwrapped
 from workbench.train.freezing import freeze, frozen
 
@@ -39,8 +39,17 @@ class Learning:
         }
 
 
+def loaded_for(located: Located, recipe: Recipe, precision: str) -> Located:
+    """How its weights are loaded: in 4 bits, or in bf16 where they are stored so, multiplied so, and do not learn."""
+    method = recipe.train.method
+    bf16 = method in {"lora", "dora"} and precision == "bf16"
+    return replace(located, four_bit=method == "qlora", bf16=bf16)
+
+
 def apply(model: Any, recipe: Recipe, new: Collection[str], located: Located) -> tuple[Any, Learning]:
     """The model with only that left trainable which the recipe wants to learn. Raises BadInput."""
+    if recipe.train.liger:
+        liger.apply(model)
     names = [name for name, _ in model.named_parameters()]
     fresh = set(names) if "*" in new else set(new)
     still = frozen(model, recipe.train, fresh)

@@ -1,9 +1,10 @@
-"""The optimizer and its schedule as a recipe asks for them, made by Trainer's own factories."""
+"""The optimizer and its schedule as a recipe asks for them, made by transformers' public factories."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -13,17 +14,89 @@ from workbench.train.anatomy import anatomy, unwrapped
 from workbench.train.choices import ADAMW, WATCHING
 
 _SHARE_OF_DECAY: Final = 10  # warmup_stable_decay goes down over a tenth of the steps, unless it is told otherwise
+# Weights that do not decay, by name, as transformers' Trainer has it; those of a LayerNorm never do.
+_NO_DECAY: Final = (r"bias", r"layernorm", r"rmsnorm", r"(?:^|\.)norm(?:$|\.)", r"_norm(?:$|\.)")
 
 
-def optimizer_name(train: Train) -> str:
-    """By Trainer's name."""
-    return ADAMW if train.optimizer == "adamw" else train.optimizer
+def decaying(model: Any) -> set[str]:
+    """Names of the weights that decay: no biases, no norms."""
+    import torch
+    from transformers.trainer_pt_utils import get_parameter_names
+
+    return set(get_parameter_names(model, [torch.nn.LayerNorm], list(_NO_DECAY)))
 
 
-def optimizer_text(train: Train) -> str | None:
-    """`train.optimizer_args` as Trainer reads them."""
-    said = ",".join(f"{key}={value}" for key, value in train.optimizer_args.items())
-    return said or None
+def optimizer(model: Any, train: Train) -> Any:
+    """The optimizer of a recipe over the weights that are trained, with a learning rate for each layer where asked."""
+    kind, settings = _kind(model, train)
+    groups = by_depth(model, train, decaying(unwrapped(model))) if train.layer_decay < 1 else _groups(model, train)
+    # GaLore and Apollo bring groups of their own.
+    made = kind(settings.pop("params", groups), **settings)
+    if settings.get("optim_bits") == 8:
+        _keep_embeddings_whole(model)
+    return made
+
+
+def _groups(model: Any, train: Train) -> list[dict[str, Any]]:
+    decayed = decaying(model)
+    learnt = [(name, weight) for name, weight in model.named_parameters() if weight.requires_grad]
+    return [
+        {"params": [weight for name, weight in learnt if name in decayed], "weight_decay": train.weight_decay},
+        {"params": [weight for name, weight in learnt if name not in decayed], "weight_decay": 0.0},
+    ]
+
+
+def _kind(model: Any, train: Train) -> tuple[Any, dict[str, Any]]:
+    """The optimizer's class and its settings."""
+    name = ADAMW if train.optimizer == "adamw" else train.optimizer
+    if name == ADAMW:
+        import torch
+
+        # What Trainer's factory gives for it, without the seconds that importing Trainer takes.
+        betas = (float(train.adam_beta1), float(train.adam_beta2))
+        settings = {"lr": float(train.learning_rate), "betas": betas, "eps": float(train.adam_epsilon), "fused": True}
+        return torch.optim.AdamW, settings | dict(train.optimizer_args)
+    from transformers import Trainer, TrainingArguments
+
+    arguments = TrainingArguments(
+        optim=name,
+        optim_args=",".join(f"{key}={value}" for key, value in train.optimizer_args.items()) or None,
+        # Of those whose optimizer wants to be told: every linear layer.
+        optim_target_modules="all-linear" if name.startswith(("galore", "apollo")) else None,
+        learning_rate=float(train.learning_rate),
+        adam_beta1=float(train.adam_beta1),
+        adam_beta2=float(train.adam_beta2),
+        adam_epsilon=float(train.adam_epsilon),
+        use_cpu=next(model.parameters()).device.type == "cpu",
+        report_to="none",
+    )
+    kind, settings = Trainer.get_optimizer_cls_and_kwargs(arguments, model)
+    # The factory passes over some of an optimizer's settings.
+    known = inspect.signature(kind).parameters
+    missed = {key: value for key, value in train.optimizer_args.items() if key in known and key not in settings}
+    return kind, settings | missed
+
+
+def _keep_embeddings_whole(model: Any) -> None:
+    """bitsandbytes keeps 32 bits of an embedding's moments: few of its rows are in a batch (Dettmers et al. 2022)."""
+    import torch
+    from bitsandbytes.optim import GlobalOptimManager  # type: ignore[import-not-found]  # an extra
+
+    for module in model.modules():
+        if isinstance(module, torch.nn.Embedding):
+            GlobalOptimManager.get_instance().register_module_override(module, "weight", {"optim_bits": 32})
+
+
+def schedule(optimizer: Any, train: Train, steps: int, direction: str) -> Any:
+    """The schedule of a run of so many steps. Raises BadInput where its settings are refused."""
+    from transformers import get_scheduler
+
+    warmup = train.warmup_steps if train.warmup_ratio is None else math.ceil(steps * train.warmup_ratio)
+    settings = schedule_settings(train, steps, direction)
+    try:
+        return get_scheduler(schedule_name(train), optimizer, warmup, steps, scheduler_specific_kwargs=settings)
+    except (ValueError, TypeError) as error:
+        raise BadInput(f"{train.schedule} cannot be made ({error})", where="train.schedule_args") from error
 
 
 def schedule_name(train: Train) -> str:
@@ -31,15 +104,7 @@ def schedule_name(train: Train) -> str:
     return "constant_with_warmup" if train.schedule == "constant" and warm else train.schedule
 
 
-def with_arguments(made: tuple[Any, dict[str, Any]], train: Train) -> tuple[Any, dict[str, Any]]:
-    """The optimizer's class and settings, with what Trainer's factory has passed over of the recipe's."""
-    kind, settings = made
-    known = inspect.signature(kind).parameters
-    missed = {key: value for key, value in train.optimizer_args.items() if key in known and key not in settings}
-    return kind, settings | missed
-
-
-def by_depth(model: Any, train: Train, decaying: Iterable[str]) -> list[dict[str, Any]]:
+def by_depth(model: Any, train: Train, decayed: Collection[str]) -> list[dict[str, Any]]:
     """Groups of weights with a learning rate each: lr · layer_decay^(top − depth), the head first.
 
     As ELECTRA (Clark et al. 2020, `layerwise_lr_decay`) and BEiT (Bao et al. 2021) are fine-tuned: each layer learns
@@ -47,7 +112,6 @@ def by_depth(model: Any, train: Train, decaying: Iterable[str]) -> list[dict[str
     """
     build = anatomy(model)
     groups: dict[tuple[int, bool], list[Any]] = {}
-    decayed = set(decaying)
     for name, weight in unwrapped(model).named_parameters():
         if weight.requires_grad:
             place = build.depth(name), name in decayed
@@ -75,14 +139,6 @@ def schedule_settings(train: Train, steps: int, direction: str) -> dict[str, Any
     return given
 
 
-def making(schedule: Callable[[], Any], train: Train) -> Any:
-    """What `schedule` gives. Raises BadInput where the schedule refuses its settings."""
-    try:
-        return schedule()
-    except (ValueError, TypeError) as error:
-        raise BadInput(f"{train.schedule} cannot be made ({error})", where="train.schedule_args") from error
-
-
 @dataclass
 class Penalty:
     """L1 and L2 over the weights that are trained and decay (no biases, no norms): l1·Σ|w| + l2/2·Σw².
@@ -95,8 +151,17 @@ class Penalty:
     l2: float
     weights: list[Any] = field(default_factory=list)
 
-    def add(self, scale: float = 1.0) -> Any:
-        """Add the gradient, times the loss scale of fp16. Returns the penalty, a scalar on the weights' device."""
+    @classmethod
+    def of(cls, model: Any, train: Train) -> Penalty | None:
+        """None where a recipe asks for neither."""
+        if not (train.l1 or train.l2):
+            return None
+        kept = decaying(model)
+        named = model.named_parameters()
+        return cls(train.l1, train.l2, [weight for name, weight in named if name in kept and weight.requires_grad])
+
+    def add(self) -> Any:
+        """Add the gradient to that of the loss. Returns the penalty, a scalar on the weights' device."""
         import torch
 
         learnt = [weight for weight in self.weights if weight.grad is not None]
@@ -105,8 +170,8 @@ class Penalty:
             for weight in learnt:
                 if self.l1:
                     total += self.l1 * weight.abs().sum()
-                    weight.grad.add_(weight.sign(), alpha=self.l1 * scale)
+                    weight.grad.add_(weight.sign(), alpha=self.l1)
                 if self.l2:
                     total += self.l2 / 2 * weight.square().sum()
-                    weight.grad.add_(weight, alpha=self.l2 * scale)
+                    weight.grad.add_(weight, alpha=self.l2)
         return total

@@ -6,22 +6,28 @@ again, whatever the steps before it have drawn, and a change of the evaluation n
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from torch.utils.data import Sampler
 
 _MEGABATCHES: Final = 50
 
 
-class EpochOrder(Sampler[int]):
-    """A permutation of the rows for each epoch, in batches of like lengths where that is wanted.
+class Order(Protocol):
+    """In which order the rows of each epoch come. `begin` says which epoch is under way."""
 
-    `begin` says which epoch the next iteration is of. It is not called `set_epoch`, because accelerate would call that
-    with a count of its own.
-    """
+    def __len__(self) -> int: ...
+
+    def begin(self, epoch: int) -> None: ...
+
+    def order(self, epoch: int) -> NDArray[np.int64]:
+        """The rows of that epoch, shape (rows,)."""
+
+
+class EpochOrder:
+    """A permutation of the rows for each epoch, in batches of like lengths where that is wanted."""
 
     def __init__(self, lengths: Sequence[int] | NDArray[np.int64], batch: int, *, seed: int, grouped: bool) -> None:
         self._lengths = np.asarray(lengths, dtype=np.int64)
@@ -33,9 +39,6 @@ class EpochOrder(Sampler[int]):
 
     def __len__(self) -> int:
         return len(self._lengths)
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(self.order(self.epoch).tolist())
 
     def order(self, epoch: int) -> NDArray[np.int64]:
         """The rows of that epoch, shape (rows,)."""

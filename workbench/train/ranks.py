@@ -25,11 +25,10 @@ class Ranks:
         """What torchrun said; the group is there once the process group is."""
         return cls(int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1")))
 
-    def joined(self, asked: int) -> Ranks:
-        """Checked against what the recipe asked for, and ready to agree. Raises WorkbenchError.
-
-        accelerate goes on alone, without a word, where the processes did not find each other.
-        """
+    def joined(self, asked: int, *, on_gpu: bool = False) -> Ranks:
+        """Checked against what the recipe asked for, and ready to agree. Raises WorkbenchError."""
+        if self.world == asked > 1 and not dist.is_initialized():
+            dist.init_process_group("cpu:gloo,cuda:nccl" if on_gpu else "gloo")
         there = dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
         if there != asked or self.world != asked:
             raise WorkbenchError(

@@ -6,6 +6,7 @@ on only where every kind of difference was accepted (`WORKBENCH_ACCEPT`, kinds w
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Collection, Mapping
@@ -16,11 +17,14 @@ from typing import Any, Final
 from workbench.errors import BadInput
 from workbench.recipe import flatten
 from workbench.text import clean
+from workbench.train.ready import Ready
 from workbench.train.standing import Standing
 
 STATE: Final = "state.json"
 ACCEPT: Final = "WORKBENCH_ACCEPT"
-_NOT_TRAINING: Final = {"name", "tags", "notes", "generate.prompts", "launch.stall_minutes", "train.keep_checkpoints"}
+_NOT_TRAINING: Final = {
+    "name", "tags", "notes", "generate.prompts", "launch.stall_minutes", "train.keep_checkpoints", "train.cuda_graphs"
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,26 @@ def check(differences: Collection[Difference], allowed: Collection[str]) -> None
             "this is not the run that was stopped: " + "; ".join(difference.sentence for difference in refused),
             mend=f"undo the change, or accept it with --accept {kinds}",
         )
+
+
+def fingerprint(ready: Ready, world: int) -> Fingerprint:
+    """What this attempt is made of."""
+    train = ready.recipe.train
+    body = {key: value for key, value in ready.recipe.resolved().items() if key != "launch"}
+    return Fingerprint(
+        recipe=body,
+        data={name: rows.digest() for name, rows in ready.prepared.splits.items()},
+        tokenizer=tokenizer_digest(ready.tokenizer),
+        batch=train.batch_size * train.gradient_accumulation * world,
+        world=world,
+    )
+
+
+def tokenizer_digest(tokenizer: Any) -> str:
+    """16 hex digits, equal where the tokenizer does the same."""
+    inner = getattr(tokenizer, "backend_tokenizer", None)
+    body = inner.to_str() if inner is not None else repr(sorted(tokenizer.get_vocab().items()))
+    return hashlib.sha256(body.encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from workbench.train import adapters, checkpoints
 from workbench.train.journal import Journal
 from workbench.train.ranks import Ranks
 from workbench.train.resume import Progress
+from workbench.train.state import save_generators
 
 CARD: Final = "workbench.json"
 _SLACK: Final = 32 << 20  # bytes beside weights and optimizer: tokenizer, states, the file system's own
@@ -50,38 +51,33 @@ class Card:
 class Saver:
     """Seals checkpoints under `root`. A save that does not succeed leaves nothing behind and ends nothing."""
 
-    def __init__(self, root: Path, journal: Journal, ranks: Ranks, *, keep: int, card: Card, tokenizer: Any) -> None:
+    def __init__(self, root: Path, journal: Journal, ranks: Ranks, *, keep: int) -> None:
         self._root, self._journal, self._ranks, self._keep = root, journal, ranks, keep
-        self._card, self._tokenizer = card, tokenizer
 
-    def save(self, trainer: Any, progress: Progress) -> bool:
-        """Seal the step, prune the older ones, and write the `checkpoint` event. Returns whether it is sealed."""
+    def save(self, model: Any, progress: Progress, write: Callable[[Path], None]) -> bool:
+        """Seal the step, prune the older ones, and write the `checkpoint` event. Returns whether it is sealed.
+
+        `write` puts weights and training state into a directory; it is called in the first process.
+        """
         started = time.monotonic()
-        sealed = self._first(lambda: self._begin(trainer, progress.step))
-        sealed = sealed and self._everyone(lambda: trainer._save_rng_state(str(self._partial(progress.step))))
-        sealed = sealed and self._first(lambda: self._finish(trainer, progress, started))
+        partial = checkpoints.partial(self._root, progress.step)
+        sealed = self._first(lambda: self._begin(model, partial))
+        sealed = sealed and self._everyone(lambda: save_generators(partial, self._ranks))
+        sealed = sealed and self._first(lambda: self._finish(write, partial, progress, started))
         if not sealed and self._ranks.first:
-            shutil.rmtree(self._partial(progress.step), ignore_errors=True)
+            shutil.rmtree(partial, ignore_errors=True)
         return sealed
 
-    def _partial(self, step: int) -> Path:
-        return checkpoints.partial(self._root, step)
-
-    def _begin(self, trainer: Any, step: int) -> None:
+    def _begin(self, model: Any, partial: Path) -> None:
         self._root.mkdir(mode=0o700, exist_ok=True)
         checkpoints.discard_partial(self._root)
-        needed, free = estimate(trainer.model), shutil.disk_usage(self._root).free
+        needed, free = estimate(model), shutil.disk_usage(self._root).free
         if needed > free:
             raise OSError(28, f"about {needed / 2**20:,.0f} MiB are needed and {free / 2**20:,.0f} MiB are free")
-        self._partial(step).mkdir(mode=0o700)
+        partial.mkdir(mode=0o700)
 
-    def _finish(self, trainer: Any, progress: Progress, started: float) -> None:
-        partial = self._partial(progress.step)
-        trainer.save_weights(self._tokenizer, partial)
-        trainer._save_optimizer_and_scheduler(str(partial))
-        trainer._save_scaler(str(partial))
-        trainer.state.save_to_json(str(partial / "trainer_state.json"))
-        self._card.write(partial, progress.step)
+    def _finish(self, write: Callable[[Path], None], partial: Path, progress: Progress, started: float) -> None:
+        write(partial)
         progress.write(partial)
         path, manifest = checkpoints.publish(partial, self._root, progress.step)
         best = progress.standing.best_step
@@ -129,15 +125,17 @@ def take_thresholds(directory: Path, config: Any) -> None:
         config.thresholds = saved.get("thresholds", config.thresholds)
 
 
-def write_model(trainer: Any, tokenizer: Any, card: Card, step: int, final: Path) -> None:
-    """`model/`, written beside and moved into place whole. Raises OSError and what a full disk else makes."""
+def write_model(write: Callable[[Path], None], final: Path) -> None:
+    """`model/`, written by `write` beside it and moved into place whole.
+
+    Raises OSError and what a full disk else makes.
+    """
     partial, old = (final.with_name(f".{final.name}.{word}") for word in ("partial", "old"))
     shutil.rmtree(partial, ignore_errors=True)
     shutil.rmtree(old, ignore_errors=True)
     partial.mkdir(mode=0o700)
     try:
-        trainer.save_weights(tokenizer, partial)
-        card.write(partial, step)
+        write(partial)
         for file in partial.iterdir():
             sync(file)
         if final.exists():

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import gc
-import hashlib
 import os
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from workbench.data import report, unknown
 from workbench.data import splits as data
@@ -18,34 +16,11 @@ from workbench.recipe import Recipe
 from workbench.recipe.sense import Problem
 from workbench.rundir import RunDir
 from workbench.tasks import Prepared, Task, metrics_table, task_for
-from workbench.train import checkpoints, choices, device, lengths, methods, resume
+from workbench.train import checkpoints, choices, device, lengths, methods
 from workbench.train.journal import Journal
-from workbench.train.methods import Learning
+from workbench.train.ready import Ended, Ready
 from workbench.train.standing import Rule
 from workbench.train.stopping import StopRequest
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """How an attempt ended when nothing went wrong."""
-
-    state: Literal["completed", "stopped"]
-    reason: str
-
-
-@dataclass(frozen=True)
-class Ready:
-    """All that training needs, before the first weight moves."""
-
-    recipe: Recipe
-    task: Task
-    device: device.Device
-    splits: data.Splits
-    tokenizer: Any
-    prepared: Prepared
-    model: Any
-    learning: Learning
-    rule: Rule
 
 
 class Session:
@@ -98,8 +73,10 @@ class Session:
         prepared = task.prepare(rows, tokenizer, _longest(task, located, tokenizer))
         rule = rule_of(recipe, prepared.problem)
         self._say_data(recipe, rows, located, tokenizer, prepared)
+        from workbench.train.chance import seed_everything
+
         seed_everything(recipe.seed)
-        model, new = task.model(replace(located, four_bit=recipe.train.method == "qlora"), tokenizer, prepared)
+        model, new = task.model(methods.loaded_for(located, recipe, chosen.precision), tokenizer, prepared)
         if (doubt := methods.doubts(model, new)) is not None:
             self._journal.warn("new-weights", doubt)
         model, learning = methods.apply(model, recipe, new, located)
@@ -149,18 +126,6 @@ def _longest(task: Task, located: Located, tokenizer: Any) -> int | None:
     return longest(task.config(located, tokenizer), tokenizer)
 
 
-def seed_everything(seed: int) -> None:
-    """Python's, numpy's and torch's generators, on every device."""
-    import random
-
-    import numpy as np
-    import torch
-
-    random.seed(seed)
-    np.random.seed(seed)
-    torch.manual_seed(seed)
-
-
 def rule_of(recipe: Recipe, problem: Problem | None = None) -> Rule:
     """What chooses the checkpoint. Raises BadInput for a metric that the task does not have.
 
@@ -178,23 +143,3 @@ def rule_of(recipe: Recipe, problem: Problem | None = None) -> Rule:
         recipe.train.early_stopping_patience,
         recipe.train.early_stopping_threshold,
     )
-
-
-def fingerprint(ready: Ready, world: int) -> resume.Fingerprint:
-    """What this attempt is made of."""
-    train = ready.recipe.train
-    body = {key: value for key, value in ready.recipe.resolved().items() if key != "launch"}
-    return resume.Fingerprint(
-        recipe=body,
-        data={name: rows.digest() for name, rows in ready.prepared.splits.items()},
-        tokenizer=tokenizer_digest(ready.tokenizer),
-        batch=train.batch_size * train.gradient_accumulation * world,
-        world=world,
-    )
-
-
-def tokenizer_digest(tokenizer: Any) -> str:
-    """16 hex digits, equal where the tokenizer does the same."""
-    inner = getattr(tokenizer, "backend_tokenizer", None)
-    body = inner.to_str() if inner is not None else repr(sorted(tokenizer.get_vocab().items()))
-    return hashlib.sha256(body.encode()).hexdigest()[:16]

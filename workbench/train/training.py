@@ -1,97 +1,189 @@
-"""The training itself: the trainer and what surrounds it, from `plan` to `model/`."""
+"""The training itself: the loop and what surrounds it, from `plan` to `model/`."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any, Literal
 
 import torch
 
 from workbench.errors import BadInput
+from workbench.recipe import Train
 from workbench.rundir import RunDir
 from workbench.tasks import Verdict, metrics_table
-from workbench.train import attention, checkpoints, resume, saving
-from workbench.train.arguments import training_arguments
-from workbench.train.callback import Rhythm, RunCallback
-from workbench.train.chance import undisturbed
+from workbench.train import attention, checkpoints, model_files, optim, resume, saving, sharding
+from workbench.train.batches import Batches
+from workbench.train.chance import RepeatableCollator, seed_everything, undisturbed
+from workbench.train.choices import WATCHING
+from workbench.train.device import Device, peak_memory
 from workbench.train.evaluation import Interrupted, judge_split, write_predictions
+from workbench.train.graphs import WIDTH, GraphedPasses
 from workbench.train.journal import Journal
+from workbench.train.loop import Loop
 from workbench.train.memory import make_room
 from workbench.train.meter import Meter
-from workbench.train.session import Ended, Ready, fingerprint, seed_everything
+from workbench.train.neftune import add_noise
+from workbench.train.order import EpochOrder
+from workbench.train.passes import Passes, autocast, trained
+from workbench.train.ranks import Ranks
+from workbench.train.ready import Ended, Ready
+from workbench.train.rhythm import Rhythm, total_steps
 from workbench.train.standing import Standing
+from workbench.train.state import TrainingState, load_generators
 from workbench.train.stopping import StopRequest
-from workbench.train.trainer import RunTrainer
+
+
+def loop_of(
+    ready: Ready,
+    ranks: Ranks,
+    *,
+    evaluated: bool,
+    journal: Journal,
+    short_of_memory: Callable[[int, int], None] | None = None,
+) -> Loop:
+    """The loop that trains what is ready, from its first step. `evaluated` is whether there are rows to evaluate on.
+
+    Moves the model to its device and changes how it computes: attention, checkpointing, noise. Raises BadInput.
+    """
+    train, model, device = ready.recipe.train, ready.model, ready.device
+    attention.for_training(model, device)
+    if train.activation_checkpointing:
+        _checkpoint_activations(model)
+    if train.neftune_alpha is not None:
+        add_noise(model, train.neftune_alpha)
+    # A cache is of use to whoever generates; here it would only take memory.
+    model.config.use_cache = False
+    if not getattr(model, "is_quantized", False):
+        model.to(device.torch)
+    if ready.recipe.launch.sharding == "fsdp" and ranks.world > 1:
+        sharding.shard(model, device, ranks)
+    graphed = _graphed(model, train, device, ranks)
+    batches = _batches(ready, ranks, few_shapes=graphed)
+    rhythm = Rhythm.of(
+        ready.recipe, per_epoch=batches.per_epoch, total=total_steps(train, batches.per_epoch), evaluated=evaluated
+    )
+    optimizer = optim.optimizer(model, train)
+    schedule = optim.schedule(optimizer, train, rhythm.total, ready.rule.direction)
+    scaler = torch.amp.GradScaler(device.kind) if device.precision == "fp16" else None
+    passes = Passes(trained(model, train, device, ranks), ready.task.loss(), device, ranks, scaler)
+    return Loop(
+        model,
+        GraphedPasses(passes, partial(_no_graphs, journal)) if graphed else passes,
+        batches,
+        rhythm,
+        optimizer,
+        schedule,
+        ranks,
+        max_grad_norm=float(train.max_grad_norm),
+        watching=train.schedule in WATCHING,
+        penalty=optim.Penalty.of(model, train),
+        scaler=scaler,
+        short_of_memory=short_of_memory if train.oom_recovery else None,
+    )
+
+
+def _graphed(model: Any, train: Train, device: Device, ranks: Ranks) -> bool:
+    """Whether CUDA graphs are tried. Checkpointed activations and 4-bit weights ask the device questions meanwhile.
+
+    A decoder beside an encoder has no mask, which counts only where its attention looks at masks for speed.
+    """
+    plain = not (train.activation_checkpointing or train.compile or train.method == "qlora")
+    config = model.config
+    masked = not config.is_encoder_decoder or getattr(config, "_attn_implementation", None) == "eager"
+    return train.cuda_graphs and device.kind == "cuda" and ranks.world == 1 and plain and masked
+
+
+def _no_graphs(journal: Journal, why: str) -> None:
+    journal.warn("no-cuda-graphs", f"this model cannot be captured as a CUDA graph, and trains without ({why})")
+
+
+def _batches(ready: Ready, ranks: Ranks, *, few_shapes: bool) -> Batches:
+    recipe, train = ready.recipe, ready.recipe.train
+    rows, on_gpu = ready.prepared.splits["train"], ready.device.kind == "cuda"
+    together = train.batch_size * train.gradient_accumulation * ranks.world
+    order = EpochOrder(rows.lengths, together, seed=recipe.seed, grouped=train.group_by_length)
+    collator = ready.task.collator(ready.tokenizer, ready.prepared)
+    if few_shapes:
+        collator = collator.rounded(WIDTH, ready.prepared.max_length)
+    return Batches(
+        rows,
+        RepeatableCollator(collator, order) if ready.task.draws else collator,
+        order,
+        train.batch_size,
+        train.gradient_accumulation,
+        ranks,
+        workers=train.workers,
+        # What draws random numbers borrows the global generators, which the training must then not use meanwhile.
+        ahead=on_gpu and not ready.task.draws,
+        pinned=on_gpu,
+    )
+
+
+def _checkpoint_activations(model: Any) -> None:
+    options = {"use_reentrant": False}
+    # transformers renamed it in 5.2x.
+    if hasattr(model, "activation_checkpointing_enable"):
+        model.activation_checkpointing_enable(activation_checkpointing_kwargs=options)
+    else:
+        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs=options)
 
 
 class Training:
-    """Joins trainer, log, checkpoints and judgement. `Hooks` of the trainer."""
+    """Joins loop, log, checkpoints and evaluation."""
 
     def __init__(
         self, run: RunDir, journal: Journal, stop: StopRequest, ready: Ready, attempt: int, checkpoint: Path | None
     ) -> None:
         self._run, self._journal, self._stop, self._ready = run, journal, stop, ready
         self._attempt, self._checkpoint = attempt, checkpoint
-        self._collator = ready.task.collator(ready.tokenizer, ready.prepared)
-        attention.for_training(ready.model, ready.device)
-        self._trainer = RunTrainer(
-            ready.model,
-            training_arguments(ready.recipe, ready.device, run.checkpoints),
-            ready.prepared.splits["train"],
-            self._collator,
-            ready.task.loss(),
-            grouped=ready.recipe.train.group_by_length,
-            draws=ready.task.draws,
-            train=ready.recipe.train,
-            rule=ready.rule,
-        )
-        self._trainer.hooks = self
-        self._ranks = self._trainer.join(ready.recipe.launch.processes)
-        self._standing = Standing()
-        self._rhythm = self._plan_rhythm()
-        self._meter = Meter(journal, self._ranks, on_gpu=ready.device.kind == "cuda")
-        self._card = saving.Card(ready.recipe.task, run.id, ready.prepared.max_length, ready.recipe.resolved())
-        self._saver = saving.Saver(
-            run.checkpoints,
-            journal,
+        self._use_cache = bool(getattr(ready.model.config, "use_cache", True))
+        on_gpu = ready.device.kind == "cuda"
+        self._ranks = Ranks.of_environment().joined(ready.recipe.launch.processes, on_gpu=on_gpu)
+        seed_everything(ready.recipe.seed)
+        self._loop = loop_of(
+            ready,
             self._ranks,
-            keep=ready.recipe.train.keep_checkpoints,
-            card=self._card,
-            tokenizer=ready.tokenizer,
+            evaluated="validation" in ready.prepared.splits,
+            journal=journal,
+            short_of_memory=self._short_of_memory,
         )
-        self._fingerprint = fingerprint(ready, self._ranks.world)
+        self._rhythm = self._loop.rhythm
+        self._collator = ready.task.collator(ready.tokenizer, ready.prepared)
+        self._standing = Standing()
+        self._meter = Meter(journal, self._ranks, on_gpu=on_gpu)
+        self._state = TrainingState(ready.model, self._loop.optimizer, self._loop.schedule, self._loop.scaler)
+        keep = ready.recipe.train.keep_checkpoints
+        self._saver = saving.Saver(run.checkpoints, journal, self._ranks, keep=keep)
+        self._card = saving.Card(ready.recipe.task, run.id, ready.prepared.max_length, ready.recipe.resolved())
+        self._fingerprint = resume.fingerprint(ready, self._ranks.world)
+        self._at_once = ready.recipe.evaluate.batch_size or ready.recipe.train.batch_size
+        self._step = 0  # that the weights are of
+        self._stopped: str | None = None
         self._sampled: int | None = None
         self._unjudged = False
         self._undefined: set[tuple[str, str]] = set()
-        self._callback = RunCallback(journal, stop, self._rhythm)
-        self._callback.attach(self._trainer, self._ranks, self._meter)
-        self._trainer.add_callback(self._callback)
 
     def run(self) -> Ended:
+        """Raises WorkbenchError, Diverged, and whatever computing raises."""
         self._say_plan()
-        done = self._resume()
-        if self._callback.stopped is not None or self._asked():
-            return self._stopped(done)
-        if not self._ended(done):
-            self._trainer.train(resume_from_checkpoint=None if self._checkpoint is None else str(self._checkpoint))
-            done = self._trainer.state.global_step
-            self._meter.flush()
-            if self._callback.stopped is not None and (self._unjudged or not self._ended(done)):
-                return Ended("stopped", f"{self._callback.stopped} at step {done}")
-        elif self._checkpoint is not None:
-            self._load(self._checkpoint)
-        return self._complete(done)
+        self._resume()
+        if self._stopped is not None or self._asked():
+            return self._stopped_here()
+        if not self._ended():
+            self._train()
+            if self._stopped is not None and (self._unjudged or not self._ended()):
+                return self._told("stopped", f"{self._stopped} at step {self._step}")
+        return self._complete()
 
-    def _ended(self, step: int) -> bool:
-        return step >= self._rhythm.total or self._standing.ended
+    def _ended(self) -> bool:
+        return self._step >= self._rhythm.total or self._standing.ended
+
+    def _told(self, state: Literal["completed", "stopped"], reason: str) -> Ended:
+        return Ended(state, reason, peak_memory(self._ready.device.kind))
 
     # Before
-
-    def _plan_rhythm(self) -> Rhythm:
-        train = self._ready.recipe.train
-        per_epoch = self._trainer.steps_per_epoch()
-        total = train.max_steps or max(1, -int(-train.epochs * per_epoch // 1))
-        judged = "validation" in self._ready.prepared.splits
-        return Rhythm.of(self._ready.recipe, per_epoch=per_epoch, total=total, judged=judged)
 
     def _say_plan(self) -> None:
         ready, rhythm = self._ready, self._rhythm
@@ -109,12 +201,12 @@ class Training:
             max_length=ready.prepared.max_length,
         )
 
-    def _resume(self) -> int:
-        """Take up the checkpoint, if there is one. Returns the step it is of. Raises BadInput."""
+    def _resume(self) -> None:
+        """Take up the checkpoint, if there is one. Raises BadInput."""
         if self._checkpoint is None:
             if self._attempt > 1:
                 self._journal.write("resumed", step=0, differences=[])
-            return 0
+            return
         try:
             progress = resume.Progress.read(self._checkpoint)
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -125,80 +217,121 @@ class Training:
             "resumed", step=progress.step, differences=[difference.sentence for difference in differences]
         )
         self._standing, self._meter.tokens = progress.standing, progress.tokens
-        self._trainer.pieces = progress.pieces
+        self._loop.pieces = progress.pieces
+        self._load(self._checkpoint)
+        self._state.load(self._checkpoint)
         if progress.unjudged:
-            self._load(self._checkpoint)
-            self._trainer.owed = self.evaluate()
-        return progress.step
+            self._evaluate()
 
     def _asked(self) -> bool:
         (asked,) = self._ranks.any(self._stop.reason is not None)
         return asked
 
-    def _stopped(self, step: int) -> Ended:
-        self._callback.end(step, self._trainer.control)
-        reason = self._callback.stopped
-        return Ended("stopped", f"{reason} before training began" if step == 0 else f"{reason} at step {step}")
+    def _stopped_here(self) -> Ended:
+        self._end()
+        when = "before training began" if self._step == 0 else f"at step {self._step}"
+        return self._told("stopped", f"{self._stopped} {when}")
 
-    # While the trainer trains
+    def _end(self) -> None:
+        """Training is to end. Asked again, says it once."""
+        if self._stopped is None:
+            self._stopped = self._stop.reason or "asked to"
+            self._journal.write("stopping", step=self._step, reason=self._stopped)
 
-    def evaluate(self) -> dict[str, float]:
-        """Judge the validation rows, see whether they are the best, say so, and generate samples."""
-        step = self._trainer.state.global_step
-        try:
-            verdict = self._ranks.share(self._judged("validation"))
-        except Interrupted:
-            self._unjudged = True
-            self._callback.end(step, self._trainer.control)
-            return {}
-        self._unjudged = False
-        best = self._standing.judge(self._ready.rule, step, verdict.scalars)
-        if best and self._rhythm.save_every != 0:
-            self._trainer.control.should_save = True
-        if self._standing.ended:
-            self._trainer.control.should_training_stop = True
-        self._say_verdict("validation", "eval", verdict, keep=best or self._ready.rule.metric is None)
-        self._sample(step)
-        return dict(verdict.scalars)
+    # While it trains
 
-    def save(self) -> None:
-        step = self._trainer.state.global_step
+    def _train(self) -> None:
+        restore = None if self._checkpoint is None else partial(load_generators, self._checkpoint, self._ranks)
+        for step in self._loop.steps(self._step, restore):
+            self._step = step.step
+            self._meter.add(step)
+            if self._after_step():
+                break
+        self._meter.flush()
+
+    def _after_step(self) -> bool:
+        """Log, evaluate, save: what is due. Returns whether training is to end here.
+
+        Everything is decided at the end of a step, so that a checkpoint there is the whole truth.
+        """
+        evaluate, save = self._rhythm.evaluation_due(self._step), self._rhythm.save_due(self._step)
+        boundary = evaluate or save or self._step == self._rhythm.total
+        stopping, writing = self._ranks.any(self._stop.reason is not None, self._meter.due)
+        if writing or stopping or boundary:
+            self._meter.flush()
+        if stopping:
+            # An evaluation that is due comes first when the run goes on: whoever asked does not wait for it.
+            self._end()
+        if evaluate:
+            save = self._evaluate() or save
+        if save or self._stopped is not None:
+            self._save()
+        return self._stopped is not None or self._standing.ended
+
+    def _evaluate(self) -> bool:
+        """Evaluate on the validation rows, say so, and generate samples. Returns whether the weights are to be kept."""
+        with undisturbed():
+            try:
+                verdict = self._judged("validation")
+            except Interrupted:
+                self._unjudged = True
+                self._end()
+                return True
+            self._unjudged = False
+            scalars = self._ranks.share(None if verdict is None else verdict.scalars)
+            best = self._standing.judge(self._ready.rule, self._step, scalars)
+            self._say_verdict("validation", "eval", verdict, keep=best or self._ready.rule.metric is None)
+            self._sample()
+        self._loop.told(scalars.get(self._ready.rule.metric))
+        return best and self._rhythm.save_every != 0
+
+    def _save(self) -> None:
         if not self._meter.healthy:
-            self._journal.warn("checkpoint-skipped", f"step {step} is not saved: its loss or gradient is no number")
+            self._journal.warn(
+                "checkpoint-skipped", f"step {self._step} is not saved: its loss or gradient is no number"
+            )
             return
         progress = resume.Progress(
-            step, self._meter.tokens, self._standing, self._fingerprint, self._unjudged, self._trainer.pieces
+            self._step, self._meter.tokens, self._standing, self._fingerprint, self._unjudged, self._loop.pieces
         )
-        self._saver.save(self._trainer, progress)
+        # Of a model that is divided among processes each gives its part.
+        weights = sharding.whole_weights(self._ready.model)
+        optimizer = sharding.optimizer_state(self._ready.model, self._loop.optimizer)
 
-    def short_of_memory(self) -> None:
-        """The trainer goes on with each batch in smaller pieces; evaluation takes fewer rows at once as well."""
-        trainer, train = self._trainer, self._ready.recipe.train
-        arguments = trainer.args
-        arguments.per_device_eval_batch_size = max(1, arguments.per_device_eval_batch_size // 2)
-        rows = -(-train.batch_size // trainer.pieces)
+        def write(directory: Path) -> None:
+            self._write_weights(directory, weights)
+            self._state.save(directory, optimizer)
+
+        self._saver.save(self._ready.model, progress, write)
+
+    def _write_weights(self, directory: Path, weights: dict[str, Any] | None) -> None:
+        model, tokenizer = self._ready.model, self._ready.tokenizer
+        model_files.save(model, tokenizer, directory, use_cache=self._use_cache, weights=weights)
+        self._card.write(directory, self._step)
+
+    def _short_of_memory(self, step: int, parts: int) -> None:
+        """The loop goes on with each batch in smaller pieces; evaluation takes fewer rows at once as well."""
+        train = self._ready.recipe.train
+        self._at_once = max(1, self._at_once // 2)
+        rows = -(-train.batch_size // parts)
         self._journal.warn(
             "oom-recovered",
-            f"out of memory at step {trainer.state.global_step + 1}: from here on {rows} rows at once, "
-            f"{train.gradient_accumulation * trainer.pieces} batches to a step, so that a step stays what it was; "
-            f"evaluation takes {arguments.per_device_eval_batch_size} rows at once",
+            f"out of memory at step {step}: from here on {rows} rows at once, "
+            f"{train.gradient_accumulation * parts} batches to a step, so that a step stays what it was; "
+            f"evaluation takes {self._at_once} rows at once",
         )
 
     def _judged(self, split: str) -> Verdict | None:
         """Raises Interrupted. Out of memory, it judges anew with half the rows at once."""
-        arguments = self._trainer.args
         try:
             return self._judge(split)
         except torch.OutOfMemoryError:
             alone = self._ranks.world == 1 and self._ready.recipe.train.oom_recovery
-            if not alone or arguments.per_device_eval_batch_size == 1:
+            if not alone or self._at_once == 1:
                 raise
         make_room()
-        arguments.per_device_eval_batch_size //= 2
-        self._journal.warn(
-            "oom-recovered",
-            f"out of memory in evaluation: from here on {arguments.per_device_eval_batch_size} rows at once",
-        )
+        self._at_once //= 2
+        self._journal.warn("oom-recovered", f"out of memory in evaluation: from here on {self._at_once} rows at once")
         return self._judged(split)
 
     def _judge(self, split: str) -> Verdict | None:
@@ -208,20 +341,30 @@ class Training:
             # A collator that draws judges every checkpoint on the same draws.
             seed_everything(ready.recipe.seed)
             return judge_split(
-                self._trainer, ready.prepared.splits[split], self._collator, judge, self._ranks, self._stop
+                ready.model,
+                ready.prepared.splits[split],
+                self._collator,
+                judge,
+                device=ready.device,
+                at_once=self._at_once,
+                ranks=self._ranks,
+                stop=self._stop,
             )
 
-    def _say_verdict(self, split: str, prefix: str, verdict: Verdict, *, keep: bool) -> None:
+    def _say_verdict(self, split: str, prefix: str, verdict: Verdict | None, *, keep: bool) -> None:
+        """Only the first process has a verdict to tell of."""
+        if verdict is None:
+            return
         written = None
-        if keep and self._ranks.first:
+        if keep:
             try:
                 written = write_predictions(verdict, self._run.predictions, split)
             except OSError as error:
                 self._journal.warn("predictions-failed", f"predictions of {split} were not written ({error})")
         self._journal.write(
             "eval",
-            step=self._trainer.state.global_step,
-            epoch=round(self._trainer.state.global_step / self._rhythm.per_epoch, 6),
+            step=self._step,
+            epoch=round(self._step / self._rhythm.per_epoch, 6),
             split=split,
             scalars={f"{prefix}/{name}": verdict.scalars[name] for name in self._in_order(verdict)},
             undefined=[f"{prefix}/{name}" for name in verdict.undefined],
@@ -232,8 +375,7 @@ class Training:
         if new:
             # Said once: every evaluation names them in its own event.
             self._undefined |= {(split, name) for name in new}
-            step = self._trainer.state.global_step
-            self._journal.warn("metric-undefined", f"{', '.join(new)}: no value on {split} at step {step}")
+            self._journal.warn("metric-undefined", f"{', '.join(new)}: no value on {split} at step {self._step}")
 
     def _in_order(self, verdict: Verdict) -> list[str]:
         """The metrics as they are shown: what chooses the checkpoint and what the recipe names come first."""
@@ -241,61 +383,59 @@ class Training:
         asked = [*([chooses] if chooses else []), *(recipe.evaluate.metrics or [])]
         return metrics_table.ordered(recipe.task, verdict.scalars, asked)
 
-    def _sample(self, step: int) -> None:
-        if not self._ranks.first:
-            return
-        model = self._trainer.model
+    def _sample(self) -> None:
+        self._sampled, model = self._step, self._ready.model
         training = model.training
         model.eval()
-        with self._trainer.accelerator.autocast():
-            for prompt, text in self._ready.task.samples(model, self._ready.tokenizer):
-                self._journal.write("sample", step=step, prompt=prompt, text=text)
+        with sharding.gathered(model), autocast(self._ready.device):
+            if self._ranks.first:
+                for prompt, text in self._ready.task.samples(model, self._ready.tokenizer):
+                    self._journal.write("sample", step=self._step, prompt=prompt, text=text)
         model.train(training)
-        self._sampled = step
 
     # After
 
-    def _complete(self, step: int) -> Ended:
-        chosen = self._choose(step)
+    def _complete(self) -> Ended:
+        last = self._step
+        self._choose()
+        chosen = self._step
         if self._sampled != chosen:
-            self._sample(chosen)
+            self._sample()
         if "test" in self._ready.prepared.splits:
             try:
                 verdict = self._judged("test")
             except Interrupted:
-                return self._stopped(step)
-            if verdict is not None:
-                self._say_verdict("test", "test", verdict, keep=True)
+                return self._stopped_here()
+            self._say_verdict("test", "test", verdict, keep=True)
+        weights = sharding.whole_weights(self._ready.model)
         if self._ranks.first:
-            self._write_model(chosen)
+            self._write_model(weights)
         self._ranks.wait()
-        why = f"step {chosen} is the best by {self._ready.rule.metric}" if chosen != step else f"{step} steps"
-        if self._standing.ended and step < self._rhythm.total:
-            why = f"nothing better since step {chosen}; ended at step {step}"
-        return Ended("completed", why)
+        why = f"step {chosen} is the best by {self._ready.rule.metric}" if chosen != last else f"{last} steps"
+        if self._standing.ended and last < self._rhythm.total:
+            why = f"nothing better since step {chosen}; ended at step {last}"
+        return self._told("completed", why)
 
-    def _choose(self, step: int) -> int:
-        """Bring the best weights back where they are not the ones at hand. Returns the step of the weights."""
+    def _choose(self) -> None:
+        """Bring the best weights back where they are not the ones at hand."""
         best = self._standing.best_step
-        if best is None or best == step:
-            return step
+        if best is None or best == self._step:
+            return
         path = checkpoints.directory(self._run.checkpoints, best)
-        if not checkpoints.verified(path):
-            if self._rhythm.save_every != 0:
-                self._journal.warn(
-                    "best-missing", f"the best checkpoint, step {best}, is not there; step {step} is kept"
-                )
-            return step
-        self._load(path)
-        return best
+        if checkpoints.verified(path):
+            self._load(path)
+        elif self._rhythm.save_every != 0:
+            self._journal.warn(
+                "best-missing", f"the best checkpoint, step {best}, is not there; step {self._step} is kept"
+            )
 
     def _load(self, path: Path) -> None:
-        self._trainer.load_weights(path)
-        saving.take_thresholds(path, self._trainer.model.config)
-        self._trainer.state.global_step = checkpoints.step_of(path) or 0
+        model_files.load(self._ready.model, path)
+        saving.take_thresholds(path, self._ready.model.config)
+        self._step = checkpoints.step_of(path) or 0
 
-    def _write_model(self, step: int) -> None:
+    def _write_model(self, weights: dict[str, Any] | None) -> None:
         try:
-            saving.write_model(self._trainer, self._ready.tokenizer, self._card, step, self._run.model)
+            saving.write_model(partial(self._write_weights, weights=weights), self._run.model)
         except saving.Unwritable as error:
             self._journal.warn("model-failed", f"the model was not written ({error}); the checkpoints are whole")

@@ -1,0 +1,88 @@
+"""Forward and backward: one batch in, its loss out and its gradients added to those there are."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Final
+
+import torch
+from torch.nn.parallel import DistributedDataParallel
+
+from workbench.recipe import Train
+from workbench.tasks import Loss, forward
+from workbench.tasks.rows import FOR_THE_LOSS, Batch
+from workbench.train.device import Device
+from workbench.train.ranks import Ranks
+from workbench.train.sharding import gradients_apart, sharded
+
+_NARROW: Final = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def autocast(device: Device) -> AbstractContextManager[None]:
+    """Matrix products in the training's precision; everything else stays in fp32."""
+    narrow = _NARROW.get(device.precision)
+    if narrow is None:
+        return nullcontext()
+    return torch.autocast(device.kind, dtype=narrow)
+
+
+def trained(model: Any, train: Train, device: Device, ranks: Ranks) -> Any:
+    """What training calls in place of the model: compiled, and joined with the other processes' where there are any.
+
+    The weights are those of `model` itself, which evaluation goes on calling.
+    """
+    if train.compile:
+        model = torch.compile(model)
+    if ranks.world == 1 or sharded(model):
+        return model
+    return DistributedDataParallel(model, device_ids=[device.index] if device.kind == "cuda" else None)
+
+
+class Passes:
+    """Computes the gradients of a batch.
+
+    `model` is what `trained` gave. Without a `loss` the model computes its own, which must heed
+    `num_items_in_batch`. `scaler` is that of fp16.
+    """
+
+    def __init__(
+        self, model: Any, loss: Loss | None, device: Device, ranks: Ranks, scaler: torch.amp.GradScaler | None = None
+    ) -> None:
+        self._model, self._loss, self._device, self._ranks, self._scaler = model, loss, device, ranks, scaler
+
+    def __call__(self, batch: Batch, items: torch.Tensor) -> torch.Tensor:
+        """The loss of a batch in host memory: its sum over the batch divided by `items`, the labels of the whole step.
+
+        With several processes it is times their number, because their gradients are averaged. A detached scalar on
+        the device, which is not waited for. Raises torch.OutOfMemoryError.
+        """
+        return self.compute({name: self.moved(tensor) for name, tensor in batch.items()}, items)
+
+    def moved(self, tensor: torch.Tensor) -> torch.Tensor:
+        return tensor.to(self._device.torch, non_blocking=True)
+
+    def compute(self, batch: Batch, items: torch.Tensor) -> torch.Tensor:
+        """The same of a batch that is on the device."""
+        loss = self._value(batch, items)
+        if self._ranks.world > 1:
+            loss = loss * self._ranks.world
+        (loss if self._scaler is None else self._scaler.scale(loss)).backward()  # type: ignore[no-untyped-call]  # torch's
+        return loss.detach()
+
+    def _value(self, batch: Batch, items: torch.Tensor) -> torch.Tensor:
+        with autocast(self._device):
+            if self._loss is None:
+                own: torch.Tensor = self._model(**batch, num_items_in_batch=items).loss
+                return own
+            outputs = forward(self._model, batch)
+        aside = {name: batch[name] for name in FOR_THE_LOSS if name in batch and name != "labels"}
+        value: torch.Tensor = self._loss(outputs, batch["labels"], num_items_in_batch=items, **aside)
+        return value
+
+    def apart(self) -> AbstractContextManager[None]:
+        """Within this, gradients stay with their process: those of a step are averaged once, with its last batch."""
+        if isinstance(self._model, DistributedDataParallel):
+            return self._model.no_sync()
+        if sharded(self._model):
+            return gradients_apart(self._model)
+        return nullcontext()

@@ -1,0 +1,37 @@
+"""What an attempt starts from, and what it ends with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from workbench.data import splits as data
+from workbench.recipe import Recipe
+from workbench.tasks import Prepared, Task
+from workbench.train import device
+from workbench.train.methods import Learning
+from workbench.train.standing import Rule
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How an attempt ended when nothing went wrong. `peak_memory` is in bytes, see `device.peak_memory`."""
+
+    state: Literal["completed", "stopped"]
+    reason: str
+    peak_memory: int | None = None
+
+
+@dataclass(frozen=True)
+class Ready:
+    """All that training needs, before the first weight moves."""
+
+    recipe: Recipe
+    task: Task
+    device: device.Device
+    splits: data.Splits
+    tokenizer: Any
+    prepared: Prepared
+    model: Any
+    learning: Learning
+    rule: Rule
