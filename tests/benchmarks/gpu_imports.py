@@ -1,6 +1,7 @@
-"""What every side imports, once, in the process that all of them are forked from. Nothing here may touch the GPU."""
+"""What every side imports, once, in the process that all of them are forked from.
 
-from contextlib import suppress
+Nothing here may touch the GPU: CUDA cannot be forked. liger-kernel asks which GPU it is for, and so is not here.
+"""
 
 import accelerate  # noqa: F401
 import datasets  # noqa: F401
@@ -18,5 +19,3 @@ import workbench.train.session  # noqa: F401
 
 for name in ("Trainer", "AutoTokenizer", "AutoModelForSeq2SeqLM", "DataCollatorForSeq2Seq", "PreTrainedTokenizerFast"):
     getattr(transformers, name)
-with suppress(ImportError):
-    import liger_kernel.transformers  # noqa: F401

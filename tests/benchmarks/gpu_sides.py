@@ -125,7 +125,7 @@ def _ours(job: Job) -> Measured:
         ended=window[-1].t,
         tokens=window[-1].fields["tokens"] - start.fields["tokens"],
         loss=sum(step.scalars["train/loss"] for step in window) / len(window),
-        memory=max(_memory(), int(finished.fields.get("peak_memory") or 0)),
+        memory=_memory(),
     )
 
 

@@ -143,6 +143,7 @@ class _Calls(TorchFunctionMode):
             torch.Tensor.to: self._to,
             torch.Tensor.cuda: lambda tensor, *_, **options: self._moved(tensor, CARD, **options),
             torch.Tensor.cpu: lambda tensor, *_: self._moved(tensor, HOST),
+            torch.Tensor.pin_memory: lambda tensor, *_: tensor,
             torch.Tensor.numpy: self._numpy,
             torch.Tensor.__array__: self._numpy,
             torch.Tensor.tolist: self._tolist,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,7 +14,6 @@ import numpy as np
 from workbench import recipe, tasks
 from workbench.data import splits as data
 from workbench.models import locate
-from workbench.tasks.masking import Masking
 from workbench.tasks.rows import Batch
 from workbench.tasks.weights import longest
 
@@ -172,8 +171,6 @@ def make(kind: Kind, place: Path) -> Made:
     model, _ = task.model(located, tokenizer, prepared)
     model.config.use_cache = False  # as it is in training
     collator = task.collator(tokenizer, prepared)
-    if isinstance(collator, Masking):
-        collator = replace(collator, places=True)
     return Made(task, splits, tokenizer, prepared, model.eval(), collator)
 
 

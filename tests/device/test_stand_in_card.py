@@ -85,7 +85,7 @@ def test_every_wait_for_the_card_is_listed(tensor, kind, code):
 
 def test_what_waits_for_nothing_is_not_listed(tensor):
     with transfers() as found:
-        torch.ones(2).to(CARD, non_blocking=True)
+        torch.ones(2).pin_memory().to(CARD, non_blocking=True)
         (tensor * 2).masked_fill(tensor > 2, 0.0).sum()
         torch.where(tensor > 2, tensor, 0.0)
         tensor[1:].gather(0, torch.zeros(1, dtype=torch.long, device=CARD))

@@ -44,14 +44,15 @@ def learns(run):
     ids=lambda frozen: frozen[0].partition("=")[0].removeprefix("train."),
 )
 def test_what_is_frozen_stays_and_the_rest_learns(runs, trained, frozen):
-    base = trained("masked-lm" if WHOLE else "text-classification")
+    base = trained("text-classification")
     run = runs.completed("text-classification", *frozen, text=tuned_from(base, "text-classification"))
     (plan,) = of_type(run, "plan")
     assert 0 < plan.fields["trainable"] < plan.fields["parameters"]
     before, after = weights(base), weights(run)
     embeddings = "bert.embeddings.word_embeddings.weight"
     assert torch.equal(before[embeddings], after[embeddings])
-    assert learns(run)
+    assert not torch.equal(before["classifier.weight"], after["classifier.weight"])
+    assert all(map(math.isfinite, losses(run)))
 
 
 @pytest.mark.parametrize("method", ["lora", "dora", "qlora"] if WHOLE else ["lora"])

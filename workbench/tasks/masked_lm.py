@@ -108,7 +108,7 @@ class MaskedLM:
         padding = Padding(tokenizer.pad_token_id, tokenizer.padding_side)
         size = len(tokenizer)
         share = float(train.mask_probability)
-        return Masking(padding, tokenizer.mask_token_id, size, share, train.whole_words, places=True)
+        return Masking(padding, tokenizer.mask_token_id, size, share, train.whole_words)
 
     def loss(self) -> Loss:
         return step_loss

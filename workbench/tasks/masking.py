@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class Masking:
     """A collator that masks. Draws from torch's generator; at least one word of each row is chosen.
 
-    `labels` are the tokens where they are to be predicted, else `IGNORED`. With `places` the batch says in
+    `labels` are the tokens where they are to be predicted, else `IGNORED`. The batch says in
     `label_places` where they are, as `places_of` does.
     """
 
@@ -32,7 +32,6 @@ class Masking:
     vocabulary: int
     probability: float
     whole_words: bool = False
-    places: bool = False
 
     def rounded(self, multiple: int, most: int) -> Masking:
         return replace(self, padding=self.padding.rounded(multiple, most))
@@ -44,8 +43,7 @@ class Masking:
         ids, words = batch["input_ids"], batch["labels"]
         chosen = self._chosen(words)
         batch["labels"] = ids.masked_fill(~chosen, IGNORED)
-        if self.places:
-            batch[LABEL_PLACES] = places_of(batch["labels"], self.padding.multiple)
+        batch[LABEL_PLACES] = places_of(batch["labels"], self.padding.multiple)
         fate = torch.rand(ids.shape)
         replaced = torch.randint(self.vocabulary, ids.shape)
         masked = torch.where(chosen & (fate < 0.8), self.mask_id, ids)

@@ -9,8 +9,8 @@ import torch
 from torch.nn.parallel import DistributedDataParallel
 
 from workbench.recipe import Train
-from workbench.tasks import Loss, forward
-from workbench.tasks.rows import FOR_THE_LOSS, Batch
+from workbench.tasks import Loss, forward, loss_of
+from workbench.tasks.rows import Batch
 from workbench.train.device import Device
 from workbench.train.ranks import Ranks
 from workbench.train.sharding import gradients_apart, sharded
@@ -75,8 +75,7 @@ class Passes:
                 own: torch.Tensor = self._model(**batch, num_items_in_batch=items).loss
                 return own
             outputs = forward(self._model, batch)
-        aside = {name: batch[name] for name in FOR_THE_LOSS if name in batch and name != "labels"}
-        value: torch.Tensor = self._loss(outputs, batch["labels"], num_items_in_batch=items, **aside)
+        value: torch.Tensor = loss_of(self._loss, outputs, batch, items)
         return value
 
     def apart(self) -> AbstractContextManager[None]:
