@@ -65,3 +65,9 @@ def test_a_matrix_that_does_not_fit_its_labels_is_refused(counts):
 def test_a_class_of_an_event_keeps_its_nulls():
     record = {"label": "a", "support": 3, "precision": None, "recall": 0, "specificity": 1, "f1": 0.0}
     assert ClassReport.parse(record) == ClassReport("a", 3, None, 0.0, 1.0, 0.0)
+
+
+def test_specificity_is_the_share_of_the_other_rows_that_were_left_alone():
+    first, second = Confusion.parse(["a", "b"], [[40, 7], [11, 42]]).report()
+    assert first.specificity == pytest.approx(42 / 53)
+    assert second.specificity == pytest.approx(40 / 47)

@@ -105,3 +105,33 @@ def test_what_is_no_number_is_refused():
         statistics.paired([1.0, np.nan], [1.0, 1.0])
     with pytest.raises(ValueError, match="same rows"):
         statistics.mcnemar([True], [True, False])
+
+
+def test_a_seed_has_draws_of_its_own_and_always_the_same():
+    counts = np.array([[40, 7], [11, 42]])
+    few, many = np.arange(60) % 7 / 7, np.random.default_rng(0).random(600)
+
+    def first(drawn):
+        return drawn[:, 0, 0] / drawn.sum((1, 2))
+
+    measures = {
+        "counts": lambda seed: statistics.of_counts(counts, first, seed=seed),
+        "few kinds of rows": lambda seed: statistics.of_mean(few, seed=seed),
+        "many": lambda seed: statistics.of_mean(many, seed=seed),
+    }
+    for name, measure in measures.items():
+        assert measure(1) == measure(1), name
+        assert measure(1) != measure(2), name
+
+
+def test_so_many_draws_can_show_no_smaller_p():
+    found = statistics.paired(np.zeros(30), np.ones(30), resamples=499)
+    assert found.p == pytest.approx(2 / 500)
+
+
+def test_a_lower_level_has_a_narrower_interval():
+    values = np.random.default_rng(0).random(600)
+    wide, narrow = (statistics.of_mean(values, level=level) for level in (0.95, 0.5))
+    assert wide.low < narrow.low < narrow.high < wide.high
+    # The quantiles of a normal distribution: 0.6745 standard deviations for one half, 1.96 for 95 %.
+    assert (narrow.high - narrow.low) / (wide.high - wide.low) == pytest.approx(0.6745 / 1.96, rel=0.1)

@@ -111,6 +111,13 @@ def test_a_stratified_holdout_leaves_every_class_on_both_sides(sizes, share):
             assert set(side.column("label").to_pylist()) == set(range(len(sizes)))
 
 
+@pytest.mark.parametrize(("share", "held"), [(0.27, 3), (0.22, 2), (0.01, 1), (4, 4)])
+def test_a_share_is_rounded_to_the_nearest_row_and_a_number_is_kept(share, held):
+    table = pa.table({"text": [f"t{row}" for row in range(10)], "__row__": np.arange(10)})
+    train, validation = splits.hold_out(table, share, 0, None, [])
+    assert (train.num_rows, validation.num_rows) == (10 - held, held)
+
+
 def test_a_class_with_a_single_row_means_no_stratifying_and_says_so(load, write):
     write("a.csv", "text,label\n" + "".join(f"t{i},{'once' if i == 3 else 'usual'}\n" for i in range(30)))
     assert load(source="a.csv").notes == [

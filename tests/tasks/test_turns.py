@@ -14,6 +14,7 @@ from workbench.data import splits as data
 from workbench.errors import BadInput, DataError
 from workbench.recipe import Generate
 from workbench.tasks.rows import IGNORED
+from workbench.tasks.turns import Learnt, fit
 from workbench.tasks.weights import train_bpe
 
 CHATML = (
@@ -194,3 +195,20 @@ def test_bytes_are_those_of_the_answers(tmp_path, tokenizer):
     made = prepared(tmp_path)
     assert made.counts["train"]["bytes"] == 3 * len("it is 绿色".encode())
     assert np.isclose(made.counts["train"]["learnt"], (made.splits["train"].tags != IGNORED).sum())
+
+
+def test_a_long_row_loses_its_end_and_one_that_just_fits_loses_nothing():
+    def row(prompt: int, answer: int) -> Learnt:
+        return Learnt(np.arange(1, prompt + answer + 1, dtype=np.int32), np.arange(prompt + answer) >= prompt)
+
+    fitted = fit(iter([row(2, 3), row(2, 4), row(5, 3), row(0, 2)]), np.array([7, 8, 9, 10]), 5)
+    assert [fitted.rows[place]["input_ids"].tolist() for place in range(3)] == [
+        [1, 2, 3, 4, 5],
+        [1, 2, 3, 4, 5],
+        [1, 2],
+    ]
+    assert fitted.rows.source.tolist() == [7, 8, 10]
+    assert (fitted.cut, fitted.gone) == (2, 1)
+    # Of a row that is all answer the first token is not learnt: nothing comes before it.
+    assert fitted.learnt == 3 + 3 + 1
+    assert fitted.rows[2]["tags"].tolist() == [IGNORED, 2]

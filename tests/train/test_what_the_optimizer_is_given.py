@@ -92,7 +92,7 @@ def test_an_optimizers_further_settings_reach_it(runs, groups, layer_decay):
     [
         (["train.schedule=constant"], [1, 1, 1, 1, 1]),
         (["train.schedule=constant", "train.warmup_steps=3"], [0, 1 / 3, 2 / 3, 1, 1]),
-        (["train.schedule=constant", "train.warmup_ratio=0.4"], [0, 1 / 2, 1, 1, 1]),
+        (["train.schedule=constant", "train.warmup_ratio=0.5"], [0, 1 / 3, 2 / 3, 1, 1]),
         (["train.schedule=linear"], [1, 4 / 5, 3 / 5, 2 / 5, 1 / 5]),
         (["train.schedule=linear", "train.warmup_steps=2"], [0, 1 / 2, 1, 2 / 3, 1 / 3]),
         (["train.schedule=linear", "train.warmup_ratio=0.4"], [0, 1 / 2, 1, 2 / 3, 1 / 3]),

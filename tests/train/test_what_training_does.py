@@ -185,11 +185,13 @@ def gradients(optimizer) -> float:
     return float(torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(grad) for grad in held])))
 
 
-@pytest.mark.parametrize("limit", [1e-3, 1e6, 0])
-def test_the_norm_is_told_as_it_was_and_the_gradient_cut_to_the_limit(runs, logged, stepping, limit):
+@pytest.mark.parametrize(
+    ("limit", "more"), [(1e-3, ()), (1e6, ()), (0, ()), (1e-3, ("train.l1=1e-3", "train.l2=1e-2"))]
+)
+def test_the_norm_is_told_as_it_was_and_the_gradient_cut_to_the_limit(runs, logged, stepping, limit, more):
     given: list[float] = []
     stepping(lambda optimizer: given.append(gradients(optimizer)))
-    run = runs.make("cut", *SHORT, f"train.max_grad_norm={limit}")
+    run = runs.make("cut", *SHORT, f"train.max_grad_norm={limit}", *more)
     runs.train(run)
     told = [event.scalars["train/grad_norm"] for event in logged(run, "step")]
     assert len(given) == len(told) == 4

@@ -168,7 +168,7 @@ class Padding:
         if "tags" in items[0]:
             return self._padded([item["tags"] for item in items], width, IGNORED)
         if self.own_labels:
-            # transformers' Trainer counts every label of a GPT-2, the first too, when it divides by what a step learns.
+            # A step is divided by its labels: what is never learnt must not be one.
             learnt = [np.append(np.int64(IGNORED), item["input_ids"][1:]) for item in items]
             return self._padded(learnt, width, IGNORED)
         if "targets" in items[0]:
