@@ -142,7 +142,7 @@ def test_penalties_are_added_where_the_weights_are(made, the_card):
         _, batch = one.batch(padded=False)
         loss_of(one, model, {name: tensor.to(CARD) for name, tensor in batch.items()}, 4).backward()
         with transfers() as found:
-            penalty = Penalty(l1=0.1, l2=0.2, weights=list(model.parameters())).add(scale=8.0)
+            penalty = Penalty(l1=0.1, l2=0.2, weights=list(model.parameters())).add()
         assert found == []
         assert card.on_card(penalty)
 
