@@ -110,6 +110,7 @@ MODELS = {
 }
 # Blocks do not depend on the number of rows. Each has a first token, which is a label that nothing predicts.
 PACKED = {"causal-lm": ["data.block_size=12", f"train.max_steps={STEPS}"]}
+TWO_RANKS = ("launch.processes=2", "train.batch_size=2")
 
 
 def text(rng: random.Random) -> list[str]:
@@ -189,9 +190,6 @@ def test_two_ranks_end_with_the_weights_of_a_plain_trainer_of_two_ranks(of_task,
 )
 def test_two_ranks_train_a_model_of_which_the_loss_does_not_reach_every_weight(of_task, logged):
     assert_equal_in_two_ranks([of_task("token-classification", *TWO_RANKS, model=SQUEEZEBERT)], logged)
-
-
-TWO_RANKS = ("launch.processes=2", "train.batch_size=2")
 
 
 def assert_equal_in_two_ranks(runs: list[RunDir], logged: Callable) -> None:
