@@ -183,11 +183,6 @@ def test_two_ranks_end_with_the_weights_of_a_plain_trainer_of_two_ranks(of_task,
     assert_equal_in_two_ranks([of_task(task, *TWO_RANKS) for task in MODELS], logged)
 
 
-@pytest.mark.xfail(
-    raises=subprocess.CalledProcessError,
-    strict=True,
-    reason="DistributedDataParallel is not told to find the weights that have no gradient, as Trainer tells it",
-)
 def test_two_ranks_train_a_model_of_which_the_loss_does_not_reach_every_weight(of_task, logged):
     assert_equal_in_two_ranks([of_task("token-classification", *TWO_RANKS, model=SQUEEZEBERT)], logged)
 

@@ -35,7 +35,12 @@ def trained(model: Any, train: Train, device: Device, ranks: Ranks) -> Any:
         model = torch.compile(model)
     if ranks.world == 1 or sharded(model):
         return model
-    return DistributedDataParallel(model, device_ids=[device.index] if device.kind == "cuda" else None)
+    return DistributedDataParallel(
+        model,
+        device_ids=[device.index] if device.kind == "cuda" else None,
+        # Some models have weights that a loss does not reach, a pooler say. Checkpointed activations forbid the search.
+        find_unused_parameters=not train.activation_checkpointing,
+    )
 
 
 class Passes:
