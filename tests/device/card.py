@@ -40,6 +40,7 @@ def stand_in_card(card: StandInCard | None = None) -> Iterator[StandInCard]:
         warnings.catch_warnings(),
         patch.object(torch._C, "_group_tensors_by_device_and_dtype", card.grouping()),
         patch.object(torch, "Generator", _Generator),
+        patch.object(torch.cuda, "current_stream", lambda *_: _Stream()),
         card,
         _Calls(card),
     ):
@@ -54,6 +55,15 @@ def on_the_card(model: torch.nn.Module) -> Iterator[torch.nn.Module]:
     copy = deepcopy(model)
     copy.zero_grad()
     yield copy.to(CARD)
+
+
+class _Stream:
+    """The stand-in computes at once: what is recorded has happened."""
+
+    def record_event(self) -> _Stream:
+        return self
+
+    def synchronize(self) -> None: ...
 
 
 class _Generator(torch.Generator):
@@ -154,6 +164,7 @@ class _Calls(TorchFunctionMode):
         kwargs = dict(kwargs or {})
         if func in self._own:
             return self._own[func](*args, **kwargs)
+        kwargs.pop("pin_memory", None)  # here all memory is alike
         asked = kwargs.get("device")
         if asked is None or not isinstance(asked, str | torch.device | int):
             return func(*args, **kwargs)

@@ -13,7 +13,11 @@ anything, whether one position follows the other, and, without a mask, whether t
 
 from __future__ import annotations
 
+import math
 import pickle
+from copy import deepcopy
+from dataclasses import replace
+from itertools import islice
 from unittest.mock import patch
 
 import pytest
@@ -22,13 +26,21 @@ from card import CARD, StandInCard, on_the_card, stand_in_card
 from small_tasks import ENCODER, KINDS, make
 from transfers import TO_DEVICE, TO_HOST, transfers
 
-from workbench import tasks
+from workbench import recipe, tasks
 from workbench.recipe import Generate
 from workbench.tasks import forward
 from workbench.tasks.rows import IGNORED
 from workbench.train.attention import for_judging
+from workbench.train.device import Device
+from workbench.train.journal import SilentJournal
 from workbench.train.memory import divisible, pieces
+from workbench.train.meter import Meter
+from workbench.train.methods import Learning
 from workbench.train.optim import Penalty
+from workbench.train.ranks import Ranks
+from workbench.train.ready import Ready
+from workbench.train.standing import Rule
+from workbench.train.training import loop_of
 
 OF_TRANSFORMERS = (
     "_ignore_bidirectional_mask_sdpa",
@@ -190,19 +202,19 @@ def test_a_table_of_predictions_is_made_where_it_is_asked_for(made, seeded, kind
 
 # What a predictor is asked, and where its answers go to host memory.
 ASKED = {
-    "single-label": ("w1 w2", "text_classifier.py"),
-    "several-labels": ("w1 w2", "text_classifier.py"),
-    "regression": ("w1 w2", "text_classifier.py"),
-    "tags": ("w1 w2 w3", "tagger.py"),
-    "answers": ({"question": "w1 w2", "context": " ".join(f"w{number}" for number in range(40))}, "answer_judge.py"),
-    "t5": ("w1 w2", "searching.py"),
-    "masks": ("w1 [MASK] w2 [MASK]", "masked_lm.py"),
+    "single-label": "w1 w2",
+    "several-labels": "w1 w2",
+    "regression": "w1 w2",
+    "tags": "w1 w2 w3",
+    "answers": {"question": "w1 w2", "context": " ".join(f"w{number}" for number in range(40))},
+    "t5": "w1 w2",
+    "masks": "w1 [MASK] w2 [MASK]",
 }
 
 
 @pytest.mark.parametrize("kind", ASKED)
 def test_a_predictor_reads_its_answers_in_one_place(made, the_card, tmp_path, kind):
-    one, (asked, file) = made(kind), ASKED[kind]
+    one, asked = made(kind), ASKED[kind]
     directory = one.save(tmp_path / "model")
     expected = tasks.predictor(one.task.name, directory, device="cpu").predict([asked] * 3)
     with stand_in_card(the_card):
@@ -210,7 +222,9 @@ def test_a_predictor_reads_its_answers_in_one_place(made, the_card, tmp_path, ki
         with transfers() as found:
             answers = predictor.predict([asked] * 3)
     assert rounded(answers) == rounded(expected)
-    assert {transfer.at.split(":")[0] for transfer in ours(found) if transfer.kind != TO_DEVICE} == {file}
+    assert {transfer.at.split(":")[0] for transfer in ours(found) if transfer.kind != TO_DEVICE} == {
+        "length_batches.py"
+    }
 
 
 def rounded(answers):
@@ -233,3 +247,48 @@ def test_what_is_written_on_the_card_is_what_is_written_on_the_cpu(made, the_car
         with transfers() as found:
             assert list(predictor.generate("w1 w2", options)) == expected
     assert {transfer.at.split(":")[0] for transfer in ours(found)} == {"generation.py"}
+
+
+class Notes(SilentJournal):
+    """Keeps the events of a type."""
+
+    def __init__(self):
+        self.steps = []
+
+    def write(self, type, /, *, t=None, **fields):
+        if type == "step":
+            self.steps.append(fields["scalars"])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_loop_waits_for_the_card_only_where_its_steps_are_written(made, the_card, kind):
+    one = made(kind)
+    extra = [] if kind == "regression" else ["train.l2=0.01"]
+    asked = recipe.parse(
+        KINDS[kind].recipe(),
+        overrides=["train.gradient_accumulation=2", "train.batch_size=4", "train.cuda_graphs=false", *extra],
+    )
+    with stand_in_card(the_card):
+        card = Device("cuda", "stand-in", "fp32")
+        learning = Learning("full", 0, 0, [])
+        model = deepcopy(one.model)
+        ready = Ready(
+            asked, one.task, card, one.splits, one.tokenizer, one.prepared, model, learning, Rule(None, "min")
+        )
+        loop = loop_of(ready, Ranks(0, 1), evaluated=False, journal=SilentJournal())
+        # The stand-in is there for this thread alone.
+        loop.batches = replace(loop.batches, ahead=False)
+        notes = Notes()
+        meter = Meter(notes, Ranks(0, 1), on_gpu=True)
+        steps = loop.steps()
+        meter.add(next(steps))  # class weights are copied to the card once
+        meter.flush()
+        with transfers() as found:
+            for step in islice(steps, 3):
+                meter.add(step)
+        assert ours(found) == []
+        with transfers() as found:
+            meter.flush()
+    assert {(transfer.kind, transfer.at.split(":")[0]) for transfer in found} == {(TO_HOST, "meter.py")}
+    assert len(found) == 1
+    assert all(math.isfinite(value) for scalars in notes.steps for value in scalars.values())
