@@ -222,7 +222,7 @@ class Train(Section):
     )
     compile: bool = Field(False, description="torch.compile the model: slow to begin, then faster on a GPU")
     liger: bool = Field(
-        False, description="causal-lm: fused kernels of liger-kernel: faster, less memory; needs a CUDA GPU"
+        False, description="causal-lm: fused kernels of liger-kernel: a fraction of the memory; needs a CUDA GPU"
     )
     cuda_graphs: bool = Field(
         True, description="on a GPU, replay forward and backward as CUDA graphs: the same numbers, with fewer launches"
