@@ -31,6 +31,7 @@ from workbench.recipe import Generate
 from workbench.tasks import forward
 from workbench.tasks.rows import IGNORED
 from workbench.train.attention import for_judging
+from workbench.train.building import loop_of
 from workbench.train.device import Device
 from workbench.train.journal import SilentJournal
 from workbench.train.memory import divisible, pieces
@@ -40,7 +41,6 @@ from workbench.train.optim import Penalty
 from workbench.train.ranks import Ranks
 from workbench.train.ready import Ready
 from workbench.train.standing import Rule
-from workbench.train.training import loop_of
 
 OF_TRANSFORMERS = (
     "_ignore_bidirectional_mask_sdpa",

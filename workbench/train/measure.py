@@ -74,9 +74,9 @@ def measure(wanted: Recipe, search: Sequence[Path], home: Home) -> dict[str, Any
 
 
 def _measured(wanted: Recipe, ready: Ready, place: Path, near: Path) -> dict[str, Any]:
+    from workbench.train.building import loop_of
     from workbench.train.device import peak_memory
     from workbench.train.graphs import CAPTURED, GraphedPasses
-    from workbench.train.training import loop_of
 
     train = wanted.train
     rows = ready.prepared.splits["train"]
