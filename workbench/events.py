@@ -17,7 +17,7 @@ Every line is `{"v":1,"seq":n,"t":unix_seconds,"attempt":k,"type":…, …}`. Wh
 | sample | trainer | step, prompt, text |
 | stopping | supervisor, trainer | reason, step |
 | resumed | trainer | step, differences |
-| finished | trainer, supervisor | state, reason, exit_code, signal, traceback; peak_memory in bytes, of the GPU or the process |
+| finished | trainer, supervisor | state, reason, exit_code, signal, traceback, peak_memory (bytes) |
 | tag, untag, note, delete, restore | user | tag; text |
 
 `finished` from the supervisor is the last word; the trainer's own stands where the supervisor was killed.
