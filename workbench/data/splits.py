@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from workbench.data import columns, shapes, slices, sources
 from workbench.data.lines import are_lines
+from workbench.data.token_cache import TokenCache
 from workbench.errors import DataError
 from workbench.recipe import Data, Recipe
 
@@ -40,7 +41,7 @@ class Origin:
 
 @dataclass(frozen=True)
 class Splits:
-    """The rows of a recipe, and which of their columns is what."""
+    """The rows of a recipe, and which of their columns is what. `cache` keeps the tokens that are made of them."""
 
     train: pa.Table
     validation: pa.Table | None
@@ -49,6 +50,7 @@ class Splits:
     origins: dict[str, Origin]
     dropped: dict[str, int]
     notes: list[str] = field(default_factory=list)
+    cache: TokenCache | None = None
 
     def tables(self) -> dict[str, pa.Table]:
         """Those there are, by name, train first."""

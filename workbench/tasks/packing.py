@@ -69,6 +69,10 @@ class Plain:
     def __call__(self, texts: list[str], **options: Any) -> Any:
         return self._tokenizer(texts, add_special_tokens=False, **options)
 
+    @property
+    def backend_tokenizer(self) -> Any:
+        return getattr(self._tokenizer, "backend_tokenizer", None)
+
 
 def pack(
     ids: NDArray[np.int32], block: int, *, keep_short: bool, starts: NDArray[np.int64] | None = None

@@ -55,7 +55,7 @@ class TextClassifier:
         asked = [field_of(row, self.fields) for row in rows]
         others = [row[1] for row in asked] if len(self.fields) > 1 else None
         texts, typed = [row[0] for row in asked], text_pairs.has_segments(self._model.config)
-        items = text_pairs.read(self._tokenizer, texts, others, self.max_length, typed=typed).items()
+        items = text_pairs.items(text_pairs.read(self._tokenizer, texts, others, self.max_length, typed=typed))
         pad = Padding(self._tokenizer.pad_token_id, self._tokenizer.padding_side)
         answers = []
         for start in range(0, len(items), _AT_ONCE):

@@ -20,10 +20,10 @@ class Sides:
 
     def sources(self, texts: Any) -> tuple[list[list[int]], int]:
         """Ids of each source, and how many were cut. `texts` is a list of strings or an Arrow column of them."""
-        listed: list[str] = texts if isinstance(texts, list) else texts.to_pylist()
         if self.prefix:
-            listed = [self.prefix + text for text in listed]
-        return _ended(_Side(self.tokenizer, "text"), listed, self.longest_source)
+            listed: list[str] = texts if isinstance(texts, list) else texts.to_pylist()
+            texts = [self.prefix + text for text in listed]
+        return _ended(_Side(self.tokenizer, "text"), texts, self.longest_source)
 
     def targets(self, texts: Any) -> tuple[list[list[int]], int]:
         """Likewise of targets, which some tokenizers read with another vocabulary, or mark with another language."""
@@ -39,6 +39,14 @@ class _Side:
 
     def __call__(self, texts: list[str], **options: Any) -> Any:
         return self.tokenizer(**{self.name: texts}, **options)
+
+    @property
+    def backend_tokenizer(self) -> Any:
+        return getattr(self.tokenizer, "backend_tokenizer", None)
+
+    @property
+    def truncation_side(self) -> str:
+        return str(self.tokenizer.truncation_side)
 
 
 def _ended(side: _Side, texts: Any, longest: int) -> tuple[list[list[int]], int]:
