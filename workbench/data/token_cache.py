@@ -275,7 +275,7 @@ class _Growing:
     def append(self, values: NDArray[Any]) -> None:
         if values.dtype != self._dtype or values.shape[1:] != self._inner:
             raise ValueError(f"{self._path.name}: parts of different types")
-        self._file.write(memoryview(np.ascontiguousarray(values)).cast("B") if values.size else b"")
+        self._file.write(np.ascontiguousarray(values).data if values.size else b"")
         self.size += values.nbytes
         self._rows += len(values)
 

@@ -7,7 +7,10 @@ Whether a tokenizer is of that kind is told from its parts; whoever relies on it
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
+import os
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,6 +28,7 @@ _ROWS: Final = 8192  # of one piece, and its bytes: what is worked on at once ta
 _BYTES: Final = 2 << 20
 _KNOWN: Final = 250_000  # words that are remembered: about 50 MB
 _SPACE: Final = 0x20
+_PARALLEL: Final = "TOKENIZERS_PARALLELISM"
 
 # What they do to a character depends on its neighbours within the word at most.
 _LOCAL_NORMALIZERS: Final = {"BertNormalizer", "Lowercase", "NFC", "NFD", "NFKC", "NFKD", "StripAccents"}
@@ -70,6 +74,15 @@ class WordIds:
         self._ids: Ids = np.zeros(0, np.int32)
         self._bounds: Places = np.zeros(1, np.int64)
 
+    def _keep(self, words: list[str]) -> None:
+        """Forget all but these, those of the piece at hand: most words come once in a corpus, and these come again."""
+        there = [word for word in words if word in self._known]
+        places = np.fromiter(map(self._known.__getitem__, there), np.int64, len(there))
+        starts, lengths = self._bounds[places], np.diff(self._bounds)[places]
+        self._ids = gathered(self._ids, starts, lengths)
+        self._bounds = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
+        self._known = dict(zip(there, range(len(there)), strict=True))
+
     def encode(self, texts: pa.StringArray) -> tuple[Ids, Places]:
         """The ids of the texts, no special tokens added, and where those of each begin and end [texts + 1]."""
         words, counts = self._words(texts)
@@ -97,14 +110,15 @@ class WordIds:
 
     def _places(self, words: list[str]) -> Places:
         if len(self._known) > _KNOWN:
-            self._forget()
+            self._keep(words)
         new = [word for word in words if word not in self._known]
         if new:
             self._learn(new)
         return np.fromiter(map(self._known.__getitem__, words), np.int64, len(words))
 
     def _learn(self, words: list[str]) -> None:
-        rows = [row.ids for row in self._tokenizer.encode_batch_fast(words, add_special_tokens=False)]
+        with on_all_cores():
+            rows = [row.ids for row in self._tokenizer.encode_batch_fast(words, add_special_tokens=False)]
         self._known.update(zip(words, range(len(self._known), len(self._known) + len(words)), strict=True))
         lengths = np.fromiter(map(len, rows), np.int64, len(rows))
         self._ids = np.concatenate([self._ids, flat(rows)])
@@ -113,7 +127,20 @@ class WordIds:
 
 def flat(rows: Sequence[Sequence[int]]) -> Ids:
     """Rows of ids, one after the other."""
-    return np.fromiter((one for row in rows for one in row), np.int32)
+    return np.fromiter(itertools.chain.from_iterable(rows), np.int32)
+
+
+@contextlib.contextmanager
+def on_all_cores() -> Iterator[None]:
+    """The tokenizers library may use every core meanwhile. Afterwards it is as before: processes that are forked then
+    (workers of a data loader) have none of its threads, and must not wait for them.
+    """
+    before = os.environ.get(_PARALLEL)
+    os.environ[_PARALLEL] = "true"
+    try:
+        yield
+    finally:
+        os.environ[_PARALLEL] = "false" if before is None else before
 
 
 def gathered(values: NDArray[Any], starts: Places, lengths: Places) -> NDArray[Any]:

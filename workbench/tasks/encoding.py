@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
@@ -10,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from workbench.data.word_ids import WordIds, flat, gathered, pieces
+from workbench.data.word_ids import WordIds, flat, gathered, on_all_cores, pieces
 
 _AT_ONCE: Final = 1000
 _MANY: Final = 2000  # texts, from which on a table of their words is worth its making
@@ -104,7 +105,10 @@ def in_pieces(reading: Reading, *columns: Any) -> Iterator[TokenIds]:
 def _slowly(reading: Reading, columns: Sequence[Any]) -> Iterator[TokenIds]:
     for start in range(0, len(columns[0]), _AT_ONCE):
         parts: list[Any] = [column[start : start + _AT_ONCE] for column in columns]
-        yield reading.by_tokenizer(*(part if isinstance(part, list) else part.to_pylist() for part in parts))
+        lists = [part if isinstance(part, list) else part.to_pylist() for part in parts]
+        with on_all_cores() if len(lists[0]) == _AT_ONCE else contextlib.nullcontext():
+            made = reading.by_tokenizer(*lists)
+        yield made
 
 
 def _arrays(columns: Sequence[Any]) -> list[Any] | None:
@@ -118,7 +122,9 @@ def _arrays(columns: Sequence[Any]) -> list[Any] | None:
 def _agree(reading: Reading, parts: Sequence[pa.StringArray], found: TokenIds, *, thorough: bool) -> bool:
     """Whether the tokenizer says the same of some rows: spread evenly, and of the first piece the longest too."""
     rows = len(parts[0])
-    sizes = sum(np.diff(np.frombuffer(part.buffers()[1], np.int32)[part.offset :][: rows + 1]) for part in parts)
+    sizes = np.sum(
+        [np.diff(np.frombuffer(part.buffers()[1], np.int32)[part.offset :][: rows + 1]) for part in parts], 0
+    )
     chosen = np.linspace(0, rows - 1, min(rows, _COMPARED if thorough else _COMPARED_LATER)).astype(np.int64)
     if thorough:
         chosen = np.concatenate([chosen, np.argsort(np.where(sizes > _LONG, 0, sizes))[-_COMPARED:]])

@@ -125,9 +125,11 @@ class _Pairs:
         at, then = ids.index(one[0]), ids.index(other[0])
         if then < at:
             return None
-        cuts = (slice(0, at), slice(at + 1, then), slice(then + 1, None))
-        parts = tuple(ids[cut] for cut in cuts), tuple(types[cut] for cut in cuts)
-        return _Around(parts[0], parts[1], (types[at], types[then]))
+        return _Around(
+            (ids[:at], ids[at + 1 : then], ids[then + 1 :]),
+            (types[:at], types[at + 1 : then], types[then + 1 :]),
+            (types[at], types[then]),
+        )
 
 
 def _longest_first(
