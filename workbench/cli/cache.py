@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import typer
 
@@ -37,9 +38,9 @@ def list_entries(context: typer.Context, as_json: AsJson = False) -> None:
             (
                 time.strftime("%Y-%m-%d %H:%M", time.localtime(one.used)),
                 f"{one.size / 1e6:,.1f} MB",
-                str(one.about.get("task", "damaged")),
-                f"{one.about.get('rows', 0):,}",
-                f"{one.about.get('data', '')} ({one.about.get('split', '')})",
+                _holds(one.about),
+                f"{one.about['rows']:,}" if "rows" in one.about else "",
+                " ".join(str(one.about[name]) for name in ("data", "split") if name in one.about),
             )
             for one in kept
         ],
@@ -48,6 +49,11 @@ def list_entries(context: typer.Context, as_json: AsJson = False) -> None:
         spare=("ROWS", "TASK"),
     )
     say(f"{len(kept)} {'entry' if len(kept) == 1 else 'entries'}, {sum(one.size for one in kept) / 1e6:,.1f} MB")
+
+
+def _holds(about: dict[str, Any]) -> str:
+    """The task that the tokens are for; else what it is."""
+    return str(about.get("task") or about.get("holds") or "damaged")
 
 
 @cli.command("clear", cls=Command)

@@ -88,12 +88,13 @@ class Splits:
         return self.tables()[split].column(self.columns.of(role))
 
 
-def load(recipe: Recipe, search: Sequence[Path]) -> Splits:
+def load(recipe: Recipe, search: Sequence[Path], cache: TokenCache | None = None) -> Splits:
     """Read, shuffle, slice, clean and divide, in this order; then take the subset of train.
 
     Shuffling is `numpy.random.default_rng(seed).permutation(rows)`, the same rows as `datasets`' `shuffle(seed)`.
     Rows without what the task needs of them (`Role.filled`) are dropped and counted. Lines of a text file
-    are kept, empty ones too, and are held out and sampled in one piece. Raises DataError.
+    are kept, empty ones too, and are held out and sampled in one piece. Large files that were read before come from
+    `cache`, which the splits keep. Raises DataError.
     """
     data, notes = recipe.data, list[str]()
     evaluated = recipe.evaluate.every != "never"
@@ -101,7 +102,7 @@ def load(recipe: Recipe, search: Sequence[Path]) -> Splits:
     tables: dict[str, pa.Table] = {}
     origins: dict[str, Origin] = {}
     for name, spec in _wanted(data, source, evaluated, notes).items():
-        tables[name], origins[name] = _read(spec, f"data.{name}", data, source, search, notes)
+        tables[name], origins[name] = _read(spec, f"data.{name}", data, source, search, notes, cache)
     asked = [column for columns_of in shapes.named(data).values() for column in columns_of]
     tables = {name: columns.unfolded(table, asked) for name, table in tables.items()}
     chosen = shapes.find(recipe, tables["train"], str(origins["train"]))
@@ -118,7 +119,7 @@ def load(recipe: Recipe, search: Sequence[Path]) -> Splits:
         origins["validation"], dropped["validation"] = origins["train"], 0
     tables["train"] = _subset(tables["train"], data, notes)
     validation, test = tables.get("validation"), tables.get("test")
-    return Splits(tables["train"], validation, test, chosen, origins, dropped, notes)
+    return Splits(tables["train"], validation, test, chosen, origins, dropped, notes, cache)
 
 
 def _wanted(data: Data, source: sources.Source | None, evaluated: bool, notes: list[str]) -> dict[str, str]:
@@ -139,11 +140,17 @@ def _validation_of(source: sources.Source | None, train: str) -> str | None:
 
 
 def _read(
-    spec: str, where: str, data: Data, source: sources.Source | None, search: Sequence[Path], notes: list[str]
+    spec: str,
+    where: str,
+    data: Data,
+    source: sources.Source | None,
+    search: Sequence[Path],
+    notes: list[str],
+    cache: TokenCache | None,
 ) -> tuple[pa.Table, Origin]:
     part = slices.parse(spec, where)
     origin = _origin(part.name, where, data.format, source, search)
-    table = origin.source.table(origin.split)
+    table = origin.source.part(origin.split).table(cache)
     notes += [note for note in origin.source.part(origin.split).notes if note not in notes]
     if columns.ROW in table.column_names:
         table = table.drop_columns([columns.ROW])
@@ -187,7 +194,9 @@ def _cleaned(
         return table, 0
     filled = chosen.filled()
     needed = [name for named in filled.values() for name in named]
-    kept = table.filter(columns.usable(table, needed, chosen.nothing()))
+    usable = columns.usable(table, needed, chosen.nothing())
+    # A copy of a table that is mapped would be held in memory.
+    kept = table if pc.all(usable).as_py() else table.filter(usable)
     dropped = table.num_rows - kept.num_rows
     if not kept.num_rows:
         raise DataError(f"every row has an empty {' or '.join(filled)}", where=origin)

@@ -21,7 +21,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 import numpy as np
 import pyarrow as pa
@@ -29,6 +29,9 @@ from numpy.typing import NDArray
 
 from workbench.data.word_ids import pieces
 from workbench.errors import BadInput
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -252,6 +255,17 @@ def key_of(texts: Iterable[pa.ChunkedArray], *settings: Any) -> str:
                 data.update(memoryview(part.buffers()[2])[int(offsets[0]) : int(offsets[-1])])
         whole.update(lengths.digest() + data.digest())
     return whole.hexdigest()
+
+
+def tokenizer_digest(tokenizer: Tokenizer) -> str:
+    """Equal where a `tokenizers.Tokenizer` makes the same of a text that is neither cut nor padded."""
+    import tokenizers
+
+    copy: Tokenizer = tokenizers.Tokenizer.from_str(tokenizer.to_str())
+    copy.no_truncation()
+    copy.no_padding()
+    said = [copy.to_str(), tokenizer.encode_special_tokens, tokenizers.__version__]
+    return hashlib.blake2b(repr(said).encode(), digest_size=16).hexdigest()
 
 
 @functools.cache

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -75,12 +74,7 @@ def _digest(tokenizer: Any) -> str | None:
     inner = getattr(tokenizer, "backend_tokenizer", None)
     if inner is None:
         return None
-    import tokenizers
     import transformers
 
-    copy = tokenizers.Tokenizer.from_str(inner.to_str())
-    copy.no_truncation()
-    copy.no_padding()
-    ways = [type(tokenizer).__name__, tokenizer.truncation_side, inner.encode_special_tokens]
-    versions = [transformers.__version__, tokenizers.__version__]
-    return hashlib.blake2b(repr([copy.to_str(), ways, versions]).encode(), digest_size=16).hexdigest()
+    ways = [type(tokenizer).__name__, tokenizer.truncation_side, transformers.__version__]
+    return f"{token_cache.tokenizer_digest(inner)} {' '.join(ways)}"

@@ -89,7 +89,7 @@ class Session:
         """All that comes before the first step. Raises WorkbenchError."""
         task = task_for(recipe)
         rule_of(recipe)
-        rows = replace(data.load(recipe, search), cache=self._cache())
+        rows = data.load(recipe, search, self._cache())
         chosen = device.choose(recipe)
         if checkpoint is not None and recipe.model.tokenizer == "bpe":
             from workbench.tasks.weights import open_tokenizer
