@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -11,7 +12,8 @@ import pytest
 from workbench import recipe, tasks
 from workbench.data import splits as data
 from workbench.data.token_cache import TokenCache
-from workbench.models import minilm_directory
+from workbench.data.word_ids import WordIds
+from workbench.models import locate, minilm_directory
 from workbench.tasks.weights import open_tokenizer
 
 RECIPE = """
@@ -92,3 +94,34 @@ def test_what_changed_is_made_anew(place):
     left.truncation_side = "left"
     assert prepare(place, tokenizer=left)[0].splits["train"].digest() != changed.splits["train"].digest()
     assert len(cache.kept()) == 10
+
+
+TASKS = {
+    "causal-lm": 'architecture = "gpt2"\nconfig = {n_layer = 1, n_head = 2, n_embd = 16}',
+    "seq2seq": 'architecture = "t5"\nconfig = {num_layers = 1, num_heads = 2, d_model = 16, d_ff = 16, d_kv = 8}',
+}
+
+
+@pytest.mark.parametrize(
+    ("task", "source"), [("causal-lm", "rows.jsonl"), ("causal-lm", "rows.txt"), ("seq2seq", "rows.jsonl")]
+)
+def test_blocks_and_both_sides_are_kept_too_and_the_words_change_nothing(tmp_path, task, source, monkeypatch):
+    texts = [f"the film number {row} was good" + " and long" * (row % 9) for row in range(3000)]
+    rows = [{"text": text, "target": text[:20]} if task == "seq2seq" else {"text": text} for text in texts]
+    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    (tmp_path / "rows.txt").write_text("\n".join(texts))
+    model = f'{TASKS[task]}\ntokenizer = "bpe"\nvocab_size = 400'
+    wanted = recipe.parse(f'name = "x"\ntask = "{task}"\n[model]\n{model}\n[data]\nsource = "{source}"\n')
+    made = tasks.task_for(wanted)
+    tokenizer = made.tokenizer(data.load(wanted, [tmp_path]), [tmp_path])
+    made.config(locate(wanted.model, [tmp_path]), tokenizer)
+    cache = TokenCache(tmp_path / "cache" / "tokens", limit=1 << 30)
+    first = made.prepare(data.load(wanted, [tmp_path], cache), tokenizer, 64)
+    again = made.prepare(data.load(wanted, [tmp_path], cache), tokenizer, 64)
+    monkeypatch.setattr(WordIds, "of", lambda tokenizer: None)
+    plain = made.prepare(data.load(wanted, [tmp_path]), tokenizer, 64)
+    for name, rows in plain.splits.items():
+        assert first.splits[name].digest() == again.splits[name].digest() == rows.digest()
+    assert plain.counts == first.counts == again.counts
+    assert plain.notes == first.notes == again.notes
+    assert {kept.about["task"] for kept in cache.kept()} == {task}

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from workbench.data.word_ids import WordIds, flat, gathered, on_all_cores, pieces
 
 _AT_ONCE: Final = 1000
+_SOME: Final = 64  # texts, from which on several cores are worth their waking
 _MANY: Final = 2000  # texts, from which on a table of their words is worth its making
 # Rows on which both ways must agree: of the first piece, and as many of its longest; of every other piece.
 _COMPARED: Final = 96
@@ -82,31 +83,57 @@ def encoded(tokenizer: Any, texts: Any, max_length: int) -> Iterator[TokenIds]:
 
 
 def in_pieces(reading: Reading, *columns: Any) -> Iterator[TokenIds]:
-    """Rows of these columns (lists of strings or Arrow columns of one length), some thousands at a time.
+    """Rows of these columns (lists of strings or Arrow columns of one length), some thousands at a time."""
+    return Reader(reading, many=len(columns[0]) >= _MANY).read(*columns)
 
-    Many rows are read by their words. Some of each piece are compared with what the tokenizer says, and it reads all
-    the rest where the two should differ.
+
+class Reader:
+    """Reads rows of one kind, call after call. With `many` they are read by their words.
+
+    Some of each piece are then compared with what the tokenizer says, and it reads all the rest where the two differ.
     """
-    words = reading.words() if len(columns[0]) >= _MANY else None
-    arrays = None if words is None else _arrays(columns)
-    if words is None or arrays is None:
-        yield from _slowly(reading, columns)
-        return
-    start = 0
-    for parts in pieces(*arrays):
-        found = reading.by_words(words, *parts) if not any(part.null_count for part in parts) else None
-        if found is None or not _agree(reading, parts, found, thorough=start == 0):
-            yield from _slowly(reading, [column[start:] for column in arrays])
+
+    def __init__(self, reading: Reading, *, many: bool) -> None:
+        self._reading = reading
+        self._words = reading.words() if many else None
+        self._compared = False
+
+    def read(self, *columns: Any) -> Iterator[TokenIds]:
+        """Lists of strings or Arrow columns of one length, some thousands of rows at a time."""
+        arrays = None if self._words is None else _arrays(columns)
+        if arrays is None:
+            yield from _slowly(self._reading, columns)
             return
-        start += len(parts[0])
-        yield found
+        start = 0
+        for parts in pieces(*arrays):
+            found = self._by_words(parts)
+            if found is None:
+                self._words = None
+                yield from _slowly(self._reading, [column[start:] for column in arrays])
+                return
+            start += len(parts[0])
+            yield found
+
+    def _by_words(self, parts: list[pa.StringArray]) -> TokenIds | None:
+        """None where the tokenizer must be asked instead."""
+        if self._words is None or any(part.null_count for part in parts):
+            return None
+        found = self._reading.by_words(self._words, *parts)
+        agreed = _agree(self._reading, parts, found, thorough=not self._compared)
+        self._compared = True
+        return found if agreed else None
+
+
+def alone(tokenizer: Any, max_length: int, *, many: bool) -> Reader:
+    """Reads texts, each in at most `max_length` tokens."""
+    return Reader(_Alone(tokenizer, max_length), many=many)
 
 
 def _slowly(reading: Reading, columns: Sequence[Any]) -> Iterator[TokenIds]:
     for start in range(0, len(columns[0]), _AT_ONCE):
         parts: list[Any] = [column[start : start + _AT_ONCE] for column in columns]
         lists = [part if isinstance(part, list) else part.to_pylist() for part in parts]
-        with on_all_cores() if len(lists[0]) == _AT_ONCE else contextlib.nullcontext():
+        with on_all_cores() if len(lists[0]) >= _SOME else contextlib.nullcontext():
             made = reading.by_tokenizer(*lists)
         yield made
 

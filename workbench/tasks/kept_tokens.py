@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.data import token_cache
+from workbench.data.lines import are_lines
 from workbench.data.token_cache import Arrays
 from workbench.tasks.encoding import TokenIds
 
@@ -43,13 +44,27 @@ def kept(
     def make() -> Iterator[Arrays]:
         return _arrays(read())
 
+    return _of(kept_arrays(splits, split, tokenizer, settings, make, roles))
+
+
+def kept_arrays(
+    splits: Splits,
+    split: str,
+    tokenizer: Any,
+    settings: dict[str, Any],
+    make: Callable[[], Iterator[Arrays]],
+    roles: Sequence[str] = (),
+) -> Arrays:
+    """The same of any arrays; of all that is read of a row, where no roles are named."""
     said = None if splits.cache is None else _digest(tokenizer)
     if splits.cache is None or said is None:
-        return _of(token_cache.joined(make()))
-    key = token_cache.key_of([splits.texts(split, role) for role in roles], list(roles), said, settings)
+        return token_cache.joined(make())
+    texts = [splits.texts(split, role) for role in roles] if roles else [splits.texts(split)]
+    lines = are_lines(splits.tables()[split])
+    key = token_cache.key_of(texts, list(roles), said, settings, lines)
     rows = splits.tables()[split].num_rows
     about = {"data": str(splits.origins[split]), "split": split, "rows": rows, **settings}
-    return _of(splits.cache.arrays(key, about, make))
+    return splits.cache.arrays(key, about, make)
 
 
 def _arrays(read: Iterator[TokenIds]) -> Iterator[Arrays]:
