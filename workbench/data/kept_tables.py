@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import mmap
 import os
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -11,11 +13,13 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
-from workbench.data import faults, raw
+from workbench.data import columns, faults, raw
 from workbench.data.token_cache import Arrays, TokenCache, key_of
+from workbench.data.word_ids import Places
 
 _LARGE: Final = 4_000_000  # bytes of a file: a smaller one is read in the blink of an eye
 _ROWS: Final = 65_536  # of one record batch
+_HELD: Final = 32_000_000  # bytes of a table that may be held in memory a second time
 
 
 def kept(path: Path, format: str, read: Callable[[Path], pa.Table], cache: TokenCache | None) -> pa.Table:
@@ -36,6 +40,39 @@ def kept(path: Path, format: str, read: Callable[[Path], pa.Table], cache: Token
 
     found = cache.arrays(key, {"holds": "rows", "data": str(path)}, make)
     return pa.ipc.open_stream(pa.py_buffer(found["rows"])).read_all()
+
+
+def rows(table: pa.Table, places: Places, cache: TokenCache | None) -> pa.Table:
+    """The rows at these places, in their order. Of many bytes they go to a file without a name and are mapped.
+
+    The file is in the cache's directory, and gone with the process. (Arrow's own `take` would make a second table in
+    memory, and none of more than 2 GiB of strings.)
+    """
+    if table.nbytes < _HELD or any(pa.types.is_dictionary(field.type) for field in table.schema):
+        return table.take(columns.numbers(places))
+    try:
+        return _unnamed(lambda: _picked(table, places), table.schema, cache)
+    except OSError:
+        return pa.Table.from_batches(_picked(table, places), table.schema)
+
+
+def _picked(table: pa.Table, places: Places) -> Iterator[pa.RecordBatch]:
+    for start in range(0, len(places), _ROWS):
+        some = places[start : start + _ROWS]
+        yield pa.record_batch([columns.picked(column, some) for column in table.columns], schema=table.schema)
+
+
+def _unnamed(batches: Callable[[], Iterator[pa.RecordBatch]], schema: pa.Schema, cache: TokenCache | None) -> pa.Table:
+    """Raises OSError where no file can be written."""
+    place = None if cache is None else cache.place()
+    if place is None:
+        return pa.Table.from_batches(batches(), schema)
+    with tempfile.TemporaryFile(dir=place) as file:
+        with pa.ipc.new_stream(pa.PythonFile(file, mode="w"), schema) as writer:
+            for batch in batches():
+                writer.write_batch(batch)
+        file.flush()
+        return pa.ipc.open_stream(pa.py_buffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))).read_all()
 
 
 def digest(table: pa.Table) -> str:

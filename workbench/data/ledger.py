@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from workbench.data import answers, tagged, token_cache
+from workbench.data import answers, columns, tagged, token_cache
 from workbench.data.lines import are_lines
 from workbench.data.splits import Splits
 from workbench.data.token_cache import Arrays
@@ -138,9 +138,11 @@ def lengths(splits: Splits, split: str, tokenizer: Tokenizer, data: Data, role: 
         return _of_contexts(splits, split, tokenizer, data, chosen)
     if role is None and shape == "pair":
         return Lengths(
-            _kept(splits, tokenizer, [splits.texts(split, part).take(chosen) for part in ("text", "text_pair")])
+            _kept(
+                splits, tokenizer, [columns.picked(splits.texts(split, part), chosen) for part in ("text", "text_pair")]
+            )
         )
-    return Lengths(_kept(splits, tokenizer, [pc.fill_null(read.take(chosen), "")]))
+    return Lengths(_kept(splits, tokenizer, [pc.fill_null(columns.picked(read, chosen), "")]))
 
 
 def _kept(splits: Splits, tokenizer: Tokenizer, texts: Sequence[pa.ChunkedArray]) -> Ids:

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from workbench.data import columns, shapes, slices, sources
+from workbench.data import columns, kept_tables, shapes, slices, sources
 from workbench.data.lines import are_lines
 from workbench.data.token_cache import TokenCache
 from workbench.errors import DataError
@@ -110,14 +110,14 @@ def load(recipe: Recipe, search: Sequence[Path], cache: TokenCache | None = None
     dropped: dict[str, int] = {}
     for name in tables:
         shapes.check(chosen, tables[name], str(origins[name]))
-        tables[name], dropped[name] = _cleaned(tables[name], chosen, f"data.{name}", str(origins[name]), notes)
+        tables[name], dropped[name] = _cleaned(tables[name], chosen, f"data.{name}", str(origins[name]), notes, cache)
     if "validation" not in tables and (data.holdout is not None or evaluated):
         share = DEFAULT_HOLDOUT if data.holdout is None else data.holdout
         tables["train"], tables["validation"] = hold_out(
-            tables["train"], share, data.holdout_seed, chosen.lone("label"), notes
+            tables["train"], share, data.holdout_seed, chosen.lone("label"), notes, cache
         )
         origins["validation"], dropped["validation"] = origins["train"], 0
-    tables["train"] = _subset(tables["train"], data, notes)
+    tables["train"] = _subset(tables["train"], data, notes, cache)
     validation, test = tables.get("validation"), tables.get("test")
     return Splits(tables["train"], validation, test, chosen, origins, dropped, notes, cache)
 
@@ -155,10 +155,10 @@ def _read(
     if columns.ROW in table.column_names:
         table = table.drop_columns([columns.ROW])
     metadata = table.schema.metadata
-    table = table.append_column(columns.ROW, pa.array(np.arange(table.num_rows, dtype=np.int64)))
+    table = table.append_column(columns.ROW, columns.numbers(np.arange(table.num_rows)))
     table = table.replace_schema_metadata(metadata)
     if data.shuffle_seed is not None:
-        table = table.take(pa.array(np.random.default_rng(data.shuffle_seed).permutation(table.num_rows)))
+        table = kept_tables.rows(table, np.random.default_rng(data.shuffle_seed).permutation(table.num_rows), cache)
         if are_lines(table):
             notes.append(f"{where}: data.shuffle_seed mixes the lines of a text, which are then read out of order")
     start, stop, said = part.bounds(table.num_rows)
@@ -188,15 +188,20 @@ def _origin(name: str, where: str, wanted: str | None, source: sources.Source | 
 
 
 def _cleaned(
-    table: pa.Table, chosen: shapes.Columns, where: str, origin: str, notes: list[str]
+    table: pa.Table,
+    chosen: shapes.Columns,
+    where: str,
+    origin: str,
+    notes: list[str],
+    cache: TokenCache | None,
 ) -> tuple[pa.Table, int]:
     if are_lines(table) and chosen.of("label") is None:
         return table, 0
     filled = chosen.filled()
     needed = [name for named in filled.values() for name in named]
     usable = columns.usable(table, needed, chosen.nothing())
-    # A copy of a table that is mapped would be held in memory.
-    kept = table if pc.all(usable).as_py() else table.filter(usable)
+    there = np.flatnonzero(usable.to_numpy())
+    kept = table if len(there) == table.num_rows else kept_tables.rows(table, there, cache)
     dropped = table.num_rows - kept.num_rows
     if not kept.num_rows:
         raise DataError(f"every row has an empty {' or '.join(filled)}", where=origin)
@@ -206,7 +211,12 @@ def _cleaned(
 
 
 def hold_out(
-    table: pa.Table, share: float | int, seed: int, label: str | None, notes: list[str]
+    table: pa.Table,
+    share: float | int,
+    seed: int,
+    label: str | None,
+    notes: list[str],
+    cache: TokenCache | None = None,
 ) -> tuple[pa.Table, pa.Table]:
     """Train and validation rows out of one table: a share (0 to 1) or a number of rows for validation.
 
@@ -229,7 +239,8 @@ def hold_out(
     notes.append(f"validation: {len(chosen):,} of {rows:,} rows held out of train{how}")
     mask = np.zeros(rows, dtype=bool)
     mask[chosen] = True
-    return table.filter(pa.array(~mask)), table.filter(pa.array(mask))
+    left, right = (kept_tables.rows(table, np.flatnonzero(side), cache) for side in (~mask, mask))
+    return left, right
 
 
 def _chosen(table: pa.Table, wanted: int, generator: np.random.Generator, label: str | None) -> tuple[_Indices, str]:
@@ -277,7 +288,7 @@ def _quota(sizes: _Indices, wanted: int) -> _Indices:
     return capped
 
 
-def _subset(table: pa.Table, data: Data, notes: list[str]) -> pa.Table:
+def _subset(table: pa.Table, data: Data, notes: list[str], cache: TokenCache | None) -> pa.Table:
     if data.subset is None:
         return table
     wanted, rows = data.subset.rows, table.num_rows
@@ -290,4 +301,4 @@ def _subset(table: pa.Table, data: Data, notes: list[str]) -> pa.Table:
         notes.append(f"data.subset: lines {start + 1} to {start + wanted} of {rows}, in one piece")
         return table.slice(start, wanted)
     notes.append(f"data.subset: {wanted:,} of {rows:,} rows")
-    return table.take(pa.array(generator.permutation(rows)[:wanted]))
+    return kept_tables.rows(table, generator.permutation(rows)[:wanted], cache)

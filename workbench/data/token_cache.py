@@ -107,6 +107,13 @@ class TokenCache:
             self._remove(place)
         return None
 
+    def place(self) -> Path | None:
+        """A directory for files that are gone with the process; None where nothing is to be written. Raises OSError."""
+        if self._limit == 0:
+            return None
+        self._open_root()
+        return self.root
+
     def kept(self) -> list[Kept]:
         """Every entry, the most recently used first."""
         found = [kept for place in self._places() if (kept := _kept(place)) is not None]

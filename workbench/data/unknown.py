@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pyarrow as pa
 
-from workbench.data import faults, token_cache
+from workbench.data import columns, faults, token_cache
 from workbench.data.splits import Splits
 from workbench.data.token_cache import Arrays
 
@@ -87,7 +87,7 @@ def _kept(splits: Splits, texts: list[str], tokenizer: Tokenizer) -> Unknown | N
 
 def _sample(texts: pa.ChunkedArray) -> list[str]:
     places = np.unique(np.linspace(0, max(len(texts) - 1, 0), min(len(texts), _ROWS)).astype(np.int64))
-    return [(text or "")[:_CHARACTERS] for text in texts.take(pa.array(places)).to_pylist()]
+    return [(text or "")[:_CHARACTERS] for text in columns.picked(texts, places).to_pylist()]
 
 
 def _sentence(role: str, found: Unknown) -> str:
