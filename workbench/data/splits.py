@@ -200,8 +200,8 @@ def _cleaned(
     filled = chosen.filled()
     needed = [name for named in filled.values() for name in named]
     usable = columns.usable(table, needed, chosen.nothing())
-    there = np.flatnonzero(usable.to_numpy())
-    kept = table if len(there) == table.num_rows else kept_tables.rows(table, there, cache)
+    whole = pc.all(usable).as_py()
+    kept = table if whole else kept_tables.rows(table, np.flatnonzero(usable.to_numpy()), cache)
     dropped = table.num_rows - kept.num_rows
     if not kept.num_rows:
         raise DataError(f"every row has an empty {' or '.join(filled)}", where=origin)
