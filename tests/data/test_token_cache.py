@@ -223,3 +223,25 @@ def test_clearing_leaves_what_is_mapped_to_those_who_use_it(cache):
     assert size > 0
     assert cache.kept() == []
     same(found, list(pieces()))
+
+
+def test_what_cannot_be_written_to_is_read_all_the_same(cache, monkeypatch):
+    cache.arrays("a1", {}, pieces)
+
+    def read_only(*given, **options):
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(os, "utime", read_only)
+    monkeypatch.setattr(os, "mkdir", read_only)
+    monkeypatch.setattr(TokenCache, "_making", read_only)
+    same(cache.arrays("a1", {}, never), list(pieces()))
+
+
+def test_one_who_holds_the_lock_and_sleeps_is_not_waited_for_without_end(cache, monkeypatch):
+    from workbench.data import token_cache
+
+    monkeypatch.setattr(token_cache, "_PATIENCE", 0.2)
+    cache._open_root()
+    with cache._making("a1"):
+        same(cache.arrays("a1", {}, pieces), list(pieces()))
+    same(cache.arrays("a1", {}, never), list(pieces()))

@@ -39,6 +39,7 @@ def kept(path: Path, format: str, read: Callable[[Path], pa.Table], cache: Token
         yield from _written(table)
 
     found = cache.arrays(key, {"holds": "rows", "data": str(path)}, make)
+    pa.default_memory_pool().release_unused()  # what the reader held: torch has no use for Arrow's memory
     return pa.ipc.open_stream(pa.py_buffer(found["rows"])).read_all()
 
 

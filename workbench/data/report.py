@@ -32,6 +32,7 @@ def describe(splits: Splits, counts: dict[str, dict[str, int]] | None = None) ->
     """
     described: dict[str, dict[str, Any]] = {}
     texts = {name: TextFacts.of(_read(splits, name)) for name in splits.tables()}
+    pa.default_memory_pool().release_unused()
     for name, table in splits.tables().items():
         lines = are_lines(table)
         described[name] = {

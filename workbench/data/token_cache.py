@@ -45,6 +45,7 @@ _FACTS: Final = "entry.json"
 _DRAFT: Final = ".draft-"
 _GONE: Final = ".gone-"
 _YOUNG: Final = 60  # seconds
+_PATIENCE: Final = 600  # seconds that one waits for another who makes the same
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,8 @@ class TokenCache:
         """
         if self._limit == 0:
             return joined(make())
+        if (there := self.find(key)) is not None:
+            return there
         try:
             self._open_root()
             with self._making(key):
@@ -97,7 +100,8 @@ class TokenCache:
         try:
             facts = _read_facts(place)
             found = {name: _mapped(place, name, described) for name, described in facts["arrays"].items()}
-            os.utime(place / _FACTS)
+            with contextlib.suppress(OSError):  # others' entries, or a disk that is read only, can be used all the same
+                os.utime(place / _FACTS)
             return found
         except FileNotFoundError:
             pass
@@ -144,9 +148,7 @@ class TokenCache:
         """Held by one process at a time for a key; a lock dies with its holder."""
         fd = os.open(self.root / f".lock-{key[:2]}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            # A file system without locks: then two may make the same, and the first to end is kept.
-            with contextlib.suppress(OSError):
-                fcntl.flock(fd, fcntl.LOCK_EX)
+            _wait_for(fd)
             yield
         finally:
             os.close(fd)
@@ -357,6 +359,19 @@ def _size(place: Path) -> int:
         return sum(path.stat().st_size for path in place.iterdir())
     except OSError:
         return 0
+
+
+def _wait_for(fd: int) -> None:
+    """Take a lock. Without it (its holder is stopped, a file system has none) two make the same; the first is kept."""
+    until = time.monotonic() + _PATIENCE
+    while time.monotonic() < until:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            time.sleep(0.05)
+        except OSError:
+            return
 
 
 @contextlib.contextmanager

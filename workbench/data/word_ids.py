@@ -11,6 +11,7 @@ import contextlib
 import itertools
 import json
 import os
+import threading
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -133,8 +134,12 @@ def flat(rows: Sequence[Sequence[int]]) -> Ids:
 @contextlib.contextmanager
 def on_all_cores() -> Iterator[None]:
     """The tokenizers library may use every core meanwhile. Afterwards it is as before: processes that are forked then
-    (workers of a data loader) have none of its threads, and must not wait for them.
+    (workers of a data loader) have none of its threads, and must not wait for them. Of threads beside the main one
+    nothing is changed: the setting is the process's.
     """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
     before = os.environ.get(_PARALLEL)
     os.environ[_PARALLEL] = "true"
     try:
