@@ -52,6 +52,11 @@ class Home:
         return self.path / "runs"
 
     @property
+    def tokens(self) -> Path:
+        """Tokens that were made before, to be used again (`workbench cache`)."""
+        return self.path / "cache" / "tokens"
+
+    @property
     def registry(self) -> Path:
         return self.path / "registry.db"
 

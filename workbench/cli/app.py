@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from workbench import __version__
-from workbench.cli import act, demo, doctor, export, launch, predict, read, recipes
+from workbench.cli import act, cache, demo, doctor, export, launch, predict, read, recipes
 from workbench.cli.help import Group
 from workbench.config import Home
 from workbench.text import clean
@@ -43,6 +43,7 @@ def _options(
 for _module in (demo, launch, read, act, predict, export, doctor):
     _module.register(cli)
 cli.add_typer(recipes.cli, name="recipes", help="The recipes that come with workbench.")
+cli.add_typer(cache.cli, name="cache", help="The tokens that are kept for the next run.")
 
 
 # Typer carries a Click of its own in newer versions; this is the family of its usage errors in all of them.

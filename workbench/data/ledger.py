@@ -6,16 +6,20 @@ answers) cut none of it: there the ledger tells of the windows, and only an answ
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from workbench.data import answers, tagged
+from workbench.data import answers, columns, tagged, token_cache
 from workbench.data.lines import are_lines
 from workbench.data.splits import Splits
+from workbench.data.token_cache import Arrays
+from workbench.data.word_ids import on_all_cores
 from workbench.recipe import Data
 
 if TYPE_CHECKING:
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
 SAMPLE: Final = 4000
 _CHARACTERS: Final = 8_000_000  # of a sample: more would take longer than anyone waits for a check
 _AT_ONCE: Final = 256
+_MANY: Final = 1000  # rows that take long enough to be counted once
 # The part of a window that the next one shares: what token-classification and question-answering do by default.
 _OF_WORDS: Final = 4
 _OF_CONTEXTS: Final = 3
@@ -132,21 +137,37 @@ def lengths(splits: Splits, split: str, tokenizer: Tokenizer, data: Data, role: 
     if role is None and shape == "context":
         return _of_contexts(splits, split, tokenizer, data, chosen)
     if role is None and shape == "pair":
-        both = [splits.texts(split, part).take(chosen).to_pylist() for part in ("text", "text_pair")]
-        return Lengths(_counted(tokenizer, list(zip(*both, strict=True))))
-    return Lengths(_counted(tokenizer, [text or "" for text in read.take(chosen).to_pylist()]))
+        return Lengths(
+            _kept(
+                splits, tokenizer, [columns.picked(splits.texts(split, part), chosen) for part in ("text", "text_pair")]
+            )
+        )
+    return Lengths(_kept(splits, tokenizer, [pc.fill_null(columns.picked(read, chosen), "")]))
+
+
+def _kept(splits: Splits, tokenizer: Tokenizer, texts: Sequence[pa.ChunkedArray]) -> Ids:
+    """How many tokens each row of one text or two has, found in the splits' cache where it was counted before."""
+
+    def make() -> Iterator[Arrays]:
+        listed = [column.to_pylist() for column in texts]
+        yield {"tokens": _counted(tokenizer, listed[0] if len(listed) == 1 else list(zip(*listed, strict=True)))}
+
+    if splits.cache is None or len(texts[0]) < _MANY:
+        return token_cache.joined(make())["tokens"]
+    key = token_cache.key_of(texts, "lengths", token_cache.tokenizer_digest(tokenizer))
+    about = {"holds": "lengths", "data": str(splits.origins["train"]), "rows": len(texts[0])}
+    return splits.cache.arrays(key, about, make)["tokens"]
 
 
 def _code_points(texts: Any) -> Any:
-    import pyarrow.compute as pc
-
     return pc.fill_null(pc.utf8_length(texts), 0)
 
 
 def _encoded(tokenizer: Tokenizer, inputs: Sequence[Any], **options: Any) -> list[Encoding]:
     found: list[Encoding] = []
     for start in range(0, len(inputs), _AT_ONCE):
-        found += tokenizer.encode_batch(list(inputs[start : start + _AT_ONCE]), **options)
+        with on_all_cores():
+            found += tokenizer.encode_batch(list(inputs[start : start + _AT_ONCE]), **options)
     return found
 
 

@@ -2,51 +2,65 @@
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from collections.abc import Iterator
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from workbench.data import answers, faults, labels, oddities, shapes, tagged, tags
+from workbench.data import answers, faults, kept_tables, labels, shapes, tagged, tags, token_cache
 from workbench.data.lines import are_lines
 from workbench.data.splits import Splits
+from workbench.data.text_facts import TextFacts
 from workbench.errors import DataError
 from workbench.recipe import Data
+
+_ROWS: Final = 8192  # that are read at once
+_MANY: Final = 20_000  # rows, from which on it takes long
 
 
 def describe(splits: Splits, counts: dict[str, dict[str, int]] | None = None) -> dict[str, dict[str, Any]]:
     """For each split its `rows`, `dropped`, `labels`, `characters`, `empty`, `odd`, `repeated`, `at_odds`, `shared`.
 
-    `labels` is `counts` of that split, where given; `characters` are the figures of `lengths`; `empty` texts hold
-    white space only; `odd` counts texts by what is odd about them; `repeated` rows have a text that came before in
-    the split, and of `at_odds` texts there are rows with unlike labels (None without labels); `shared` says how many
-    rows have a text that is in train, and in validation too, by split. Lines of a text repeat by nature: of them
-    neither is counted.
+    `labels` is `counts` of that split, where given; `characters` are `median`, `p95`, `max` and `total`; `empty`
+    texts hold white space only; `odd` counts texts by what is odd about them; `repeated` rows have a text that came
+    before in the split, and of `at_odds` texts there are rows with unlike labels (None without labels); `shared` says
+    how many rows have a text that is in train, and in validation too, by split. Lines of a text repeat by nature: of
+    them neither is counted.
     """
     described: dict[str, dict[str, Any]] = {}
-    texts = {name: splits.texts(name) for name in splits.tables()}
+    texts = {name: TextFacts.of(_read(splits, name)) for name in splits.tables()}
+    pa.default_memory_pool().release_unused()
     for name, table in splits.tables().items():
         lines = are_lines(table)
         described[name] = {
             "rows": table.num_rows,
             "dropped": splits.dropped[name],
             **({"labels": counts[name]} if counts else {}),
-            "characters": lengths(texts[name]),
-            "empty": empty(texts[name]),
-            "odd": oddities.odd(texts[name]),
-            "repeated": None if lines else repeated(texts[name]),
+            "characters": texts[name].spread(),
+            "empty": texts[name].empty,
+            "odd": texts[name].odd(),
+            "repeated": None if lines else texts[name].repeated(),
             "at_odds": None if lines else at_odds(splits, name, texts[name]),
             "shared": None if lines else _shared_with(name, texts),
         }
     return described
 
 
-def _shared_with(name: str, texts: dict[str, pa.ChunkedArray]) -> dict[str, int]:
+def _read(splits: Splits, split: str) -> Iterator[pa.ChunkedArray]:
+    """What is read of the rows, some thousands at a time."""
+    table, where = splits.tables()[split], str(splits.origins[split])
+    for start in range(0, table.num_rows, _ROWS):
+        yield shapes.reading(splits.columns, table.slice(start, _ROWS), where)
+
+
+def _shared_with(name: str, texts: dict[str, TextFacts]) -> dict[str, int]:
     """Of the splits before it, those that hold texts of split `name`, and how many of its rows those are."""
     others = [other for other in ("train", "validation") if other in texts]
     before = others[: others.index(name)] if name in others else others
-    found = {other: shared(texts[name], texts[other]) for other in before}
+    found = {other: texts[name].shared(texts[other]) for other in before}
     return {other: count for other, count in found.items() if count}
 
 
@@ -93,41 +107,32 @@ def _lone(described: dict[str, dict[str, Any]]) -> list[str]:
     return said
 
 
-def lengths(texts: pa.ChunkedArray) -> dict[str, int]:
-    """`median`, `p95`, `max` and `total` of the texts' characters (code points)."""
-    counted = np.asarray(pc.fill_null(pc.utf8_length(texts), 0), dtype=np.int64)
-    if not len(counted):
-        return {"median": 0, "p95": 0, "max": 0, "total": 0}
-    median, p95 = np.percentile(counted, (50, 95))
-    return {"median": round(median), "p95": round(p95), "max": int(counted.max()), "total": int(counted.sum())}
-
-
 def empty(texts: pa.ChunkedArray) -> int:
     """How many texts hold nothing but white space, or are missing."""
-    filled = pc.sum(pc.fill_null(pc.match_substring_regex(texts, r"\S"), False)).as_py() or 0
-    return len(texts) - int(filled)
+    return TextFacts.of([texts]).empty
 
 
 def repeated(texts: pa.ChunkedArray) -> int:
     """How many rows have the very text of a row before them."""
-    return len(texts) - int(pc.count_distinct(texts, mode="all").as_py() or 0)
+    return TextFacts.of([texts]).repeated()
 
 
 def shared(texts: pa.ChunkedArray, others: pa.ChunkedArray) -> int:
     """How many of `texts` are, to the letter, among `others`."""
-    return int(pc.sum(pc.is_in(texts, value_set=pc.unique(others))).as_py() or 0)
+    return TextFacts.of([texts]).shared(TextFacts.of([others]))
 
 
-def at_odds(splits: Splits, split: str, texts: pa.ChunkedArray) -> int | None:
+def at_odds(splits: Splits, split: str, texts: TextFacts) -> int | None:
     """How many texts occur with more than one label; None where rows have no single label."""
     if splits.label is None or len(splits.columns.named["label"]) > 1:
         return None
     column = splits.tables()[split].column(splits.label)
     if pa.types.is_nested(column.type) or pa.types.is_floating(column.type):
         return None
-    pairs = pa.table({"text": texts, "label": pc.cast(column, pa.string())})
-    grouped = pairs.group_by("text").aggregate([("label", "count_distinct")])
-    return int(pc.sum(pc.greater(grouped.column("label_count_distinct"), 1)).as_py() or 0)
+    if pa.types.is_dictionary(column.type):
+        column = pc.cast(column, column.type.value_type)
+    codes = pc.index_in(column, value_set=pc.drop_null(pc.unique(column)))
+    return texts.at_odds(np.asarray(pc.fill_null(codes, -1), np.int64))
 
 
 def golds(splits: Splits, data: Data) -> dict[str, dict[str, int]]:
@@ -180,8 +185,36 @@ def whole(splits: Splits, data: Data) -> dict[str, Any]:
 
     `{"splits": as described, "columns": {role: column}, "unread": columns that nothing is taken from, "notes"}`.
 
-    Raises DataError where the labels cannot be used.
+    Of many rows it is kept in the splits' cache. Raises DataError where the labels cannot be used.
     """
+    if splits.cache is None or splits.train.num_rows < _MANY:
+        return _made(splits, data)
+    read = {name for named in splits.columns.named.values() for name in named}
+    tables = {
+        name: table.select([one for one in table.column_names if one in read])
+        for name, table in splits.tables().items()
+    }
+    key = token_cache.key_of(
+        [],
+        "report",
+        {name: kept_tables.digest(table) for name, table in tables.items()},
+        [
+            str(splits.train.schema),
+            repr(splits.columns),
+            {name: str(origin) for name, origin in splits.origins.items()},
+        ],
+        [splits.dropped, splits.notes, data.model_dump(mode="json")],
+    )
+
+    def make() -> Iterator[token_cache.Arrays]:
+        yield {"json": np.frombuffer(json.dumps(_made(splits, data)).encode(), np.uint8)}
+
+    about = {"holds": "report", "data": str(splits.origins["train"]), "rows": splits.train.num_rows}
+    found: dict[str, Any] = json.loads(splits.cache.arrays(key, about, make)["json"].tobytes())
+    return found
+
+
+def _made(splits: Splits, data: Data) -> dict[str, Any]:
     counts = golds(splits, data)
     facts = describe(splits, counts)
     roles = [role.name for role in splits.columns.shape.roles]

@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from workbench.data import builtin, columnar, directories, faults, formats, hubdata, notes, objects, raw
+from workbench.data import builtin, columnar, directories, faults, formats, hubdata, kept_tables, notes, objects, raw
 from workbench.data.formats import Format
+from workbench.data.token_cache import TokenCache
 from workbench.errors import DataError
 from workbench.nearest import nearest
 from workbench.paths import expanded
@@ -40,14 +41,17 @@ class Part:
     _notes: list[str] = field(default_factory=list, repr=False)
     _lines: dict[Path, npt.NDArray[np.int64]] = field(default_factory=dict, repr=False)
 
-    def table(self) -> pa.Table:
-        """Every row. Raises DataError."""
+    def table(self, cache: TokenCache | None = None) -> pa.Table:
+        """Every row, those of large files by way of the cache. Raises DataError."""
         if self._table is None:
-            tables = self.read()
+            tables = self.read() if self.format is None else self._of_files(self.format, cache)
             self._rows = [table.num_rows for table in tables]
             self._notes = [note for table in tables for note in notes.of(table)]
             self._table = joined(tables, self.files)
         return self._table
+
+    def _of_files(self, format: Format, cache: TokenCache | None) -> list[pa.Table]:
+        return [kept_tables.kept(path, format.name, format.read, cache) for path in self.files]
 
     @property
     def notes(self) -> list[str]:

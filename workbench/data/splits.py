@@ -14,8 +14,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from workbench.data import columns, shapes, slices, sources
+from workbench.data import columns, kept_tables, shapes, slices, sources
 from workbench.data.lines import are_lines
+from workbench.data.token_cache import TokenCache
 from workbench.errors import DataError
 from workbench.recipe import Data, Recipe
 
@@ -40,7 +41,7 @@ class Origin:
 
 @dataclass(frozen=True)
 class Splits:
-    """The rows of a recipe, and which of their columns is what."""
+    """The rows of a recipe, and which of their columns is what. `cache` keeps the tokens that are made of them."""
 
     train: pa.Table
     validation: pa.Table | None
@@ -49,6 +50,7 @@ class Splits:
     origins: dict[str, Origin]
     dropped: dict[str, int]
     notes: list[str] = field(default_factory=list)
+    cache: TokenCache | None = None
 
     def tables(self) -> dict[str, pa.Table]:
         """Those there are, by name, train first."""
@@ -86,12 +88,13 @@ class Splits:
         return self.tables()[split].column(self.columns.of(role))
 
 
-def load(recipe: Recipe, search: Sequence[Path]) -> Splits:
+def load(recipe: Recipe, search: Sequence[Path], cache: TokenCache | None = None) -> Splits:
     """Read, shuffle, slice, clean and divide, in this order; then take the subset of train.
 
     Shuffling is `numpy.random.default_rng(seed).permutation(rows)`, the same rows as `datasets`' `shuffle(seed)`.
     Rows without what the task needs of them (`Role.filled`) are dropped and counted. Lines of a text file
-    are kept, empty ones too, and are held out and sampled in one piece. Raises DataError.
+    are kept, empty ones too, and are held out and sampled in one piece. Large files that were read before come from
+    `cache`, which the splits keep. Raises DataError.
     """
     data, notes = recipe.data, list[str]()
     evaluated = recipe.evaluate.every != "never"
@@ -99,7 +102,7 @@ def load(recipe: Recipe, search: Sequence[Path]) -> Splits:
     tables: dict[str, pa.Table] = {}
     origins: dict[str, Origin] = {}
     for name, spec in _wanted(data, source, evaluated, notes).items():
-        tables[name], origins[name] = _read(spec, f"data.{name}", data, source, search, notes)
+        tables[name], origins[name] = _read(spec, f"data.{name}", data, source, search, notes, cache)
     asked = [column for columns_of in shapes.named(data).values() for column in columns_of]
     tables = {name: columns.unfolded(table, asked) for name, table in tables.items()}
     chosen = shapes.find(recipe, tables["train"], str(origins["train"]))
@@ -107,16 +110,16 @@ def load(recipe: Recipe, search: Sequence[Path]) -> Splits:
     dropped: dict[str, int] = {}
     for name in tables:
         shapes.check(chosen, tables[name], str(origins[name]))
-        tables[name], dropped[name] = _cleaned(tables[name], chosen, f"data.{name}", str(origins[name]), notes)
+        tables[name], dropped[name] = _cleaned(tables[name], chosen, f"data.{name}", str(origins[name]), notes, cache)
     if "validation" not in tables and (data.holdout is not None or evaluated):
         share = DEFAULT_HOLDOUT if data.holdout is None else data.holdout
         tables["train"], tables["validation"] = hold_out(
-            tables["train"], share, data.holdout_seed, chosen.lone("label"), notes
+            tables["train"], share, data.holdout_seed, chosen.lone("label"), notes, cache
         )
         origins["validation"], dropped["validation"] = origins["train"], 0
-    tables["train"] = _subset(tables["train"], data, notes)
+    tables["train"] = _subset(tables["train"], data, notes, cache)
     validation, test = tables.get("validation"), tables.get("test")
-    return Splits(tables["train"], validation, test, chosen, origins, dropped, notes)
+    return Splits(tables["train"], validation, test, chosen, origins, dropped, notes, cache)
 
 
 def _wanted(data: Data, source: sources.Source | None, evaluated: bool, notes: list[str]) -> dict[str, str]:
@@ -137,19 +140,25 @@ def _validation_of(source: sources.Source | None, train: str) -> str | None:
 
 
 def _read(
-    spec: str, where: str, data: Data, source: sources.Source | None, search: Sequence[Path], notes: list[str]
+    spec: str,
+    where: str,
+    data: Data,
+    source: sources.Source | None,
+    search: Sequence[Path],
+    notes: list[str],
+    cache: TokenCache | None,
 ) -> tuple[pa.Table, Origin]:
     part = slices.parse(spec, where)
     origin = _origin(part.name, where, data.format, source, search)
-    table = origin.source.table(origin.split)
+    table = origin.source.part(origin.split).table(cache)
     notes += [note for note in origin.source.part(origin.split).notes if note not in notes]
     if columns.ROW in table.column_names:
         table = table.drop_columns([columns.ROW])
     metadata = table.schema.metadata
-    table = table.append_column(columns.ROW, pa.array(np.arange(table.num_rows, dtype=np.int64)))
+    table = table.append_column(columns.ROW, columns.numbers(np.arange(table.num_rows)))
     table = table.replace_schema_metadata(metadata)
     if data.shuffle_seed is not None:
-        table = table.take(pa.array(np.random.default_rng(data.shuffle_seed).permutation(table.num_rows)))
+        table = kept_tables.rows(table, np.random.default_rng(data.shuffle_seed).permutation(table.num_rows), cache)
         if are_lines(table):
             notes.append(f"{where}: data.shuffle_seed mixes the lines of a text, which are then read out of order")
     start, stop, said = part.bounds(table.num_rows)
@@ -179,13 +188,20 @@ def _origin(name: str, where: str, wanted: str | None, source: sources.Source | 
 
 
 def _cleaned(
-    table: pa.Table, chosen: shapes.Columns, where: str, origin: str, notes: list[str]
+    table: pa.Table,
+    chosen: shapes.Columns,
+    where: str,
+    origin: str,
+    notes: list[str],
+    cache: TokenCache | None,
 ) -> tuple[pa.Table, int]:
     if are_lines(table) and chosen.of("label") is None:
         return table, 0
     filled = chosen.filled()
     needed = [name for named in filled.values() for name in named]
-    kept = table.filter(columns.usable(table, needed, chosen.nothing()))
+    usable = columns.usable(table, needed, chosen.nothing())
+    whole = pc.all(usable).as_py()
+    kept = table if whole else kept_tables.rows(table, np.flatnonzero(usable.to_numpy()), cache)
     dropped = table.num_rows - kept.num_rows
     if not kept.num_rows:
         raise DataError(f"every row has an empty {' or '.join(filled)}", where=origin)
@@ -195,7 +211,12 @@ def _cleaned(
 
 
 def hold_out(
-    table: pa.Table, share: float | int, seed: int, label: str | None, notes: list[str]
+    table: pa.Table,
+    share: float | int,
+    seed: int,
+    label: str | None,
+    notes: list[str],
+    cache: TokenCache | None = None,
 ) -> tuple[pa.Table, pa.Table]:
     """Train and validation rows out of one table: a share (0 to 1) or a number of rows for validation.
 
@@ -218,7 +239,8 @@ def hold_out(
     notes.append(f"validation: {len(chosen):,} of {rows:,} rows held out of train{how}")
     mask = np.zeros(rows, dtype=bool)
     mask[chosen] = True
-    return table.filter(pa.array(~mask)), table.filter(pa.array(mask))
+    left, right = (kept_tables.rows(table, np.flatnonzero(side), cache) for side in (~mask, mask))
+    return left, right
 
 
 def _chosen(table: pa.Table, wanted: int, generator: np.random.Generator, label: str | None) -> tuple[_Indices, str]:
@@ -266,7 +288,7 @@ def _quota(sizes: _Indices, wanted: int) -> _Indices:
     return capped
 
 
-def _subset(table: pa.Table, data: Data, notes: list[str]) -> pa.Table:
+def _subset(table: pa.Table, data: Data, notes: list[str], cache: TokenCache | None) -> pa.Table:
     if data.subset is None:
         return table
     wanted, rows = data.subset.rows, table.num_rows
@@ -279,4 +301,4 @@ def _subset(table: pa.Table, data: Data, notes: list[str]) -> pa.Table:
         notes.append(f"data.subset: lines {start + 1} to {start + wanted} of {rows}, in one piece")
         return table.slice(start, wanted)
     notes.append(f"data.subset: {wanted:,} of {rows:,} rows")
-    return table.take(pa.array(generator.permutation(rows)[:wanted]))
+    return kept_tables.rows(table, generator.permutation(rows)[:wanted], cache)

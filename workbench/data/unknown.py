@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pyarrow as pa
 
-from workbench.data import faults
+from workbench.data import columns, faults, token_cache
 from workbench.data.splits import Splits
+from workbench.data.token_cache import Arrays
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -64,13 +66,28 @@ def notes(splits: Splits, tokenizer: Tokenizer) -> list[str]:
     columns = {"text": splits.texts("train")}
     if splits.columns.of("target") is not None:
         columns["target"] = splits.texts("train", "target")
-    found = {role: of(_sample(texts), tokenizer) for role, texts in columns.items()}
+    found = {role: _kept(splits, _sample(texts), tokenizer) for role, texts in columns.items()}
     return [_sentence(role, said) for role, said in found.items() if said and said.share >= _WORTH_SAYING]
+
+
+def _kept(splits: Splits, texts: list[str], tokenizer: Tokenizer) -> Unknown | None:
+    """The same, found in the splits' cache where these texts were looked at before."""
+    if splits.cache is None or len(texts) < _ROWS:
+        return of(texts, tokenizer)
+
+    def make() -> Iterator[Arrays]:
+        found = of(texts, tokenizer)
+        yield {"json": np.frombuffer(json.dumps(found and asdict(found)).encode(), np.uint8)}
+
+    key = token_cache.key_of([pa.array(texts, pa.string())], "unknown", token_cache.tokenizer_digest(tokenizer))
+    about = {"holds": "unknown tokens", "data": str(splits.origins["train"]), "rows": len(texts)}
+    told = json.loads(splits.cache.arrays(key, about, make)["json"].tobytes())
+    return told and Unknown(told["tokens"], told["unknown"], tuple(told["common"]))
 
 
 def _sample(texts: pa.ChunkedArray) -> list[str]:
     places = np.unique(np.linspace(0, max(len(texts) - 1, 0), min(len(texts), _ROWS)).astype(np.int64))
-    return [(text or "")[:_CHARACTERS] for text in texts.take(pa.array(places)).to_pylist()]
+    return [(text or "")[:_CHARACTERS] for text in columns.picked(texts, places).to_pylist()]
 
 
 def _sentence(role: str, found: Unknown) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
+from workbench.data.word_ids import pieces
+
 if TYPE_CHECKING:
     from workbench.data.splits import Splits
 
@@ -15,7 +17,8 @@ def texts(splits: Splits, split: str) -> Iterator[str]:
     """The documents of a split, those of lines in pieces that join to the text."""
     column = splits.texts(split)
     if not of_lines(splits, split):
-        yield from (text for text in column.to_pylist() if text)
+        for (part,) in pieces(column):
+            yield from (text for text in part.to_pylist() if text)
         return
     for start in range(0, len(column), _LINES):
         lines = column[start : start + _LINES].to_pylist()

@@ -7,6 +7,7 @@ of blocks along the diagonal.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,13 +15,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.tasks import documents
-from workbench.tasks.encoding import Frame, encode
+from workbench.tasks.encoding import Frame, alone, assembled
+from workbench.tasks.kept_tokens import kept_arrays
 from workbench.tasks.rows import TokenRows
 
 if TYPE_CHECKING:
     from workbench.data.splits import Splits
+    from workbench.data.token_cache import Arrays
 
 _NO_LIMIT: Final = 1 << 62
+# From so many rows, or bytes of them, on it pays to remember their words.
+_FEW: Final = 2000
+_SMALL: Final = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -34,20 +40,39 @@ class Stream:
 
 def stream(splits: Splits, split: str, tokenizer: Any) -> Stream:
     """The tokens of a split, the end token after each document; before it the start token, where tokenizers add one."""
-    begin, end = begins(tokenizer), ends(tokenizer)
+    found = kept_arrays(
+        splits,
+        split,
+        tokenizer,
+        {"task": "causal-lm", "begins": begins(tokenizer), "ends": ends(tokenizer), "sep": tokenizer.sep_token_id},
+        lambda: _stream(splits, split, tokenizer),
+    )
+    return Stream(found["ids"], found["starts"], int(found["size"].sum()))
+
+
+def _stream(splits: Splits, split: str, tokenizer: Any) -> Iterator[Arrays]:
+    begin, end = (np.asarray(ids, np.int32) for ids in (begins(tokenizer), ends(tokenizer)))
     whole = documents.of_lines(splits, split)
-    parts: list[NDArray[np.int32]] = [np.asarray(begin if whole else [], np.int32)]
-    starts, size, length = [0] if whole else [], 0, len(parts[0])
-    for texts in documents.grouped(documents.texts(splits, split)):
-        size += sum(len(piece.encode("utf-8", "replace")) for piece in texts)
-        rows, _ = encode(Plain(tokenizer), texts, _NO_LIMIT)
-        for row in rows:
-            parts.append(np.asarray(row if whole else [*begin, *row, *end], dtype=np.int32))
-            starts += [] if whole else [length]
-            length += len(parts[-1])
+    table = splits.tables()[split]
+    reader = alone(Plain(tokenizer), _NO_LIMIT, many=table.num_rows > _FEW or table.nbytes > _SMALL)
+    length = 0
     if whole:
-        parts.append(np.asarray(end, np.int32))
-    return Stream(np.concatenate(parts), np.asarray(starts, np.int64), size)
+        length = len(begin)
+        yield {"ids": begin, "starts": np.zeros(1, np.int64), "size": np.zeros(1, np.int64)}
+    else:
+        yield {"ids": begin[:0], "starts": np.zeros(0, np.int64), "size": np.zeros(1, np.int64)}
+    for texts in documents.grouped(documents.texts(splits, split)):
+        yield {"size": np.array([sum(len(piece.encode("utf-8", "replace")) for piece in texts)])}
+        for part in reader.read(texts):
+            if whole:
+                yield {"ids": part.ids}
+                continue
+            ids, lengths = assembled([begin, (part.ids, part.bounds[:-1], part.lengths), end])
+            bounds = length + np.cumsum(lengths)
+            yield {"ids": ids, "starts": bounds - lengths}
+            length = int(bounds[-1])
+    if whole:
+        yield {"ids": end}
 
 
 def begins(tokenizer: Any) -> list[int]:
@@ -68,6 +93,10 @@ class Plain:
 
     def __call__(self, texts: list[str], **options: Any) -> Any:
         return self._tokenizer(texts, add_special_tokens=False, **options)
+
+    @property
+    def backend_tokenizer(self) -> Any:
+        return getattr(self._tokenizer, "backend_tokenizer", None)
 
 
 def pack(

@@ -100,9 +100,9 @@ class TokenRows:
 
     def digest(self) -> str:
         """16 hex digits, equal where every token and label is."""
-        hashed = hashlib.sha256(self.bounds.tobytes())
+        hashed = hashlib.sha256(np.ascontiguousarray(self.bounds).data)
         for values in (self.ids, self.labels, self.tags, self.segments, self.positions):
-            hashed.update(b"" if values is None else values.tobytes())
+            hashed.update(b"" if values is None or not values.size else np.ascontiguousarray(values).data)
         hashed.update(b"" if self.targets is None else self.targets.digest().encode())
         return hashed.hexdigest()[:16]
 

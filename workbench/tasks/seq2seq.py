@@ -19,6 +19,7 @@ from workbench.errors import BadInput, ModelError
 from workbench.recipe import Data, Evaluate, Generate, Recipe
 from workbench.tasks import Asked, Judge, Loss, Prepared, field_of, generation, languages, searching, weights
 from workbench.tasks.card import recipe_of
+from workbench.tasks.kept_tokens import KeptTokens, kept
 from workbench.tasks.length_batches import LengthBatches, Places
 from workbench.tasks.rows import IGNORED, Batch, Collator, Padding, TokenRows
 from workbench.tasks.shifting import Shift, ShiftedPadding
@@ -73,21 +74,44 @@ class Seq2Seq:
         self._sides = sides = sides_of(tokenizer, data, None if self._relative else longest)
         ready, counts = {}, {}
         for name, table in splits.tables().items():
-            sources, cut = sides.sources(splits.texts(name, "text"))
-            targets, cut_targets = sides.targets(splits.texts(name, "target"))
-            written = TokenRows.pack(targets)
-            ready[name] = TokenRows.pack(sources, np.asarray(table.column("__row__")), targets=written)
+            sources, targets = self._read(splits, name, sides)
+            written = TokenRows(targets.ids, targets.bounds, np.arange(table.num_rows))
+            rows = np.asarray(table.column("__row__"))
+            ready[name] = TokenRows(sources.ids, sources.bounds, rows, targets=written)
             counts[name] = {
-                "rows": len(sources),
+                "rows": table.num_rows,
                 "dropped": splits.dropped.get(name, 0),
-                "truncated": cut,
-                "truncated_targets": cut_targets,
+                "truncated": sources.cut,
+                "truncated_targets": targets.cut,
                 "tokens": ready[name].tokens,
                 "target_tokens": written.tokens,
             }
             notes += _cut_notes(name, counts[name], sides)
         self._shown = self._to_show(splits)
         return Prepared(ready, [], sides.longest_source, counts, notes)
+
+    def _read(self, splits: Splits, name: str, sides: Sides) -> tuple[KeptTokens, KeptTokens]:
+        """Sources and targets of a split."""
+        data = self.recipe.data
+        usual = {"task": self.name, "languages": [data.source_language, data.target_language]}
+        return (
+            kept(
+                splits,
+                name,
+                ("text",),
+                sides.tokenizer,
+                usual | {"side": "sources", "prefix": sides.prefix, "max_length": sides.longest_source},
+                lambda: sides.read_sources(splits.texts(name, "text")),
+            ),
+            kept(
+                splits,
+                name,
+                ("target",),
+                sides.tokenizer,
+                usual | {"side": "targets", "max_length": sides.longest_target},
+                lambda: sides.read_targets(splits.texts(name, "target")),
+            ),
+        )
 
     def _to_show(self, splits: Splits) -> list[str]:
         """The sources that are written from through training."""

@@ -20,6 +20,8 @@ from workbench.errors import BadInput, RecipeError
 from workbench.recipe import Recipe, sense
 from workbench.recipe.sense import Problem
 from workbench.tasks import Judge, Loss, Prepared, text_losses, text_pairs, weights
+from workbench.tasks.encoding import TokenIds
+from workbench.tasks.kept_tokens import KeptTokens, kept
 from workbench.tasks.rows import Collator, Padding, TokenRows
 from workbench.tasks.text_classifier import DEFAULT_LENGTH, THRESHOLD, TextClassifier
 from workbench.tasks.text_judges import Judged, NumbersJudge, SeveralJudge, SingleJudge
@@ -114,19 +116,28 @@ class TextClassification:
     def _split(
         self, splits: Splits, name: str, tokenizer: Any, length: int, learnt: NDArray[Any]
     ) -> tuple[TokenRows, dict[str, Any]]:
-        others = splits.texts(name, "text_pair") if self._pairs else None
-        read = text_pairs.read(tokenizer, splits.texts(name, "text"), others, length, typed=self._typed)
+        read = self._read(splits, name, tokenizer, length)
         source = np.asarray(splits.tables()[name].column("__row__"))
         scale = self.learnt.scale
         values = learnt if scale is None else scale.put(learnt)
-        rows = TokenRows.pack(read.ids, source, values, segments=read.flat_segments())
+        rows = TokenRows(read.ids, read.bounds, source, values, segments=read.segments)
         counts = {
             "rows": len(rows),
             "dropped": splits.dropped.get(name, 0),
-            "truncated": read.truncated,
+            "truncated": read.cut,
             "tokens": rows.tokens,
         }
         return rows, counts
+
+    def _read(self, splits: Splits, name: str, tokenizer: Any, length: int) -> KeptTokens:
+        typed = self._typed
+
+        def make() -> Iterator[TokenIds]:
+            others = splits.texts(name, "text_pair") if self._pairs else None
+            return text_pairs.read(tokenizer, splits.texts(name, "text"), others, length, typed=typed)
+
+        settings = {"task": self.name, "max_length": length, "typed": typed}
+        return kept(splits, name, ("text", "text_pair") if self._pairs else ("text",), tokenizer, settings, make)
 
     def _notes(self, tokenizer: Any, names: list[str]) -> Iterator[str]:
         if self._pairs:

@@ -60,7 +60,7 @@ class TextClassifier:
         asked = [field_of(row, self.fields) for row in rows]
         others = [row[1] for row in asked] if len(self.fields) > 1 else None
         texts = [row[0] for row in asked]
-        return text_pairs.read(self._tokenizer, texts, others, self.max_length, typed=self._typed).items()
+        return text_pairs.items(text_pairs.read(self._tokenizer, texts, others, self.max_length, typed=self._typed))
 
     def answer(self, encoded: list[dict[str, Any]], top_k: int | None = None) -> list[dict[str, Any]]:
         if not encoded:

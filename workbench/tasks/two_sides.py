@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from workbench.errors import ModelError
-from workbench.tasks.encoding import encode
+from workbench.tasks.encoding import TokenIds, assembled, encoded
 
 
 @dataclass(frozen=True)
@@ -20,14 +23,27 @@ class Sides:
 
     def sources(self, texts: Any) -> tuple[list[list[int]], int]:
         """Ids of each source, and how many were cut. `texts` is a list of strings or an Arrow column of them."""
-        listed: list[str] = texts if isinstance(texts, list) else texts.to_pylist()
-        if self.prefix:
-            listed = [self.prefix + text for text in listed]
-        return _ended(_Side(self.tokenizer, "text"), listed, self.longest_source)
+        return _listed(self.read_sources(texts))
 
     def targets(self, texts: Any) -> tuple[list[list[int]], int]:
         """Likewise of targets, which some tokenizers read with another vocabulary, or mark with another language."""
+        return _listed(self.read_targets(texts))
+
+    def read_sources(self, texts: Any) -> Iterator[TokenIds]:
+        """The sources as arrays, some thousands of rows at a time."""
+        if self.prefix:
+            listed: list[str] = texts if isinstance(texts, list) else texts.to_pylist()
+            texts = [self.prefix + text for text in listed]
+        return _ended(_Side(self.tokenizer, "text"), texts, self.longest_source)
+
+    def read_targets(self, texts: Any) -> Iterator[TokenIds]:
+        """Likewise the targets."""
         return _ended(_Side(self.tokenizer, "text_target"), texts, self.longest_target)
+
+
+def _listed(read: Iterator[TokenIds]) -> tuple[list[list[int]], int]:
+    found = TokenIds.joined(list(read))
+    return [row.tolist() for row in found.rows()], found.cut
 
 
 @dataclass(frozen=True)
@@ -40,16 +56,24 @@ class _Side:
     def __call__(self, texts: list[str], **options: Any) -> Any:
         return self.tokenizer(**{self.name: texts}, **options)
 
+    @property
+    def backend_tokenizer(self) -> Any:
+        return getattr(self.tokenizer, "backend_tokenizer", None)
 
-def _ended(side: _Side, texts: Any, longest: int) -> tuple[list[list[int]], int]:
+    @property
+    def truncation_side(self) -> str:
+        return str(self.tokenizer.truncation_side)
+
+
+def _ended(side: _Side, texts: Any, longest: int) -> Iterator[TokenIds]:
     """Ids that end with the end token: without one a model learns to write, but never that it is done."""
     end = end_of(side.tokenizer)
     if ends(side, end):
-        return encode(side, texts, longest)
-    rows, cut = encode(side, texts, longest - 1)
-    for row in rows:
-        row.append(end)
-    return rows, cut
+        yield from encoded(side, texts, longest)
+        return
+    for part in encoded(side, texts, longest - 1):
+        ids, lengths = assembled([(part.ids, part.bounds[:-1], part.lengths), np.array([end], np.int32)])
+        yield TokenIds(ids, lengths, part.cut)
 
 
 def ends(side: Any, end: int) -> bool:

@@ -67,7 +67,8 @@ def measure(wanted: Recipe, search: Sequence[Path], home: Home) -> dict[str, Any
     """
     near = next(path for path in (home.path, *home.path.parents) if path.exists())
     with tempfile.TemporaryDirectory(prefix=".measure-", dir=near) as place:
-        run = RunDir(Path(place))
+        # Two levels below the home, as every run is.
+        run = RunDir(Path(place) / "run")
         session = Session(run, SilentJournal(), StopRequest(run.stop_request), attempt=2)
         ready = session.prepare(wanted, list(search), locate(wanted.model, search), None)
         return _measured(wanted, ready, Path(place), near)

@@ -20,6 +20,7 @@ from workbench import heads, models, recipe
 from workbench.config import Home
 from workbench.data import columns, labels, problem, report, splits, unknown
 from workbench.data.lines import are_lines
+from workbench.data.token_cache import TokenCache
 from workbench.errors import BadInput, RecipeError, WorkbenchError
 from workbench.nearest import nearest
 from workbench.recipe import Recipe, sense
@@ -49,7 +50,7 @@ def check(path: Path, search: Sequence[Path], overrides: Sequence[str], home: Ho
     if wanted.model.tokenizer:
         _attempt(lambda: models.locate_tokenizer(wanted.model, search), problems)
     problems += device_problems(wanted) + choices.problems(wanted)
-    loaded = _attempt(lambda: splits.load(wanted, search), problems)
+    loaded = _attempt(lambda: splits.load(wanted, search, _cache(home)), problems)
     data = _attempt(lambda: described(wanted, loaded), problems) if loaded else None
     problems += choice_problems(wanted, loaded if data else None)
     if model is not None and loaded is not None:
@@ -66,6 +67,11 @@ def check(path: Path, search: Sequence[Path], overrides: Sequence[str], home: Ho
         "data": data,
         "steps": steps(wanted, loaded, lengths.positions(wanted, model), windows=_windows(data["ledger"])),
     }
+
+
+def _cache(home: Home) -> TokenCache | None:
+    """Rows that were read before. A check makes no home."""
+    return TokenCache(home.tokens) if home.path.is_dir() else None
 
 
 def _attempt(do: Callable[[], T], problems: list[str]) -> T | None:

@@ -8,8 +8,10 @@ import os
 from pathlib import Path
 from typing import Any
 
+from workbench.config import Home
 from workbench.data import report, unknown
 from workbench.data import splits as data
+from workbench.data.token_cache import TokenCache
 from workbench.errors import BadInput, RecipeError
 from workbench.models import Located, locate
 from workbench.recipe import Recipe
@@ -62,7 +64,7 @@ class Session:
         """All that comes before the first step. Raises WorkbenchError."""
         task = task_for(recipe)
         rule_of(recipe)
-        rows = data.load(recipe, search)
+        rows = data.load(recipe, search, self._cache())
         chosen = device.choose(recipe)
         if checkpoint is not None and recipe.model.tokenizer == "bpe":
             from workbench.tasks.weights import open_tokenizer
@@ -81,6 +83,11 @@ class Session:
             self._journal.warn("new-weights", doubt)
         model, learning = methods.apply(model, recipe, new, located)
         return Ready(recipe, task, chosen, rows, tokenizer, prepared, model, learning, rule)
+
+    def _cache(self) -> TokenCache:
+        """Where tokens are kept for the next run: in the home that the run is of."""
+        root = Home(self._run.path.parent.parent).tokens
+        return TokenCache(root, warn=lambda why: self._journal.warn("tokens-not-kept", why))
 
     def _say_data(
         self, recipe: Recipe, rows: data.Splits, located: Located, tokenizer: Any, prepared: Prepared
