@@ -18,7 +18,7 @@ from workbench.errors import DataError
 @pytest.fixture(autouse=True)
 def small_is_large(monkeypatch):
     monkeypatch.setattr(kept_tables, "_LARGE", 0)
-    monkeypatch.setattr(report, "_MANY", 0)
+    monkeypatch.setattr(data, "_WORTH", 0)
 
 
 @pytest.fixture

@@ -28,6 +28,11 @@ holdout = 0.25
 """
 
 
+@pytest.fixture(autouse=True)
+def all_is_worth_keeping(monkeypatch):
+    monkeypatch.setattr(data, "_WORTH", 0)
+
+
 @pytest.fixture
 def place(tmp_path):
     write(tmp_path, [f"the film number {row} was good" + " and long" * (row % 9) for row in range(40)])
@@ -125,3 +130,9 @@ def test_blocks_and_both_sides_are_kept_too_and_the_words_change_nothing(tmp_pat
     assert plain.counts == first.counts == again.counts
     assert plain.notes == first.notes == again.notes
     assert {kept.about["task"] for kept in cache.kept()} == {task}
+
+
+def test_what_is_made_in_no_time_is_not_kept(place, monkeypatch):
+    monkeypatch.setattr(data, "_WORTH", 1_000_000)
+    _, cache = prepare(place)
+    assert not cache.root.exists()

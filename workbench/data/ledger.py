@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 SAMPLE: Final = 4000
 _CHARACTERS: Final = 8_000_000  # of a sample: more would take longer than anyone waits for a check
 _AT_ONCE: Final = 256
-_MANY: Final = 1000  # rows that take long enough to be counted once
 # The part of a window that the next one shares: what token-classification and question-answering do by default.
 _OF_WORDS: Final = 4
 _OF_CONTEXTS: Final = 3
@@ -152,11 +151,12 @@ def _kept(splits: Splits, tokenizer: Tokenizer, texts: Sequence[pa.ChunkedArray]
         listed = [column.to_pylist() for column in texts]
         yield {"tokens": _counted(tokenizer, listed[0] if len(listed) == 1 else list(zip(*listed, strict=True)))}
 
-    if splits.cache is None or len(texts[0]) < _MANY:
+    cache = splits.keeping("train")
+    if cache is None:
         return token_cache.joined(make())["tokens"]
     key = token_cache.key_of(texts, "lengths", token_cache.tokenizer_digest(tokenizer))
     about = {"holds": "lengths", "data": str(splits.origins["train"]), "rows": len(texts[0])}
-    return splits.cache.arrays(key, about, make)["tokens"]
+    return cache.arrays(key, about, make)["tokens"]
 
 
 def _code_points(texts: Any) -> Any:

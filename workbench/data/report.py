@@ -18,7 +18,6 @@ from workbench.errors import DataError
 from workbench.recipe import Data
 
 _ROWS: Final = 8192  # that are read at once
-_MANY: Final = 20_000  # rows, from which on it takes long
 
 
 def describe(splits: Splits, counts: dict[str, dict[str, int]] | None = None) -> dict[str, dict[str, Any]]:
@@ -187,7 +186,8 @@ def whole(splits: Splits, data: Data) -> dict[str, Any]:
 
     Of many rows it is kept in the splits' cache. Raises DataError where the labels cannot be used.
     """
-    if splits.cache is None or splits.train.num_rows < _MANY:
+    cache = splits.keeping("train")
+    if cache is None:
         return _made(splits, data)
     read = {name for named in splits.columns.named.values() for name in named}
     tables = {
@@ -210,7 +210,7 @@ def whole(splits: Splits, data: Data) -> dict[str, Any]:
         yield {"json": np.frombuffer(json.dumps(_made(splits, data)).encode(), np.uint8)}
 
     about = {"holds": "report", "data": str(splits.origins["train"]), "rows": splits.train.num_rows}
-    found: dict[str, Any] = json.loads(splits.cache.arrays(key, about, make)["json"].tobytes())
+    found: dict[str, Any] = json.loads(cache.arrays(key, about, make)["json"].tobytes())
     return found
 
 

@@ -21,6 +21,7 @@ from workbench.errors import DataError
 from workbench.recipe import Data, Recipe
 
 DEFAULT_HOLDOUT = 0.1
+_WORTH = 1_000_000  # bytes of rows
 _Indices = np.ndarray[tuple[int], np.dtype[np.int64]]
 
 
@@ -56,6 +57,10 @@ class Splits:
         """Those there are, by name, train first."""
         named = {"train": self.train, "validation": self.validation, "test": self.test}
         return {name: table for name, table in named.items() if table is not None}
+
+    def keeping(self, split: str) -> TokenCache | None:
+        """The cache, where a split is so large that what is made of it is worth a file."""
+        return self.cache if self.tables()[split].nbytes >= _WORTH else None
 
     def place(self, split: str, position: int) -> str:
         """Where the row at `position` of one of our tables stands in the user's files."""

@@ -72,7 +72,8 @@ def notes(splits: Splits, tokenizer: Tokenizer) -> list[str]:
 
 def _kept(splits: Splits, texts: list[str], tokenizer: Tokenizer) -> Unknown | None:
     """The same, found in the splits' cache where these texts were looked at before."""
-    if splits.cache is None or len(texts) < _ROWS:
+    cache = splits.keeping("train")
+    if cache is None:
         return of(texts, tokenizer)
 
     def make() -> Iterator[Arrays]:
@@ -81,7 +82,7 @@ def _kept(splits: Splits, texts: list[str], tokenizer: Tokenizer) -> Unknown | N
 
     key = token_cache.key_of([pa.array(texts, pa.string())], "unknown", token_cache.tokenizer_digest(tokenizer))
     about = {"holds": "unknown tokens", "data": str(splits.origins["train"]), "rows": len(texts)}
-    told = json.loads(splits.cache.arrays(key, about, make)["json"].tobytes())
+    told = json.loads(cache.arrays(key, about, make)["json"].tobytes())
     return told and Unknown(told["tokens"], told["unknown"], tuple(told["common"]))
 
 

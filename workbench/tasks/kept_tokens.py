@@ -56,15 +56,16 @@ def kept_arrays(
     roles: Sequence[str] = (),
 ) -> Arrays:
     """The same of any arrays; of all that is read of a row, where no roles are named."""
-    said = None if splits.cache is None else _digest(tokenizer)
-    if splits.cache is None or said is None:
+    cache = splits.keeping(split)
+    said = None if cache is None else _digest(tokenizer)
+    if cache is None or said is None:
         return token_cache.joined(make())
     texts = [splits.texts(split, role) for role in roles] if roles else [splits.texts(split)]
     lines = are_lines(splits.tables()[split])
     key = token_cache.key_of(texts, list(roles), said, settings, lines)
     rows = splits.tables()[split].num_rows
     about = {"data": str(splits.origins[split]), "split": split, "rows": rows, **settings}
-    return splits.cache.arrays(key, about, make)
+    return cache.arrays(key, about, make)
 
 
 def _arrays(read: Iterator[TokenIds]) -> Iterator[Arrays]:
