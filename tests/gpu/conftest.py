@@ -25,7 +25,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-import small_tasks
+import gpu_tasks
 import torch
 from gpu_runs import ON_CARD, WHOLE, Runs
 
@@ -40,7 +40,7 @@ HERE = "tests/gpu/"
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """`task` is each of the six on a card; in the rehearsal one of each kind of model."""
     if "task" in metafunc.fixturenames:
-        tasks = small_tasks.TASKS if WHOLE else ("text-classification", "causal-lm", "seq2seq")
+        tasks = gpu_tasks.TASKS if WHOLE else ("text-classification", "causal-lm", "seq2seq")
         metafunc.parametrize("task", tasks)
 
 
@@ -63,7 +63,7 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return small_tasks.write(tmp_path_factory.mktemp("rows"))
+    return gpu_tasks.write(tmp_path_factory.mktemp("rows"))
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import small_tasks
+import gpu_tasks
 import torch
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
@@ -62,7 +62,7 @@ class Runs:
 
     def make(self, task: str, *overrides: str, text: str | None = None) -> RunDir:
         changes = [f"launch.device={DEVICE}", *overrides]
-        return create(self.home, text or small_tasks.recipe(task), overrides=changes, search=[self.rows])
+        return create(self.home, text or gpu_tasks.recipe(task), overrides=changes, search=[self.rows])
 
     def train(self, run: RunDir, *, stop_after: int | None = None) -> str:
         """One attempt in this process, stopped after so many of its steps. Returns the state it ended in."""

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import gpu_tasks
 import pytest
-import small_tasks
 import torch
 from gpu_runs import ON_CARD, evaluated, give_back, losses, warned
 
@@ -78,8 +78,8 @@ def memory(monkeypatch: pytest.MonkeyPatch) -> Card | Pretended:
 @pytest.fixture
 def whole_and_short(runs, rows, memory, record_property):
     """A run with all the memory it wants, and one with too little."""
-    small_tasks.long_texts(rows, rows=ROWS, shortest=SIZE["length"] // 8, longest=SIZE["length"])
-    text = small_tasks.recipe_for_long_texts(**SIZE)
+    gpu_tasks.long_texts(rows, rows=ROWS, shortest=SIZE["length"] // 8, longest=SIZE["length"])
+    text = gpu_tasks.recipe_for_long_texts(**SIZE)
 
     def both(*overrides, graphs):
         # What CUDA graphs hold comes on top: the limit is a share of what the run needs without any.

@@ -9,8 +9,8 @@ import os
 import shutil
 from pathlib import Path
 
+import gpu_tasks
 import pytest
-import small_tasks
 import torch
 from gpu_runs import ON_CARD, WHOLE, losses, of_type, weights
 
@@ -26,7 +26,7 @@ def needs(package: str) -> None:
 
 def tuned_from(run, task):
     """The recipe of a task with the model of another run in place of one from scratch."""
-    head, data = small_tasks.recipe(task).split("[model]")
+    head, data = gpu_tasks.recipe(task).split("[model]")
     return f'{head}[model]\nname = "{run.model}"\n[data]{data.partition("[data]")[2]}'
 
 
@@ -103,10 +103,10 @@ def test_optimizers_that_keep_less_learn_and_are_resumed(request, runs, optimize
     assert losses(parted) == pytest.approx(losses(whole), rel=0.02, abs=5e-3)
 
 
-@pytest.mark.parametrize("family", small_tasks.FAMILIES if WHOLE else ["gpt2"])
+@pytest.mark.parametrize("family", gpu_tasks.FAMILIES if WHOLE else ["gpt2"])
 def test_other_families_learn_in_the_precision_of_the_device(runs, family):
-    task, config = small_tasks.FAMILIES[family]
-    head, rest = small_tasks.recipe(task).split("[model]")
+    task, config = gpu_tasks.FAMILIES[family]
+    head, rest = gpu_tasks.recipe(task).split("[model]")
     rest = rest.partition("[data]")[2]
     values = json.dumps(config).replace('": ', '" = ')
     model = f'[model]\narchitecture = "{family}"\ntokenizer = "bpe"\nvocab_size = 400\nconfig = {values}\n[data]'

@@ -9,8 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import gpu_tasks
 import pytest
-import small_tasks
 import torch
 from gpu_runs import DEVICE, ON_CARD, end_of, give_back, of_type, until
 
@@ -40,7 +40,7 @@ def system(run):
 
 def test_a_run_is_watched_and_a_killed_one_says_so(runs, rows, tmp_path, record_property):
     recipe = rows / f"{tmp_path.name}.toml"
-    recipe.write_text(small_tasks.recipe("text-classification"))
+    recipe.write_text(gpu_tasks.recipe("text-classification"))
     changes = [word for change in (f"launch.device={DEVICE}", *ENDLESS) for word in ("--set", change)]
     started = json.loads(workbench(runs.home, "run", str(recipe), *changes, "--json"))
     run = RunDir(Path(started["dir"]))
@@ -60,8 +60,8 @@ def test_a_run_is_watched_and_a_killed_one_says_so(runs, rows, tmp_path, record_
 
 
 def test_a_run_out_of_memory_says_how_much_and_what_to_do(card, runs, rows, record_property):
-    small_tasks.long_texts(rows, rows=128, shortest=128, longest=160)
-    text = small_tasks.recipe_for_long_texts(width=256, layers=4, length=128)
+    gpu_tasks.long_texts(rows, rows=128, shortest=128, longest=160)
+    text = gpu_tasks.recipe_for_long_texts(width=256, layers=4, length=128)
     run = runs.make("text-classification", "train.batch_size=128", "train.oom_recovery=false", text=text)
     launch(run, trainer=[sys.executable, "-P", str(TRAINER), str(run.path), str(300 << 20)])
     end = end_of(run)
@@ -84,7 +84,7 @@ def short_table(runs, trained, tmp_path):
     larger = AutoTokenizer.from_pretrained(base)
     assert larger.add_tokens(["ained", "obod"]) == 2
     larger.save_pretrained(tmp_path / "larger")
-    head, data = small_tasks.recipe("text-classification").split("[model]")
+    head, data = gpu_tasks.recipe("text-classification").split("[model]")
     named = f'[model]\nname = "{model}"\ntokenizer = "{tmp_path / "larger"}"\n[data]'
     return runs.make("text-classification", text=head + named + data.partition("[data]")[2])
 
@@ -106,9 +106,9 @@ def test_an_index_outside_a_table_is_told_from_other_failures(runs, short_table,
 
 @pytest.mark.alone
 def test_what_check_measures_is_what_the_run_takes(card, runs, rows, record_property):
-    small_tasks.long_texts(rows, rows=960, shortest=128, longest=160)
+    gpu_tasks.long_texts(rows, rows=960, shortest=128, longest=160)
     recipe = rows / "base.toml"
-    text = small_tasks.recipe_for_long_texts(width=768, layers=12, length=128)
+    text = gpu_tasks.recipe_for_long_texts(width=768, layers=12, length=128)
     recipe.write_text(text)
     changes = ["launch.device=cuda", "train.batch_size=32", "train.max_steps=300", "train.save_every=100"]
     changes += ["evaluate.every=300"]

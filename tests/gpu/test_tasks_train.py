@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
+import gpu_tasks
 import pytest
-import small_tasks
 import torch
 from gpu_runs import ON_CARD, WHOLE, evaluated, losses, of_type, weights
 
@@ -91,6 +91,6 @@ def test_a_model_answers_through_the_lab(trained, lab, task):
         )
         assert "".join(piece["text"] for piece in stream)
         return
-    question, key = small_tasks.QUESTIONS[task]
+    question, key = gpu_tasks.QUESTIONS[task]
     answers = lab.call("model.predict", handle=opened["handle"], texts=[question] * 3)
     assert [key in answer for answer in answers] == [True] * 3
