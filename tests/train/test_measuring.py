@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from workbench import recipe
+from workbench import events, recipe
 from workbench.config import Home
 from workbench.train.measure import measure
 
@@ -28,6 +28,17 @@ def test_the_longest_batch_an_evaluation_and_a_save_are_tried(runs, tmp_path):
     assert found["disk"]["needed"] > 4 * found["save_bytes"]
     assert found["peak_memory"] > 1_000_000
     assert sorted(path.name for path in home.path.iterdir()) == before
+
+
+def test_batches_by_tokens_are_tried_as_they_come(runs, tmp_path):
+    home = Home(tmp_path / "home").ensure()
+    wanted = recipe.parse(runs.text, overrides=["train.batch_tokens=60"])
+    found = measure(wanted, [tmp_path], home)
+    assert found["batch"]["rows"] * found["batch"]["tokens"] <= 60
+    run = runs.make("by-tokens", "train.batch_tokens=60")
+    runs.train(run, stop_at=1)
+    (plan,) = [event for event in events.read_all(run.events) if event.type == "plan"]
+    assert found["steps"] == plan.fields["total_steps"]
 
 
 def test_the_data_event_carries_the_report_once(runs, logged):

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench.train.order import EpochOrder, by_length
+from workbench.train.order import EpochOrder, TokenOrder, by_length
 
 LENGTHS = st.lists(st.integers(1, 500), min_size=1, max_size=300)
 
@@ -53,3 +53,37 @@ def test_grouping_leaves_little_to_pad():
 
     assert padded(True) < 1.2 * lengths.sum()
     assert padded(True) < 0.5 * padded(False)
+
+
+@given(LENGTHS, st.integers(1, 2000), st.integers(0, 5), st.integers(1, 3))
+def test_batches_by_tokens_hold_every_row_once_and_as_many_tokens_as_fit(lengths, tokens, epoch, world):
+    order = TokenOrder(lengths, tokens, seed=1)
+    cut = order.cut(epoch)
+    batches = [cut.batch(number) for number in range(len(cut))]
+    assert sorted(np.concatenate(batches).tolist()) == list(range(len(lengths)))
+    widths = [max(lengths[row] for row in batch) for batch in batches]
+    assert all(len(batch) * width <= tokens or len(batch) == 1 for batch, width in zip(batches, widths, strict=True))
+    assert widths[0] == max(lengths)
+    assert len(batches) == order.batches()
+    shared = order.cut(epoch, world)
+    assert len(shared) == order.batches(world)
+    assert len(shared) % world == 0
+    assert set(shared.rows.tolist()) == set(range(len(lengths)))
+
+
+def test_batches_by_tokens_come_in_another_order_each_epoch():
+    order = TokenOrder([length for length in range(1, 40) for _ in range(5)], 100, seed=3)
+    first, second = order.cut(0).rows.tolist(), order.cut(1).rows.tolist()
+    assert first != second
+    assert order.cut(0).rows.tolist() == first
+
+
+@given(LENGTHS, st.integers(1, 8), st.integers(1, 3))
+def test_several_processes_have_as_many_batches_of_one_size(lengths, size, world):
+    order = EpochOrder(lengths, size * world, seed=1, grouped=True, size=size)
+    cut = order.cut(0, world)
+    assert len(cut) == order.batches(world)
+    assert len(cut) % world == 0
+    if world > 1:
+        assert set(np.diff(cut.bounds).tolist()) == {size}
+    assert set(cut.rows.tolist()) == set(range(len(lengths)))

@@ -190,6 +190,21 @@ def test_a_stop_asked_for_during_an_evaluation_does_not_wait_for_it(runs, uninte
     ]
 
 
+def test_a_run_of_batches_by_tokens_goes_on_exactly(runs, logged):
+    by_tokens = (*UNEVEN, "train.batch_tokens=60")
+    whole, stopped = runs.make("tokens", *by_tokens), runs.make("tokens-stopped", *by_tokens)
+    assert runs.train(whole).state == "completed"
+    total = logged(whole, "plan")[0].fields["total_steps"]
+    (data,) = logged(whole, "data")
+    assert logged(whole, "step")[-1].fields["tokens"] == 2 * data.fields["splits"]["train"]["tokens"]
+    for step in (2, total // 2 + 1):
+        assert runs.train(stopped, stop_at=step).state == "stopped"
+    assert runs.train(stopped).state == "completed"
+    assert losses(stopped, logged) == losses(whole, logged)
+    ends = [(run.model / "model.safetensors").read_bytes() for run in (whole, stopped)]
+    assert ends[0] == ends[1]
+
+
 @pytest.mark.parametrize("workers", [0, 1])
 def test_a_collator_that_draws_random_numbers_draws_the_same_again(runs, monkeypatch, workers):
     monkeypatch.setattr(TextClassification, "draws", True)

@@ -162,6 +162,9 @@ class Train(Section):
     epochs: float = Field(3, gt=0, description="passes over the training rows")
     max_steps: Positive | None = Field(None, description="stop after so many optimizer steps, whatever epochs says")
     batch_size: Positive = Field(16, description="rows a device sees at once")
+    batch_tokens: Positive | None = Field(
+        None, description="tokens a device sees at once, padding included, in place of batch_size: of short rows many"
+    )
     gradient_accumulation: Positive = Field(1, description="batches to one optimizer step")
     learning_rate: float = Field(5e-5, gt=0, description="peak learning rate")
     layer_decay: float = Field(

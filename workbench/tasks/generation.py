@@ -111,7 +111,7 @@ class _Continuation:
         fresh = torch.tensor([self._fresh], device=self.device)
         outputs = self._model(input_ids=fresh, past_key_values=self._past, use_cache=True)
         self._past = outputs.past_key_values
-        logits: torch.Tensor = outputs.logits[0, -1]
+        logits: torch.Tensor = outputs.logits[0, -1].float()
         return logits
 
     def take(self, token: int) -> None:
@@ -141,7 +141,7 @@ class _Answer:
             encoder_outputs=self._encoded, decoder_input_ids=fresh, past_key_values=self._past, use_cache=True
         )
         self._past = outputs.past_key_values
-        logits: torch.Tensor = outputs.logits[0, -1]
+        logits: torch.Tensor = outputs.logits[0, -1].float()
         return logits.index_fill_(0, self._forbidden, float("-inf"))
 
     def take(self, token: int) -> None:

@@ -9,12 +9,10 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Final, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Sampler
 
 from workbench.tasks.rows import IGNORED, Batch, Collator, TokenRows
-from workbench.train.order import Order
+from workbench.train.order import Cut, Order
 from workbench.train.ranks import Ranks
 
 _AHEAD: Final = 2  # steps that are collated before they are needed
@@ -37,18 +35,16 @@ class StepBatches:
 
 @dataclass(frozen=True)
 class Batches:
-    """Cuts each epoch of `rows` into batches of `size`, and into steps of `accumulation` batches.
+    """Makes the batches of each epoch of `rows` in their order, and steps of `accumulation` of them.
 
-    With several processes each takes every `world`-th batch. The last ones are filled up with rows from the start of
-    the epoch, as accelerate's BatchSamplerShard does, so that every process has as many batches, all of one size.
-    `ahead`: batches are made in a thread while the device computes; the collator must then draw nothing from
-    the global generators. `pinned`: into page-locked memory, from which a GPU copies without being waited for.
+    With several processes each takes every `world`-th batch. `ahead`: batches are made in a thread while the device
+    computes; the collator must then draw nothing from the global generators. `pinned`: into page-locked memory, from
+    which a GPU copies without being waited for.
     """
 
     rows: TokenRows
     collator: Collator
     order: Order
-    size: int
     accumulation: int = 1
     ranks: Ranks = field(default_factory=lambda: Ranks(0, 1))
     workers: int = 0
@@ -63,7 +59,7 @@ class Batches:
     @property
     def _count(self) -> int:
         """Batches of this process in an epoch."""
-        return -(-len(self.order) // (self.size * self.ranks.world))
+        return self.order.batches(self.ranks.world) // self.ranks.world
 
     def epoch(self, number: int, skip: int = 0) -> Iterator[StepBatches]:
         """The steps of an epoch but for the first `skip`.
@@ -72,7 +68,7 @@ class Batches:
         the first step.
         """
         self.order.begin(number)
-        places = _Places(self._places(number), self.size, skip * self.accumulation)
+        places = _Places(self.order.cut(number, self.ranks.world), self.ranks, skip * self.accumulation)
         loader: DataLoader[Any] = DataLoader(
             self.rows,  # type: ignore[arg-type]  # has the length and the items that a loader asks for
             batch_sampler=places,
@@ -81,17 +77,6 @@ class Batches:
         )
         steps = self._steps(iter(loader), number, skip)
         return _made_ahead(steps, _AHEAD) if self.ahead else steps
-
-    def _places(self, epoch: int) -> NDArray[np.int64]:
-        """The rows of this process in their order."""
-        order = self.order.order(epoch)
-        world = self.ranks.world
-        if world == 1:
-            return order
-        together = self.size * world
-        missing = -len(order) % together
-        order = np.concatenate([order, np.resize(order[:together], missing)])
-        return order.reshape(-1, world, self.size)[:, self.ranks.rank].reshape(-1)
 
     def _steps(self, batches: Iterator[Batch], epoch: int, skip: int) -> Iterator[StepBatches]:
         done = skip * self.accumulation
@@ -115,17 +100,17 @@ def tokens_of(batch: Batch) -> int:
 
 
 class _Places(Sampler[list[int]]):
-    """The rows of each batch, as a view of an array: no list of all of them is ever made."""
+    """The rows of each batch of a process, as views of an array: no list of all of them is ever made."""
 
-    def __init__(self, places: NDArray[np.int64], size: int, skip: int) -> None:
-        self._places, self._size = places[skip * size :], size
+    def __init__(self, cut: Cut, ranks: Ranks, skip: int) -> None:
+        self._cut, self._numbers = cut, range(len(cut))[ranks.rank :: ranks.world][skip:]
 
     def __len__(self) -> int:
-        return -(-len(self._places) // self._size)
+        return len(self._numbers)
 
     def __iter__(self) -> Iterator[list[int]]:
-        for start in range(0, len(self._places), self._size):
-            yield self._places[start : start + self._size].tolist()
+        for number in self._numbers:
+            yield self._cut.batch(number).tolist()
 
 
 def _made_ahead(source: Iterator[_T], depth: int) -> Iterator[_T]:

@@ -8,7 +8,8 @@ from typing import Any
 
 import torch
 
-from workbench.recipe import Train
+from workbench.recipe import Recipe, Train
+from workbench.tasks.rows import TokenRows
 from workbench.train import attention, optim, sharding
 from workbench.train.batches import Batches
 from workbench.train.chance import RepeatableCollator
@@ -18,7 +19,7 @@ from workbench.train.graphs import WIDTH, GraphedPasses
 from workbench.train.journal import Journal
 from workbench.train.loop import Loop
 from workbench.train.neftune import add_noise
-from workbench.train.order import EpochOrder
+from workbench.train.order import EpochOrder, TokenOrder
 from workbench.train.passes import Passes, trained
 from workbench.train.ranks import Ranks
 from workbench.train.ready import Ready
@@ -90,10 +91,9 @@ def _no_graphs(journal: Journal, why: str) -> None:
 
 
 def _batches(ready: Ready, ranks: Ranks, *, few_shapes: bool) -> Batches:
-    recipe, train = ready.recipe, ready.recipe.train
+    train = ready.recipe.train
     rows, on_gpu = ready.prepared.splits["train"], ready.device.kind == "cuda"
-    together = train.batch_size * train.gradient_accumulation * ranks.world
-    order = EpochOrder(rows.lengths, together, seed=recipe.seed, grouped=train.group_by_length)
+    order = _order(rows, ready.recipe, ranks)
     collator = ready.task.collator(ready.tokenizer, ready.prepared)
     if few_shapes:
         collator = collator.rounded(WIDTH, ready.prepared.max_length)
@@ -101,7 +101,6 @@ def _batches(ready: Ready, ranks: Ranks, *, few_shapes: bool) -> Batches:
         rows,
         RepeatableCollator(collator, order) if ready.task.draws else collator,
         order,
-        train.batch_size,
         train.gradient_accumulation,
         ranks,
         workers=train.workers,
@@ -109,6 +108,15 @@ def _batches(ready: Ready, ranks: Ranks, *, few_shapes: bool) -> Batches:
         ahead=on_gpu and not ready.task.draws,
         pinned=on_gpu,
     )
+
+
+def _order(rows: TokenRows, recipe: Recipe, ranks: Ranks) -> EpochOrder | TokenOrder:
+    train = recipe.train
+    if train.batch_tokens is not None:
+        return TokenOrder(rows.lengths, train.batch_tokens, seed=recipe.seed)
+    together = train.batch_size * train.gradient_accumulation * ranks.world
+    grouped = train.group_by_length
+    return EpochOrder(rows.lengths, together, seed=recipe.seed, grouped=grouped, size=train.batch_size)
 
 
 def _checkpoint_activations(model: Any) -> None:

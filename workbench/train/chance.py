@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from workbench.tasks.rows import Batch, Collator
-from workbench.train.order import EpochOrder
+from workbench.train.order import EpochOrder, TokenOrder
 
 
 @contextmanager
@@ -52,7 +52,7 @@ class RepeatableCollator:
     """A collator that draws random numbers."""
 
     collator: Collator
-    order: EpochOrder
+    order: EpochOrder | TokenOrder
 
     def rounded(self, multiple: int, most: int) -> RepeatableCollator:
         return replace(self, collator=self.collator.rounded(multiple, most))

@@ -116,6 +116,8 @@ def _method(recipe: Recipe) -> Iterator[str]:
             "train.method: adapters on a model from scratch would leave its random weights as they are: "
             'use "full", or give model.name'
         )
+    if train.batch_tokens is not None and train.padding == "max_length":
+        yield "train.batch_tokens: its batches are padded to their longest row: leave train.padding out"
     if train.method != "full" and train.head_only:
         yield f"train.head_only: it leaves no layer to adapt: leave it out of {train.method}"
 

@@ -25,10 +25,11 @@ from workbench import recipe
 from workbench.config import Home
 from workbench.errors import RecipeError, WorkbenchError
 from workbench.models import locate
-from workbench.recipe import Recipe
+from workbench.recipe import Recipe, Train
 from workbench.rundir import RunDir, sync
 from workbench.tasks.rows import TokenRows
 from workbench.train.journal import SilentJournal
+from workbench.train.order import Cut
 from workbench.train.preflight import arguments, steps
 from workbench.train.ranks import Ranks
 from workbench.train.ready import Ready
@@ -44,17 +45,17 @@ STEPS: Final = 3
 
 @dataclass(frozen=True)
 class _Given:
-    """An order of rows that is the same in every epoch."""
+    """Batches that are the same in every epoch."""
 
-    places: NDArray[np.int64]
-
-    def __len__(self) -> int:
-        return len(self.places)
+    given: list[NDArray[np.int64]]
 
     def begin(self, epoch: int) -> None: ...
 
-    def order(self, epoch: int) -> NDArray[np.int64]:
-        return self.places
+    def batches(self, world: int = 1) -> int:
+        return len(self.given)
+
+    def cut(self, epoch: int, world: int = 1) -> Cut:
+        return Cut.of_batches(self.given)
 
 
 def measure(wanted: Recipe, search: Sequence[Path], home: Home) -> dict[str, Any]:
@@ -81,19 +82,19 @@ def _measured(wanted: Recipe, ready: Ready, place: Path, near: Path) -> dict[str
 
     train = wanted.train
     rows = ready.prepared.splits["train"]
-    longest = _longest(rows, train.batch_size)
+    longest = _longest(rows, train)
     # The evaluation is timed before the training: the model is then still as the task made it.
     evaluation = _evaluation(wanted, ready)
     loop = loop_of(ready, Ranks(0, 1), evaluated=False, journal=SilentJournal())
     batches = loop.batches
     # What is made once is not what a step takes: kernels are chosen, and CUDA graphs are captured.
     made = CAPTURED if isinstance(loop.passes, GraphedPasses) else 0
-    whole = np.tile(longest, train.gradient_accumulation)
+    whole = [longest] * train.gradient_accumulation
     step = float(_timed(loop, [whole], times=made + STEPS)[0, made + 1 :].mean())
     typical = float(_timed(loop, _spread(batches, STEPS), times=made + 1)[:, -1].mean())
     total = steps(wanted, ready.splits, ready.prepared.max_length)["total"]
-    if wanted.task in {"causal-lm", "masked-lm", "question-answering", "token-classification"}:
-        total = _steps_of(wanted, len(rows))
+    if train.batch_tokens or wanted.task in {"causal-lm", "masked-lm", "question-answering", "token-classification"}:
+        total = _steps_of(wanted, batches.order.batches())
     saving, size, model = _save(ready, loop, place)
     kept = 0 if train.save_every == "never" else train.keep_checkpoints + 2
     return {
@@ -111,10 +112,10 @@ def _measured(wanted: Recipe, ready: Ready, place: Path, near: Path) -> dict[str
     }
 
 
-def _timed(loop: Loop, steps: Sequence[NDArray[np.int64]], times: int) -> NDArray[np.float64]:
-    """Seconds of steps over the rows at these places, each taken so many times: shape (steps, times)."""
-    order = np.concatenate([np.tile(places, times) for places in steps])
-    loop.batches = dataclasses.replace(loop.batches, order=_Given(order))
+def _timed(loop: Loop, steps: Sequence[list[NDArray[np.int64]]], times: int) -> NDArray[np.float64]:
+    """Seconds of steps over batches of the rows at these places, each taken so many times: shape (steps, times)."""
+    given = [batch for batches in steps for _ in range(times) for batch in batches]
+    loop.batches = dataclasses.replace(loop.batches, order=_Given(given))
     taken, began = [], time.monotonic()
     loop.model.train()
     for number, work in enumerate(loop.batches.epoch(0), 1):
@@ -126,13 +127,14 @@ def _timed(loop: Loop, steps: Sequence[NDArray[np.int64]], times: int) -> NDArra
     return np.reshape(taken, (len(steps), times))
 
 
-def _spread(batches: Batches, count: int) -> list[NDArray[np.int64]]:
-    """The rows of `count` steps of the first epoch, taken from its whole length: as they come, long and short."""
-    together = batches.size * batches.accumulation
-    order = batches.order.order(0)
-    whole = max(1, len(order) // together)
-    chosen = (np.arange(min(count, whole)) + 0.5) * whole / min(count, whole)
-    return [order[at * together : (at + 1) * together] for at in chosen.astype(int)]
+def _spread(batches: Batches, count: int) -> list[list[NDArray[np.int64]]]:
+    """The batches of `count` steps of the first epoch, taken from its whole length: as they come, long and short."""
+    cut, together = batches.order.cut(0), batches.accumulation
+    whole = max(1, len(cut) // together)
+    chosen = ((np.arange(min(count, whole)) + 0.5) * whole / min(count, whole)).astype(int)
+    numbers = (range(at * together, min(len(cut), (at + 1) * together)) for at in chosen)
+    # A last step of fewer batches is filled up: every step is to have as many.
+    return [[cut.batch(number) for number in np.resize(of_step, together)] for of_step in numbers]
 
 
 def _save(ready: Ready, loop: Loop, place: Path) -> tuple[float, int, int]:
@@ -153,16 +155,18 @@ def _bytes(place: Path) -> int:
     return sum(file.stat().st_size for file in place.rglob("*") if file.is_file())
 
 
-def _longest(rows: TokenRows, size: int) -> NDArray[np.int64]:
-    """The places of the longest rows, a batch of them."""
-    order: NDArray[np.int64] = np.argsort(-rows.lengths, kind="stable")[:size]
-    return order
+def _longest(rows: TokenRows, train: Train, size: int | None = None) -> NDArray[np.int64]:
+    """The places of the longest rows, a batch of them: `size`, or as training takes them."""
+    order: NDArray[np.int64] = np.argsort(-rows.lengths, kind="stable")
+    if size is None and train.batch_tokens is not None:
+        size = max(1, train.batch_tokens // max(1, int(rows.lengths[order[0]])))
+    return order[: size or train.batch_size]
 
 
-def _steps_of(wanted: Recipe, rows: int) -> int:
-    """Optimizer steps over rows as they were made, where a user's row may be several, or several one."""
+def _steps_of(wanted: Recipe, batches: int) -> int:
+    """Optimizer steps over batches of rows as they were made, where a user's row may be several, or several one."""
     train = wanted.train
-    batches = math.ceil(rows / (train.batch_size * wanted.launch.processes))
+    batches = math.ceil(batches / wanted.launch.processes)
     per_epoch = max(1, math.ceil(batches / train.gradient_accumulation))
     return train.max_steps or math.ceil(train.epochs * per_epoch)
 
@@ -177,7 +181,7 @@ def _evaluation(wanted: Recipe, ready: Ready) -> float | None:
     rows = ready.prepared.splits.get("validation")
     if rows is None:
         return None
-    places = _longest(rows, wanted.evaluate.batch_size or wanted.train.batch_size)
+    places = _longest(rows, wanted.train, wanted.evaluate.batch_size or wanted.train.batch_size)
     made = ready.task.collator(ready.tokenizer, ready.prepared)([rows[int(place)] for place in places])
     judge = ready.task.judge("validation", ready.splits, ready.prepared)
     if not getattr(ready.model, "is_quantized", False):

@@ -207,13 +207,17 @@ def disk_problems(wanted: Recipe, model: models.Located, home: Home) -> list[str
 def steps(wanted: Recipe, loaded: splits.Splits, longest: int | None = None, *, windows: float = 1.0) -> dict[str, Any]:
     """Optimizer steps an epoch and in all, as Trainer counts them.
 
-    An estimate of plain text in blocks, from its bytes, and of rows that take so many `windows` on average.
+    An estimate of plain text in blocks and of batches by tokens, from their bytes, and of rows that take so many
+    `windows` on average.
     """
     rows, estimated = round(loaded.train.num_rows * windows), windows > 1
     if _in_blocks(wanted, loaded):
         rows, estimated = _blocks(wanted, loaded, longest), True
     train = wanted.train
     batches = math.ceil(rows / (train.batch_size * wanted.launch.processes))
+    if train.batch_tokens is not None:
+        tokens = loaded.train.nbytes / _BYTES_PER_TOKEN
+        batches, estimated = math.ceil(tokens / (train.batch_tokens * wanted.launch.processes)), True
     per_epoch = max(1, math.ceil(batches / train.gradient_accumulation))
     total = train.max_steps or math.ceil(train.epochs * per_epoch)
     return {"per_epoch": per_epoch, "total": total, "estimated": estimated}

@@ -210,10 +210,10 @@ class Training:
         """The loop goes on with each batch in smaller pieces; evaluation takes fewer rows at once as well."""
         train = self._ready.recipe.train
         self._at_once = max(1, self._at_once // 2)
-        rows = -(-train.batch_size // parts)
+        whole, what = (train.batch_tokens, "tokens") if train.batch_tokens else (train.batch_size, "rows")
         self._journal.warn(
             "oom-recovered",
-            f"out of memory at step {step}: from here on {rows} rows at once, "
+            f"out of memory at step {step}: from here on {-(-whole // parts)} {what} at once, "
             f"{train.gradient_accumulation * parts} batches to a step, so that a step stays what it was; "
             f"evaluation takes {self._at_once} rows at once",
         )
