@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 
 from workbench.data.word_ids import pieces
 from workbench.errors import BadInput
+from workbench.rundir import sync
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -399,14 +400,14 @@ def _is_left(draft: Path) -> bool:
 
 def _take_name(draft: Path, place: Path) -> None:
     (draft / ".lock").unlink(missing_ok=True)
-    _sync(draft)
+    sync(draft)
     try:
         os.rename(draft, place)
     except OSError as error:
         if error.errno in (errno.EEXIST, errno.ENOTEMPTY):
             raise FileExistsError(error.errno, error.strerror, str(place)) from error
         raise
-    _sync(place.parent)
+    sync(place.parent)
 
 
 def _write(path: Path, data: bytes) -> None:
@@ -414,11 +415,3 @@ def _write(path: Path, data: bytes) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _sync(path: Path) -> None:
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
