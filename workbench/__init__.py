@@ -10,10 +10,10 @@ From Python, `Workbench` is the way in.
 
 from typing import TYPE_CHECKING, Any
 
-from workbench.errors import BadInput, WorkbenchError
+from workbench.core.errors import BadInput, WorkbenchError
 
 if TYPE_CHECKING:
-    from workbench.bench import Run, Workbench
+    from workbench.api import Run, Workbench
     from workbench.lab.opened import Model
 
 __version__ = "0.1.0"
@@ -23,9 +23,9 @@ __all__ = ["BadInput", "Model", "Run", "Workbench", "WorkbenchError", "__version
 def __getattr__(name: str) -> Any:
     # Loaded when asked for: the TUI's first frame does not wait for what scripts need.
     if name in {"Run", "Workbench"}:
-        from workbench import bench
+        from workbench import api
 
-        return getattr(bench, name)
+        return getattr(api, name)
     if name == "Model":
         from workbench.lab.opened import Model
 

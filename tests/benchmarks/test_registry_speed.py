@@ -16,10 +16,10 @@ from typing import Any
 
 import pytest
 
-from workbench.config import Home
+from workbench.core.home import Home
+from workbench.core.rundir import RunDir, new_run_id
 from workbench.registry import Ingestor, Registry
 from workbench.registry.database import Connection, connect, sqlite, writing
-from workbench.rundir import RunDir, new_run_id
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(1800)]
 

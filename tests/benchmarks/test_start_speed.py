@@ -20,7 +20,7 @@ import numpy as np
 import psutil
 import pytest
 
-from workbench.config import Home
+from workbench.core.home import Home
 from workbench.runs.create import create
 
 pytestmark = pytest.mark.benchmark

@@ -42,7 +42,7 @@ threads = 1
 
 def bare(place: Path, name: str) -> Script:
     """Trainer alone, with the settings of a run."""
-    from workbench.models import minilm_directory
+    from workbench.models.locate import minilm_directory
 
     return Script("text-classification", place, name, str(minilm_directory()), precision_of(RECIPE))
 
@@ -83,9 +83,9 @@ def test_a_run_is_many_times_faster_than_the_tutorial(tmp_path: Path, kind: str,
 def test_logging_costs_a_step_little(tmp_path):
     import torch
 
-    from workbench.train.journal import LogJournal
     from workbench.train.meter import Meter, Step
     from workbench.train.ranks import Ranks
+    from workbench.train.run_log import LogJournal
     from workbench.train.stopping import StopRequest
 
     journal, stop, ranks = LogJournal(tmp_path / "events.jsonl", attempt=1), StopRequest(tmp_path / "stop"), Ranks(0, 1)

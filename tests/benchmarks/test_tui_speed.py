@@ -23,10 +23,10 @@ from pathlib import Path
 import pyte
 import pytest
 
-from workbench.config import Home
-from workbench.events import EventWriter
+from workbench.contracts.events import EventWriter
+from workbench.core.home import Home
+from workbench.core.rundir import RunDir
 from workbench.registry import reindex
-from workbench.rundir import RunDir
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(900)]
 

@@ -169,9 +169,10 @@ def alone(contestant: Contestant) -> Lap:
 
 def ours(place: Path, name: str, recipe_text: str, *overrides: str, score: str | None = None) -> Contestant:
     """A whole run of ours, of a recipe whose paths are in `place`. `score` is a scalar to keep the last value of."""
-    from workbench import events, recipe
-    from workbench.rundir import RunDir
-    from workbench.train.journal import LogJournal
+    from workbench import recipe
+    from workbench.contracts import events
+    from workbench.core.rundir import RunDir
+    from workbench.train.run_log import LogJournal
     from workbench.train.session import Session
     from workbench.train.stopping import StopRequest
 

@@ -17,7 +17,7 @@ def write(place: Path, rows: Rows) -> None:
 
 
 def builtin(name: str, split: str) -> list[dict]:
-    from workbench.data import builtin
+    from workbench.data.tables import builtin
 
     return builtin.load(name)[split]().to_pylist()
 

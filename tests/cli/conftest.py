@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from workbench.config import Home
-from workbench.events import EventWriter
-from workbench.rundir import RunDir
+from workbench.contracts.events import EventWriter
+from workbench.core.home import Home
+from workbench.core.rundir import RunDir
 from workbench.runs.create import create
 
 RECIPE = """\

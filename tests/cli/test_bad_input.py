@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from workbench.events import EventWriter
+from workbench.contracts.events import EventWriter
 
 GOOD = """\
 name = "r"

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 
-from workbench.data.token_cache import TokenCache
+from workbench.data.cache.token_cache import TokenCache
 
 
 def test_tokens_that_are_kept_are_listed_and_cleared(shell):

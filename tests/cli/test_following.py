@@ -9,8 +9,8 @@ import sys
 import pytest
 
 from workbench.cli.follow import Progress, follow
-from workbench.config import Home
-from workbench.events import Event, EventWriter
+from workbench.contracts.events import Event, EventWriter
+from workbench.core.home import Home
 from workbench.registry import Ingestor
 
 

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from workbench.cli import given
-from workbench.errors import BadInput
+from workbench.core.errors import BadInput
 
 REVIEWS = given.names_of("text-classification", {"text": "Kommentar"})
 

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from workbench.events import EventWriter
+from workbench.contracts.events import EventWriter
 
 
 def test_ls_json_has_the_documented_shape(shell, finished_run):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from workbench.data import sources, splits
+from workbench.data.tables import sources, splits
 from workbench.recipe import Recipe
 
 MakeRecipe = Callable[..., Recipe]

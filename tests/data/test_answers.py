@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench.data import answers
-from workbench.errors import DataError
+from workbench.core.errors import DataError
+from workbench.data.tables import answer_spans
 
 CONTEXT = "Anna met Bob, and Bob paid 7 €."
 
@@ -24,8 +24,8 @@ def read(tmp_path, load):
         whole = [{"question": "who?", "context": CONTEXT} | row for row in rows]
         (tmp_path / "train.jsonl").write_text("\n".join(json.dumps(row, ensure_ascii=False) for row in whole))
         splits = load("question-answering", train="train.jsonl", validation="train.jsonl", **data)
-        found = answers.read(splits, "train")
-        return found, answers.notes(splits, "train", found)
+        found = answer_spans.read(splits, "train")
+        return found, answer_spans.notes(splits, "train", found)
 
     return of
 
@@ -138,7 +138,7 @@ def test_answers_of_a_parquet_file_may_be_lists_of_objects(tmp_path, load):
     table = pa.table({"question": ["who?"] * 3, "context": [CONTEXT] * 3, "answers": answers_of})
     pq.write_table(table, tmp_path / "rows.parquet")
     splits = load("question-answering", train="rows.parquet", validation="rows.parquet")
-    found = answers.read(splits, "validation")
+    found = answer_spans.read(splits, "validation")
     assert found.golds == [["Bob"], [], []]
     assert found.starts.tolist() == [18, -1, -1]
 
@@ -148,7 +148,7 @@ def test_whatever_is_located_is_the_answer(context, start, length, off):
     text = context[start : start + length]
     if not text:
         return
-    place, how = answers.locate(context, text, max(0, start + off))
+    place, how = answer_spans.locate(context, text, max(0, start + off))
     assert place is not None
     assert context[place : place + len(text)] == text
     assert how in {"exact", "repaired", "repeated"}
@@ -157,8 +157,8 @@ def test_whatever_is_located_is_the_answer(context, start, length, off):
 
 
 def test_golds_that_are_mostly_chinese_are_compared_by_character():
-    assert answers.by_character([["七元", "7 元"], [], ["北京 Beijing 天安门广场"]])
-    assert answers.by_character([["東京タワー"]])
-    assert not answers.by_character([["the 元 currency"], []])
-    assert not answers.by_character([[], []])
-    assert not answers.by_character([["서울 특별시"]]), "Korean is written with spaces"
+    assert answer_spans.by_character([["七元", "7 元"], [], ["北京 Beijing 天安门广场"]])
+    assert answer_spans.by_character([["東京タワー"]])
+    assert not answer_spans.by_character([["the 元 currency"], []])
+    assert not answer_spans.by_character([[], []])
+    assert not answer_spans.by_character([["서울 특별시"]]), "Korean is written with spaces"

@@ -14,8 +14,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from workbench.data import pager, sources
-from workbench.errors import DataError
+from workbench.core.errors import DataError
+from workbench.data.browse import pager
+from workbench.data.tables import sources
 
 TABLE = pa.table({"text": ["good", 'bad "x"', "é\n"], "label": [1, 0, None], "tags": [["a"], [], None]})
 

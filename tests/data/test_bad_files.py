@@ -8,8 +8,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from workbench.data import formats, sources
-from workbench.errors import DataError
+from workbench.core.errors import DataError
+from workbench.data.formats import by_name
+from workbench.data.tables import sources
 
 
 def complaint(path) -> str:
@@ -81,7 +82,7 @@ def test_a_column_named_twice_is_named(write):
     assert complaint(write("a.csv", "text,text\na,b\n")) == "a.csv:1: the header names column 'text' twice"
 
 
-@pytest.mark.parametrize("suffix", formats.SUFFIXES)
+@pytest.mark.parametrize("suffix", by_name.SUFFIXES)
 def test_an_empty_file_is_said_to_be_empty(write, suffix):
     assert "empty" in complaint(write(f"a{suffix}", ""))
 

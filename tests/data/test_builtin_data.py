@@ -7,8 +7,8 @@ from collections import Counter
 
 import pytest
 
-from workbench.data import docstrings, sources
-from workbench.errors import DataError
+from workbench.core.errors import DataError
+from workbench.data.tables import docstrings, sources
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +72,7 @@ def test_libraries_are_parsed_not_imported(docs):
     import subprocess
 
     code = (
-        "import sys; from workbench.data import docstrings; docstrings.collect(20);"
+        "import sys; from workbench.data.tables import docstrings; docstrings.collect(20);"
         "print([name for name in ('torch', 'transformers', 'datasets', 'sklearn', 'textual') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -6,14 +6,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from workbench.data import conll, formats, notes, sources
-from workbench.errors import DataError
+from workbench.core.errors import DataError
+from workbench.data.formats import by_name, conll, notes
+from workbench.data.tables import sources
 
 
 @pytest.fixture
 def read(write):
     """The sentences of a CoNLL file with the given content."""
-    return lambda content, name="a.conll": formats.read_file(write(name, content))
+    return lambda content, name="a.conll": by_name.read_file(write(name, content))
 
 
 def sentences(table):
@@ -145,7 +146,7 @@ def test_a_sentence_is_led_back_to_the_line_it_begins_on(write):
 
 def test_data_format_reads_what_the_name_does_not_speak_of(write):
     path = write("a.txt", "a DT\nb NN\n")
-    assert formats.read_file(path).column_names == ["text"]
+    assert by_name.read_file(path).column_names == ["text"]
     part = sources.open_named(str(path), [], wanted="conll").part("train")
     assert part.table().column("tokens").to_pylist() == [["a", "b"]]
     assert part.place(0) == f"{path}:1"
@@ -180,7 +181,7 @@ def test_a_file_is_known_by_its_first_lines(write):
     assert conll.looks_like(write("e.train", "EU NNP I-NP I-ORG\n\nx NN I-NP O\n"))
     assert not conll.looks_like(write("c.txt", "First Citizen:\nspeak, speak.\n\nAll:\nspeak O\n"))
     assert not conll.looks_like(write("d.tsv", "label\ttext_a\n1\tgood\n"))
-    assert formats.read_file(write("eng.train", "EU NNP I-NP I-ORG\n\nx NN I-NP O\n")).num_rows == 2
+    assert by_name.read_file(write("eng.train", "EU NNP I-NP I-ORG\n\nx NN I-NP O\n")).num_rows == 2
 
 
 words = st.text(
@@ -195,7 +196,7 @@ written = st.lists(st.lists(st.tuples(words, tags), min_size=1, max_size=6), min
 def test_whatever_is_written_as_conll_is_read_back(write, document, between, end):
     lines = [end.join(f"{token}{between}{tag}" for token, tag in sentence) for sentence in document]
     path = write("a.conll", (end * 2).join(lines))
-    table = formats.read_file(path)
+    table = by_name.read_file(path)
     found = sentences(table)
     if "segment" in table.column_names:  # what hypothesis wrote happens to be Weibo's style
         places = table.column("segment").to_pylist()

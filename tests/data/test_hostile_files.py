@@ -13,8 +13,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from workbench.data import columnar, formats, pager, raw, sources
-from workbench.errors import DataError
+from workbench.core.errors import DataError
+from workbench.data.browse import pager
+from workbench.data.formats import by_name, columnar, raw
+from workbench.data.tables import sources
 
 
 def opened(path) -> pager.Pager:
@@ -30,13 +32,13 @@ def complaint(path) -> str:
 # -- what is no file -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("suffix", formats.SUFFIXES)
+@pytest.mark.parametrize("suffix", by_name.SUFFIXES)
 def test_a_pipe_is_refused_rather_than_waited_for(tmp_path, suffix):
     path = tmp_path / f"a{suffix}"
     os.mkfifo(path)
     assert complaint(path).startswith(f"a{suffix}: a pipe where a file belongs")
     with pytest.raises(DataError, match="a pipe where a file belongs"):
-        formats.read_file(path)
+        by_name.read_file(path)
 
 
 def test_a_directory_given_as_a_file_is_read_as_one_or_said_to_be_empty(tmp_path):
@@ -47,7 +49,7 @@ def test_a_directory_given_as_a_file_is_read_as_one_or_said_to_be_empty(tmp_path
         pq.write_table(pa.table({"text": [part]}), spark / part)
     assert sources.open_named(str(spark), []).splits() == {"train": 2}
     with pytest.raises(DataError, match="a directory where a file belongs"):
-        formats.read_file(spark)
+        by_name.read_file(spark)
 
 
 def test_links_that_lead_nowhere_are_told(tmp_path):
@@ -113,7 +115,7 @@ def test_packed_texts_are_read_and_paged(write, name):
         "a.json.gz": '[{"text": "a"}, {"text": "b"}]',
     }[name]
     path = write(name, gzip.compress(b"\xef\xbb\xbf" + content.encode()))
-    rows = formats.read_file(path).to_pylist()
+    rows = by_name.read_file(path).to_pylist()
     assert [row.get("text") or row["tokens"][0] for row in rows] == ["a", "b"]
     assert opened(path).page(0, 5) == rows
 
@@ -149,7 +151,7 @@ def test_nesting_that_ends_a_process_is_told_with_its_line(write):
     """Arrow's own reader follows it without a bound and crashes, so another process tries."""
     deep = '{"text": "a"}\n{"a": "]]]]]]", "b": ' + "[" * 200_000 + "]" * 200_000 + "}\n"
     path = write("a.jsonl", deep)
-    program = f"from workbench.data import formats; from pathlib import Path; formats.read_file(Path({str(path)!r}))"
+    program = f"from workbench.data.formats.by_name import by_name as formats; from pathlib import Path; formats.read_file(Path({str(path)!r}))"
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert "a.jsonl:2: lists and objects are nested more than 100 deep" in ended.stderr
     assert "nested more than 100 deep" in complaint(write("a.json", "[" * 200_000 + "]" * 200_000))
@@ -172,7 +174,7 @@ def test_a_text_of_ten_megabytes_is_a_row_like_any_other(write, name):
         "a.json": json.dumps([{"text": "a"}] * 5 + [{"text": long}, {"text": "b"}]),
     }[name]
     path = write(name, content)
-    for texts in ([row["text"] for row in opened(path).page(0, 9)], formats.read_file(path).column("text").to_pylist()):
+    for texts in ([row["text"] for row in opened(path).page(0, 9)], by_name.read_file(path).column("text").to_pylist()):
         assert [len(text) for text in texts] == [1, 1, 1, 1, 1, len(long), 1]
 
 
@@ -187,7 +189,7 @@ def test_an_open_quote_at_the_beginning_of_a_long_file_is_told_without_holding_i
 def test_ten_thousand_columns_are_read(write):
     names = [f"a_column_with_a_rather_long_name_{number}" for number in range(10_000)]
     path = write("a.csv", "\n".join([",".join(names), ",".join("1" for _ in names), ",".join("x" for _ in names)]))
-    table = formats.read_file(path)
+    table = by_name.read_file(path)
     assert (table.num_rows, table.column_names) == (2, names)
     assert set(table.to_pylist()[1].values()) == {"x"}
 
@@ -220,10 +222,10 @@ def test_a_fault_far_down_is_told_with_its_line(write):
 def test_lines_end_as_they_end(write, name, end):
     lines = {"a.jsonl": ['{"text": "a"}', '{"text": "b"}'], "a.txt": ["a", "b"]}.get(name, ["text", "a", "b"])
     path = write(name, end.join(lines))
-    assert formats.read_file(path).to_pylist() == opened(path).page(0, 5) == [{"text": "a"}, {"text": "b"}]
+    assert by_name.read_file(path).to_pylist() == opened(path).page(0, 5) == [{"text": "a"}, {"text": "b"}]
 
 
-@pytest.mark.parametrize("suffix", formats.SUFFIXES)
+@pytest.mark.parametrize("suffix", by_name.SUFFIXES)
 @pytest.mark.parametrize("content", ["", "\n\n\n", " \r\n\t\r\n", "\ufeff", "\ufeff\n"])
 def test_a_file_of_nothing_is_said_to_be_empty(write, suffix, content):
     if suffix in (".parquet", ".arrow") and content:

@@ -9,10 +9,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from workbench.data import columns, kept_tables, report
-from workbench.data import splits as data
-from workbench.data.token_cache import TokenCache
-from workbench.errors import DataError
+from workbench.core.errors import DataError
+from workbench.data.cache import kept_tables
+from workbench.data.cache.token_cache import TokenCache
+from workbench.data.report import row_report
+from workbench.data.tables import columns
+from workbench.data.tables import splits as data
 
 
 @pytest.fixture(autouse=True)
@@ -90,14 +92,14 @@ def test_the_report_is_made_once_and_anew_where_a_label_changed(tmp_path, cache,
     path = tmp_path / "rows.csv"
     path.write_text(FILES["rows.csv"])
     wanted = parsed("rows.csv")
-    plain = report.whole(data.load(wanted, [tmp_path]), wanted.data)
-    assert report.whole(data.load(wanted, [tmp_path], cache), wanted.data) == plain
-    made = report._made
-    monkeypatch.setattr(report, "_made", None)
-    assert report.whole(data.load(wanted, [tmp_path], cache), wanted.data) == plain
-    monkeypatch.setattr(report, "_made", made)
+    plain = row_report.whole(data.load(wanted, [tmp_path]), wanted.data)
+    assert row_report.whole(data.load(wanted, [tmp_path], cache), wanted.data) == plain
+    made = row_report._made
+    monkeypatch.setattr(row_report, "_made", None)
+    assert row_report.whole(data.load(wanted, [tmp_path], cache), wanted.data) == plain
+    monkeypatch.setattr(row_report, "_made", made)
     path.write_text(FILES["rows.csv"].replace('1, of",b', '1, of",a'))
-    assert report.whole(data.load(wanted, [tmp_path], cache), wanted.data) != plain
+    assert row_report.whole(data.load(wanted, [tmp_path], cache), wanted.data) != plain
 
 
 def test_rows_that_are_moved_dropped_and_held_out_are_mapped_too(tmp_path, cache, monkeypatch):

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench.data import labels, problem, targets
-from workbench.errors import DataError
+from workbench.core.errors import DataError
+from workbench.data.tables import labels, problem, targets
 from workbench.recipe import Data
 
 
@@ -277,14 +277,14 @@ def test_a_target_that_is_no_number_is_told_with_its_row_and_a_missing_one_is_dr
 
 @given(st.lists(st.sets(st.sampled_from("abcde")), min_size=1, max_size=20))
 def test_the_labels_of_any_rows_come_back_from_what_is_learnt(rows):
-    from workbench.data import multilabel
+    from workbench.data.tables import label_sets
 
     flat = [name for row in rows for name in sorted(row)]
     at = np.repeat(np.arange(len(rows)), [len(row) for row in rows])
-    marks = multilabel.Marks(pa.chunked_array([pa.array(flat, pa.string())]), at)
+    marks = label_sets.Marks(pa.chunked_array([pa.array(flat, pa.string())]), at)
     matrix = marks.matrix(np.array(["abcde".index(name) for name in flat], np.int64), len(rows), 5)
     assert [{"abcde"[place] for place in np.flatnonzero(row)} for row in matrix] == rows
-    assert marks.readable(len(rows)).to_pylist() == [", ".join(sorted(row)) or multilabel.NONE for row in rows]
+    assert marks.readable(len(rows)).to_pylist() == [", ".join(sorted(row)) or label_sets.NONE for row in rows]
 
 
 def test_targets_come_back_from_the_scale_they_are_learnt_on():

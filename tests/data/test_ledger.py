@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
-from workbench.data import ledger
-from workbench.data.ledger import Batches, Lengths, Windows
+from workbench.data.report import ledger
+from workbench.data.report.ledger import Batches, Lengths, Windows
 from workbench.recipe import Data
 
 PLAIN = Batches(size=2, grouped=False, fixed=False, hidden=768)

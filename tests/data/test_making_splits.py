@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench.data import slices, splits
-from workbench.errors import DataError
+from workbench.core.errors import DataError
+from workbench.data.tables import slices, splits
 
 
 @pytest.fixture

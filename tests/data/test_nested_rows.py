@@ -8,8 +8,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from workbench.data import formats, pager, sources
-from workbench.errors import DataError
+from workbench.core.errors import DataError
+from workbench.data.browse import pager
+from workbench.data.formats import by_name
+from workbench.data.tables import sources
 
 ROWS = [
     {
@@ -45,7 +47,7 @@ def file(request, tmp_path):
 
 
 def test_lists_and_objects_are_read_and_paged_as_they_were_written(file):
-    assert formats.read_file(file).to_pylist() == ROWS
+    assert by_name.read_file(file).to_pylist() == ROWS
     pages = pager.open_pager(sources.from_file(file).part("train"))
     assert pages.page(0, 3) == ROWS[:3]
     assert pages.page(490, 20) == ROWS[490:510]
@@ -81,7 +83,7 @@ def test_a_search_looks_into_lists_and_objects(file):
 def test_a_type_that_changes_is_told_with_its_line_however_late(write, early, late, said, rows):
     path = write("a.jsonl", lines([early | PAD]) * rows + lines([late]))
     with pytest.raises(DataError) as caught:
-        formats.read_file(path)
+        by_name.read_file(path)
     assert f"a.jsonl:{rows + 1}: {said}" in str(caught.value)
 
 
@@ -101,17 +103,17 @@ def test_a_type_that_changes_is_told_with_its_line_however_late(write, early, la
 )
 @pytest.mark.parametrize("rows", [1, 2500], ids=["soon", "late"])
 def test_what_can_be_held_together_without_loss_is(write, early, late, found, rows):
-    table = formats.read_file(write("a.jsonl", lines([early | PAD]) * rows + lines([late]))).drop_columns("pad")
+    table = by_name.read_file(write("a.jsonl", lines([early | PAD]) * rows + lines([late]))).drop_columns("pad")
     assert table.num_rows == rows + 1
     assert (table.slice(0, 1).to_pylist()[0], table.slice(rows).to_pylist()[0]) == found
 
 
 def test_two_objects_on_a_line_are_no_two_rows(write):
     with pytest.raises(DataError, match=r"a\.jsonl:2: not JSON: Extra data"):
-        formats.read_file(write("a.jsonl", '{"a": 1}\n{"a": 2} {"a": 3}\n'))
+        by_name.read_file(write("a.jsonl", '{"a": 1}\n{"a": 2} {"a": 3}\n'))
 
 
 @pytest.mark.parametrize("content", ['{"a": 1}\nnull\n', 'null\n{"a": 1}\n', '{"a": 1} null\n', "\n null {}\n"])
 def test_a_row_that_is_null_is_told_though_arrow_would_end_the_process(write, content):
     with pytest.raises(DataError, match=r"a\.jsonl:[12]: (holds nothing where an object belongs|not JSON: Extra data)"):
-        formats.read_file(write("a.jsonl", content))
+        by_name.read_file(write("a.jsonl", content))

@@ -9,9 +9,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from workbench.data import pager, sources
-from workbench.data.pager import BROKEN
-from workbench.errors import DataError
+from workbench.core.errors import DataError
+from workbench.data.browse import pager
+from workbench.data.browse.pager import BROKEN
+from workbench.data.tables import sources
 
 ROWS = [{"text": f'row {i}, "quoted"\nnext é 好', "label": ["neg", "pos"][i % 2]} for i in range(20_000)]
 

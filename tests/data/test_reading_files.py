@@ -12,9 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from workbench.data import formats, sources
-from workbench.data.lines import are_lines
-from workbench.errors import DataError
+from workbench.core.errors import DataError
+from workbench.data.formats import by_name
+from workbench.data.formats.text_lines import are_lines
+from workbench.data.tables import sources
 
 ROWS = [
     {"text": "good", "label": 1},
@@ -35,14 +36,14 @@ def test_csv_from_a_spreadsheet_with_bom_crlf_and_semicolons_reads_the_same(writ
 
 def test_a_csv_column_is_numbers_only_if_all_of_it_is(write):
     path = write("a.csv", "id,when,price,n\n007,2020-01-01,1.50,3\n008,2020-01-02,2.00,\n009,2020-01-03,2.5,-4\n")
-    table = formats.read_file(path)
+    table = by_name.read_file(path)
     assert table.to_pylist()[0] == {"id": "007", "when": "2020-01-01", "price": "1.50", "n": 3}
     assert table.column("n").to_pylist() == [3, None, -4]
 
 
 def test_a_csv_column_that_turns_to_words_late_is_words_throughout(write):
     path = write("a.csv", "text,label\n" + "x,1\n" * 5000 + "y,none of these\n")
-    assert set(formats.read_file(path).column("label").to_pylist()) == {"1", "none of these"}
+    assert set(by_name.read_file(path).column("label").to_pylist()) == {"1", "none of these"}
 
 
 def test_tsv_texts_may_hold_stray_quotes(write, rows):
@@ -110,7 +111,7 @@ def test_arrow_is_read_in_both_its_formats(tmp_path, rows, writer):
 
 def test_text_is_one_row_a_line_and_can_be_put_together_again(write):
     text = "First Citizen:\nSpeak, speak.\n\n\nAll:\n  We know't.\n"
-    table = formats.read_file(write("a.txt", text.replace("\n", "\r\n")))
+    table = by_name.read_file(write("a.txt", text.replace("\n", "\r\n")))
     assert "\n".join(table.column("text").to_pylist()) + "\n" == text
     assert are_lines(table)
 
@@ -155,7 +156,7 @@ def test_whatever_a_csv_writer_quotes_is_read_back(tmp_path, pairs):
     path = tmp_path / "a.csv"
     with path.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file, quoting=csv.QUOTE_ALL, lineterminator="\n").writerows([("text", "other"), *pairs])
-    table = formats.read_file(path)
+    table = by_name.read_file(path)
     found = [(str(row["text"] or ""), str("" if row["other"] is None else row["other"])) for row in table.to_pylist()]
     assert [other for _, other in found] == [other for _, other in pairs]
 
@@ -165,11 +166,11 @@ def test_whatever_a_csv_writer_quotes_is_read_back(tmp_path, pairs):
 def test_whatever_json_writes_is_read_back(tmp_path, written):
     path = tmp_path / "a.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in written), "utf-8")
-    found = formats.read_file(path).to_pylist()
+    found = by_name.read_file(path).to_pylist()
     assert [{key: value for key, value in row.items() if value is not None} for row in found] == written
 
 
-@pytest.mark.parametrize("suffix", formats.SUFFIXES)
+@pytest.mark.parametrize("suffix", by_name.SUFFIXES)
 def test_bytes_of_any_kind_end_in_rows_or_in_a_data_error_that_names_the_file(write, suffix):
     outcomes = [read_or_complain(write(f"junk{suffix}", junk(number))) for number in range(200)]
     assert all("junk" in outcome for outcome in outcomes if isinstance(outcome, str))
@@ -181,6 +182,6 @@ def junk(length: int) -> bytes:
 
 def read_or_complain(path):
     try:
-        return formats.read_file(path)
+        return by_name.read_file(path)
     except DataError as error:
         return str(error)

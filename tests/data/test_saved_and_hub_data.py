@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from workbench import hub
-from workbench.data import columnar, hubdata, sources
-from workbench.errors import DataError
+from workbench.core.errors import DataError
+from workbench.data.formats import columnar
+from workbench.data.tables import hubdata, sources
+from workbench.models import hub
 
 
 @pytest.fixture

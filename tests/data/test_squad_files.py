@@ -6,8 +6,9 @@ import json
 
 import pytest
 
-from workbench.data import formats, notes, sources
-from workbench.errors import DataError
+from workbench.core.errors import DataError
+from workbench.data.formats import by_name, notes
+from workbench.data.tables import sources
 
 
 def squad(*questions, context="Paris is in France.", **more):
@@ -21,7 +22,7 @@ def asked(**more):
 
 @pytest.fixture
 def read(write):
-    return lambda document: formats.read_file(write("a.json", json.dumps(document)))
+    return lambda document: by_name.read_file(write("a.json", json.dumps(document)))
 
 
 def test_a_question_is_a_row_with_its_context_and_answers(read):

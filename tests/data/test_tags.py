@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workbench import recipe
-from workbench.data import splits as data
-from workbench.data import tagged, tags
-from workbench.data.tags import Tagset
-from workbench.data.writing import Writing
-from workbench.errors import DataError
-from workbench.tagging import spans
+from workbench.core.errors import DataError
+from workbench.data.report.writing import Writing
+from workbench.data.tables import splits as data
+from workbench.data.tables import tagged, tags
+from workbench.data.tables.tags import Tagset
+from workbench.metrics.entities import spans
 
 RECIPE = """
 name = "x"

@@ -10,8 +10,8 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workbench.data import oddities
-from workbench.data.text_facts import TextFacts
+from workbench.data.report import text_quality
+from workbench.data.report.text_facts import TextFacts
 
 _SOME = [
     "same",
@@ -39,7 +39,7 @@ def test_what_is_counted_is_what_a_look_at_each_text_finds(left, right):
     assert facts.lengths.tolist() == [len(text) for text in told]
     # \s of Arrow's regexes is ASCII's.
     assert facts.empty == sum(not re.search(r"[^ \t\n\r\f]", text) for text in told)
-    for name, pattern in oddities.SIGNS.items():
+    for name, pattern in text_quality.SIGNS.items():
         assert facts.signs.get(name, 0) == sum(bool(re.search(pattern, text)) for text in told)
     assert facts.repeated() == len(left) - len(set(left))
     assert facts.shared(other) == sum(text in set(right) for text in left)

@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from workbench.data.token_cache import LIMIT, TokenCache, key_of, limit_asked
-from workbench.errors import BadInput
+from workbench.core.errors import BadInput
+from workbench.data.cache.token_cache import LIMIT, TokenCache, key_of, limit_asked
 
 
 def pieces(rows=10, seed=0):
@@ -147,7 +147,7 @@ def test_where_nothing_can_be_written_training_goes_on_and_it_is_said_once(tmp_p
 
 
 def test_a_disk_that_fills_up_is_no_end(cache, monkeypatch):
-    from workbench.data import token_cache
+    from workbench.data.cache import token_cache
 
     said = []
     cache = TokenCache(cache.root, limit=1 << 30, warn=said.append)
@@ -238,7 +238,7 @@ def test_what_cannot_be_written_to_is_read_all_the_same(cache, monkeypatch):
 
 
 def test_one_who_holds_the_lock_and_sleeps_is_not_waited_for_without_end(cache, monkeypatch):
-    from workbench.data import token_cache
+    from workbench.data.cache import token_cache
 
     monkeypatch.setattr(token_cache, "_PATIENCE", 0.2)
     cache._open_root()

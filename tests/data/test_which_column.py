@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from workbench.data import shapes
-from workbench.errors import DataError
+from workbench.core.errors import DataError
+from workbench.data.tables import column_roles
 
 SENTENCES = ["a film that goes nowhere", "what a joy it was", "so dull that I slept", "the best of its kind"]
 
@@ -48,7 +48,7 @@ def test_the_longest_strings_are_the_text_and_the_only_other_column_the_label(co
     assert (made.text, made.label) == ("Kommentar", "Wertung")
     assert any(note.startswith("label: column 'Wertung' is taken for it") for note in made.notes)
     assert any(note.startswith("text: column 'Kommentar' is taken for it") for note in made.notes)
-    assert shapes.unread(made.columns, made.train) == ["id"]
+    assert column_roles.unread(made.columns, made.train) == ["id"]
 
 
 def test_of_several_columns_that_could_be_the_label_none_is_guessed(columns):

@@ -26,21 +26,22 @@ from card import CARD, StandInCard, on_the_card, stand_in_card
 from small_tasks import ENCODER, KINDS, make
 from transfers import TO_DEVICE, TO_HOST, transfers
 
-from workbench import recipe, tasks
+from workbench import recipe
 from workbench.recipe import Generate
-from workbench.tasks import forward
-from workbench.tasks.rows import IGNORED
+from workbench.tasks import spec
+from workbench.tasks.shared.rows import IGNORED
+from workbench.tasks.spec import forward
 from workbench.train.attention import for_judging
+from workbench.train.best import Rule
 from workbench.train.building import loop_of
 from workbench.train.device import Device
-from workbench.train.journal import SilentJournal
 from workbench.train.memory import divisible, pieces
 from workbench.train.meter import Meter
 from workbench.train.methods import Learning
 from workbench.train.optim import Penalty
 from workbench.train.ranks import Ranks
 from workbench.train.ready import Ready
-from workbench.train.standing import Rule
+from workbench.train.run_log import SilentJournal
 
 OF_TRANSFORMERS = (
     "_ignore_bidirectional_mask_sdpa",
@@ -80,7 +81,7 @@ def loss_of(made, model, batch, count):
     loss = made.task.loss()
     if loss is None:
         return model(**batch, num_items_in_batch=count).loss
-    return tasks.loss_of(loss, forward(model, batch), batch, count)
+    return spec.loss_of(loss, forward(model, batch), batch, count)
 
 
 def labels_in(batch):
@@ -216,9 +217,9 @@ ASKED = {
 def test_a_predictor_reads_its_answers_in_one_place(made, the_card, tmp_path, kind):
     one, asked = made(kind), ASKED[kind]
     directory = one.save(tmp_path / "model")
-    expected = tasks.predictor(one.task.name, directory, device="cpu").predict([asked] * 3)
+    expected = spec.predictor(one.task.name, directory, device="cpu").predict([asked] * 3)
     with stand_in_card(the_card):
-        predictor = tasks.predictor(one.task.name, directory, device="cuda:0")
+        predictor = spec.predictor(one.task.name, directory, device="cuda:0")
         with transfers() as found:
             answers = predictor.predict([asked] * 3)
     assert rounded(answers) == rounded(expected)
@@ -241,9 +242,9 @@ def test_what_is_written_on_the_card_is_what_is_written_on_the_cpu(made, the_car
     one = made(kind)
     directory = one.save(tmp_path / "model")
     options = Generate(max_new_tokens=8, temperature=0.7, top_p=0.9, seed=5)
-    expected = list(tasks.predictor(one.task.name, directory, device="cpu").generate("w1 w2", options))
+    expected = list(spec.predictor(one.task.name, directory, device="cpu").generate("w1 w2", options))
     with stand_in_card(the_card):
-        predictor = tasks.predictor(one.task.name, directory, device="cuda:0")
+        predictor = spec.predictor(one.task.name, directory, device="cuda:0")
         with transfers() as found:
             assert list(predictor.generate("w1 w2", options)) == expected
     assert {transfer.at.split(":")[0] for transfer in ours(found)} == {"generation.py"}

@@ -6,9 +6,9 @@ from typing import Any
 
 import typer
 
-from workbench import events
-from workbench.cli.app import cli
 from workbench.cli.help import usage
+from workbench.cli.root import cli
+from workbench.contracts import events
 from workbench.recipe import fields
 from workbench.tui import bindings
 
@@ -42,7 +42,7 @@ def recipe_fields() -> str:
 
 
 def event_table() -> str:
-    """The table of `workbench.events`."""
+    """The table of `workbench.contracts.events`."""
     return "\n".join(line for line in (events.__doc__ or "").splitlines() if line.startswith("|"))
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from workbench.cli.app import cli
+from workbench.cli.root import cli
 from workbench.recipe import fields, parse
 
 _spec = importlib.util.spec_from_file_location("readme", Path(__file__).with_name("readme.py"))

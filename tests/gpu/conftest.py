@@ -29,9 +29,9 @@ import gpu_tasks
 import torch
 from gpu_runs import ON_CARD, WHOLE, Runs
 
-from workbench.config import Home
+from workbench.core.home import Home
+from workbench.core.rundir import RunDir
 from workbench.lab.client import Lab
-from workbench.rundir import RunDir
 from workbench.runs.identity import tagged
 
 HERE = "tests/gpu/"

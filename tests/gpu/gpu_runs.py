@@ -16,12 +16,12 @@ import gpu_tasks
 import torch
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
-from workbench import events
-from workbench.config import Home
-from workbench.rundir import RunDir
+from workbench.contracts import events
+from workbench.core.home import Home
+from workbench.core.rundir import RunDir
 from workbench.runs.create import create
 from workbench.runs.record import how_it_ended, in_progress
-from workbench.train.journal import LogJournal
+from workbench.train.run_log import LogJournal
 from workbench.train.stopping import StopRequest
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"

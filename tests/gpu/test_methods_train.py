@@ -14,7 +14,7 @@ import pytest
 import torch
 from gpu_runs import ON_CARD, WHOLE, losses, of_type, weights
 
-from workbench.tasks import predictor
+from workbench.tasks.spec import predictor
 
 ADAPTED = ("train.lora.rank=4", "train.learning_rate=2e-2", "model.dropout=0", "train.max_steps=16")
 

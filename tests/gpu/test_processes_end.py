@@ -14,10 +14,10 @@ import pytest
 import torch
 from gpu_runs import DEVICE, ON_CARD, end_of, give_back, of_type, until
 
-from workbench import events
-from workbench.rundir import RunDir
-from workbench.runs.launch import launch
+from workbench.contracts import events
+from workbench.core.rundir import RunDir
 from workbench.runs.record import Record
+from workbench.runs.spawn import launch
 
 TRAINER = Path(__file__).with_name("limited_trainer.py")
 ENDLESS = ("train.max_steps=1000000", "evaluate.every=never", "train.save_every=never")

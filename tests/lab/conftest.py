@@ -12,7 +12,7 @@ from workbench.lab.client import Lab
 
 _TOY = """
 import os, sys, time
-from workbench.errors import BadInput
+from workbench.core.errors import BadInput
 from workbench.lab.services import exposed
 
 class Toy:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from workbench.errors import BadInput, WorkbenchError
+from workbench.core.errors import BadInput, WorkbenchError
 from workbench.lab.batch_jobs import BatchJob
 from workbench.lab.opened import AHEAD, CHARACTERS, FIRST_WINDOW, WINDOW, Model, RefusedRow
 
@@ -20,10 +20,10 @@ from workbench.lab import __main__ as lab
 lab.main({{"model": "upper_service:Service"}})
 """
 _SERVICE = """
-from workbench.lab.models import ModelService
+from workbench.lab.model_service import ModelService
 from workbench.lab.services import exposed
-from workbench.lab import models
-from workbench.errors import BadInput
+from workbench.lab import model_service as models
+from workbench.core.errors import BadInput
 
 class Upper:
     def encode(self, rows):

@@ -10,11 +10,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from workbench.config import Home
-from workbench.errors import BadInput
+from workbench.core.errors import BadInput
+from workbench.core.home import Home
 from workbench.lab import openings
 from workbench.lab.client import Lab
-from workbench.lab.data import DataService
+from workbench.lab.data_service import DataService
 
 Write = Callable[[str, str], Path]
 
@@ -178,8 +178,8 @@ def test_the_lab_pages_data_without_the_training_stack(service: DataService, rev
     import sys
 
     code = (
-        "import sys; from pathlib import Path; from workbench.config import Home\n"
-        "from workbench.lab.data import DataService\n"
+        "import sys; from pathlib import Path; from workbench.core.home import Home\n"
+        "from workbench.lab.data_service import DataService\n"
         f"DataService(Home(Path('.'))).stats('train', source={str(reviews)!r})\n"
         "print(*sys.modules)"
     )

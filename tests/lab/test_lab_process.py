@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from workbench.errors import BadInput, WorkbenchError
+from workbench.core.errors import BadInput, WorkbenchError
 from workbench.lab.client import Lab
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
-from workbench.config import Home
-from workbench.errors import BadInput, ModelError, UnknownRun, WorkbenchError
-from workbench.lab.models import KEPT, ModelService
+from workbench.core.errors import BadInput, ModelError, UnknownRun, WorkbenchError
+from workbench.core.home import Home
+from workbench.lab.model_service import KEPT, ModelService
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "good", "bad", "film", "电影", "很", "好", "the", "a"]
 LABELS = ["负面", "positive"]

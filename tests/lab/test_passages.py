@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
 
-from workbench.config import Home
-from workbench.lab.data import DataService
-from workbench.lab.tokens import TokenService
+from workbench.core.home import Home
+from workbench.lab.data_service import DataService
+from workbench.lab.token_service import TokenService
 
 
 @pytest.fixture

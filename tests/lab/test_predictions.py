@@ -9,9 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from workbench.config import Home
-from workbench.errors import BadInput, WorkbenchError
-from workbench.lab.predictions import TEXT_LIMIT, PredictionService
+from workbench.core.errors import BadInput, WorkbenchError
+from workbench.core.home import Home
+from workbench.lab.prediction_service import TEXT_LIMIT, PredictionService
 
 ROWS = [
     (0, "bad", "good", [0.2, 0.8], 1.6, "好看极了，才怪"),

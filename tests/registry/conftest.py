@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from workbench.config import Home
-from workbench.events import EventWriter
+from workbench.contracts.events import EventWriter
+from workbench.core.home import Home
+from workbench.core.rundir import RunDir, new_run_id
 from workbench.registry import Ingestor, Registry
 from workbench.registry.database import sqlite
-from workbench.rundir import RunDir, new_run_id
 
 CREATED = 1_790_000_000.0
 

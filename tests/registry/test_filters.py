@@ -6,11 +6,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from workbench.errors import QueryError
+from workbench.core.errors import QueryError
 from workbench.registry import Registry
 from workbench.registry.database import connect_empty
+from workbench.registry.migrations import create_in_memory
 from workbench.registry.query import parse
-from workbench.registry.schema import create_in_memory
 
 NOW = 1_790_100_000.0
 DAY = 86_400.0

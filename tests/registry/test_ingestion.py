@@ -259,8 +259,8 @@ def test_a_log_that_was_replaced_by_a_shorter_one_is_read_from_its_start(write_r
 
 
 def test_a_log_longer_than_one_read_goes_in_whole(write_run, ingestor, registry, monkeypatch):
-    monkeypatch.setattr("workbench.registry.lines.LIMIT", 512)
-    monkeypatch.setattr("workbench.registry.lines.read.__kwdefaults__", {"limit": 512})
+    monkeypatch.setattr("workbench.registry.log_lines.LIMIT", 512)
+    monkeypatch.setattr("workbench.registry.log_lines.read.__kwdefaults__", {"limit": 512})
     run = write_run()
     for step in range(1, 101):
         run.loss(step, float(step))

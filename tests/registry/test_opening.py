@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from workbench.config import Home
-from workbench.errors import BadInput
+from workbench.core.errors import BadInput
+from workbench.core.home import Home
 from workbench.registry import Ingestor, Registry
 from workbench.registry.database import connect
 
@@ -24,7 +24,7 @@ def test_the_road_to_the_first_frame_loads_nothing_heavy(home):
     with Registry.open(home):
         pass
     code = (
-        "import sys, pathlib\nfrom workbench.registry import Registry\nfrom workbench.config import Home\n"
+        "import sys, pathlib\nfrom workbench.registry import Registry\nfrom workbench.core.home import Home\n"
         "with Registry.open(Home(pathlib.Path(sys.argv[1]))) as r: r.runs('bert sort:name', limit=50); r.count()\n"
         "heavy = {'sqlite_utils', 'pandas', 'numpy', 'pydantic', 'rich', 'click', 'tomlkit', 'textual', 'torch'}\n"
         "print(sorted(heavy & set(sys.modules)))"
@@ -69,8 +69,8 @@ def test_another_users_home_is_read_if_it_may_be_and_never_written(write_run, ho
         if path.owner() == "root" and "pytest" in str(path):
             path.chmod(0o755 if path.is_dir() else 0o644)
     code = (
-        "import os, sys, pathlib\nfrom workbench.config import Home\n"
-        "from workbench.registry import Registry, Ingestor\nfrom workbench.errors import BadInput\n"
+        "import os, sys, pathlib\nfrom workbench.core.home import Home\n"
+        "from workbench.registry import Registry, Ingestor\nfrom workbench.core.errors import BadInput\n"
         "os.setgid(65534); os.setuid(65534)\n"
         "home = Home(pathlib.Path(sys.argv[1]))\n"
         "with Registry.open(home, readonly=True) as r: print([row.id for row in r.runs()])\n"
@@ -99,7 +99,7 @@ def test_a_registry_of_a_newer_workbench_is_refused_and_left_as_it_is(home):
 
 def test_many_processes_may_make_the_registry_at_once(home):
     code = (
-        "import sys, pathlib\nfrom workbench.config import Home\nfrom workbench.registry import Registry\n"
+        "import sys, pathlib\nfrom workbench.core.home import Home\nfrom workbench.registry import Registry\n"
         "Registry.open(Home(pathlib.Path(sys.argv[1]))).close()"
     )
     processes = [

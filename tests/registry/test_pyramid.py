@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from workbench.registry import points, pyramid
 from workbench.registry.database import Connection, connect_empty
-from workbench.registry.schema import create_in_memory
+from workbench.registry.migrations import create_in_memory
 
 SERIES = (1, 1)
 _VALUES = st.one_of(st.floats(), st.floats(-1, 1), st.just(0.5))

@@ -18,17 +18,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from workbench.config import Home
-from workbench.errors import BadInput
-from workbench.events import EventWriter
+from workbench.contracts.events import EventWriter
+from workbench.core.errors import BadInput
+from workbench.core.home import Home
+from workbench.core.rundir import RunDir, new_run_id
 from workbench.registry import Ingestor, Registry, reindex
 from workbench.registry.database import connect
-from workbench.rundir import RunDir, new_run_id
 
 _INGEST = """
 import sys, time
 from pathlib import Path
-from workbench.config import Home
+from workbench.core.home import Home
 from workbench.registry import Ingestor
 with Ingestor(Home(Path(sys.argv[1]))) as ingestor:
     print("ready", flush=True)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench.series import (
+from workbench.core.series import (
     decimate,
     format_age,
     format_duration,

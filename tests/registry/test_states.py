@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 _HOLDER = (
-    "import sys, pathlib; from workbench.rundir import hold_lock; "
+    "import sys, pathlib; from workbench.core.rundir import hold_lock; "
     "assert hold_lock(pathlib.Path(sys.argv[1])) is not None; print('held', flush=True); sys.stdin.read()"
 )
 

@@ -10,10 +10,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from runs_support import RECIPE, SUPERVISE, end_everything, fake, steps, until
 
-from workbench.config import Home
-from workbench.rundir import RunDir
+from workbench.core.home import Home
+from workbench.core.rundir import RunDir
 from workbench.runs.create import create
-from workbench.runs.launch import launch
+from workbench.runs.spawn import launch
 from workbench.train.checkpoints import publish
 
 

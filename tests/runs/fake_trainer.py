@@ -8,8 +8,8 @@ import sys
 import time
 from pathlib import Path
 
-from workbench.events import EventWriter
-from workbench.rundir import RunDir, hold_lock
+from workbench.contracts.events import EventWriter
+from workbench.core.rundir import RunDir, hold_lock
 
 parser = argparse.ArgumentParser()
 parser.add_argument("run")

@@ -5,7 +5,7 @@ import sys
 import time
 from pathlib import Path
 
-from workbench.events import read_all
+from workbench.contracts.events import read_all
 from workbench.runs.identity import Identity, tagged
 from workbench.runs.record import Record
 
@@ -23,8 +23,8 @@ FAKE = Path(__file__).with_name("fake_trainer.py")
 SUPERVISE = """\
 import sys
 from pathlib import Path
-from workbench.rundir import RunDir
-from workbench.runs.ladder import Patience
+from workbench.core.rundir import RunDir
+from workbench.runs.stop_escalation import Patience
 from workbench.runs.supervisor import Order, supervise
 run, least, hurry, *trainer = sys.argv[1:]
 supervise(Order(RunDir(Path(run)), trainer=trainer, patience=Patience(float(least), float(hurry))))

@@ -6,8 +6,8 @@ import os
 import pytest
 from runs_support import end_of, fake, kill, steps, types, until
 
-from workbench.errors import BadInput, WorkbenchError
-from workbench.events import read_all
+from workbench.contracts.events import read_all
+from workbench.core.errors import BadInput, WorkbenchError
 from workbench.runs import control
 from workbench.runs.record import Record
 
@@ -90,7 +90,7 @@ def test_an_act_on_a_full_disk_is_an_error_and_no_act(new_run, monkeypatch):
     def full(fd, data):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("workbench.events.os.write", full)
+    monkeypatch.setattr("workbench.contracts.events.os.write", full)
     with pytest.raises(WorkbenchError, match="No space left"):
         control.tag(run, "x")
     monkeypatch.undo()

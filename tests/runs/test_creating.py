@@ -10,9 +10,9 @@ import sys
 import pytest
 from runs_support import RECIPE
 
-from workbench.config import Home
-from workbench.errors import BadInput, RecipeError
-from workbench.events import read_all
+from workbench.contracts.events import read_all
+from workbench.core.errors import BadInput, RecipeError
+from workbench.core.home import Home
 from workbench.runs import provenance
 from workbench.runs.create import create
 
@@ -80,7 +80,7 @@ def test_a_disk_that_fails_leaves_nothing(home, monkeypatch, number):
     def fail(fd):
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr("workbench.rundir.os.fsync", fail)
+    monkeypatch.setattr("workbench.core.rundir.os.fsync", fail)
     with pytest.raises(BadInput, match="home") as caught:
         create(home, RECIPE)
     assert ("no space" in str(caught.value)) == (number != errno.EIO)
@@ -88,7 +88,7 @@ def test_a_disk_that_fails_leaves_nothing(home, monkeypatch, number):
 
 
 def test_a_write_the_kernel_refuses_leaves_nothing(tmp_path):
-    code = "import sys; from pathlib import Path; from workbench.config import Home; "
+    code = "import sys; from pathlib import Path; from workbench.core.home import Home; "
     code += "from workbench.runs.create import create; create(Home(Path(sys.argv[1])), sys.argv[2])"
     done = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path / "home"), RECIPE],

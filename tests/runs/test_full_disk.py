@@ -11,11 +11,11 @@ from pathlib import Path
 
 sys.path.insert(0, sys.argv[2])
 from runs_support import RECIPE, end_of, fake, steps, types, until
-from workbench.config import Home
-from workbench.errors import BadInput, WorkbenchError
+from workbench.core.home import Home
+from workbench.core.errors import BadInput, WorkbenchError
 from workbench.runs import control
 from workbench.runs.create import create
-from workbench.runs.launch import launch
+from workbench.runs.spawn import launch
 from workbench.runs.record import Record
 
 home = Home(Path(sys.argv[1]))

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from workbench.rundir import RunDir
+from workbench.core.rundir import RunDir
 from workbench.runs.engines import local
 from workbench.runs.gpus import Gpus, chosen
 

@@ -8,8 +8,8 @@ from runs_support import FAKE, end_of, kill, types, until
 from workbench.runs import control
 from workbench.runs.engines import local
 from workbench.runs.identity import Identity, tagged
-from workbench.runs.launch import launch
 from workbench.runs.record import Record
+from workbench.runs.spawn import launch
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ import signal
 import pytest
 from runs_support import end_of, kill, steps, types, until
 
-from workbench.errors import BadInput
+from workbench.core.errors import BadInput
 from workbench.runs import control
 from workbench.runs.identity import Identity, tagged
-from workbench.runs.ladder import Ladder, Patience, slowest
 from workbench.runs.record import Record, how_it_ended
+from workbench.runs.stop_escalation import Ladder, Patience, slowest
 
 
 def rungs(run):
@@ -163,7 +163,7 @@ def test_hurrying_after_sigterm_does_not_start_over():
 
 
 def test_the_slowest_save_and_silence_are_read_from_the_log_of_the_attempt(tmp_path):
-    from workbench.events import EventWriter
+    from workbench.contracts.events import EventWriter
 
     path = tmp_path / "events.jsonl"
     assert slowest(path, 1) == 0

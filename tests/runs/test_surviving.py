@@ -12,18 +12,18 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from runs_support import FAKE, end_of, fake, kill, steps, types, until
 
-from workbench.errors import BadInput, WorkbenchError
-from workbench.events import read_all
+from workbench.contracts.events import read_all
+from workbench.core.errors import BadInput, WorkbenchError
 from workbench.runs import control
 from workbench.runs.identity import tagged
-from workbench.runs.launch import launch
 from workbench.runs.record import Record, how_it_ended, in_progress
+from workbench.runs.spawn import launch
 
 LAUNCH = """\
 import os, signal, sys
 from pathlib import Path
-from workbench.rundir import RunDir
-from workbench.runs.launch import launch
+from workbench.core.rundir import RunDir
+from workbench.runs.spawn import launch
 print(launch(RunDir(Path(sys.argv[1])), trainer=sys.argv[2:]), flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -234,7 +234,7 @@ def test_a_supervisor_killed_at_any_moment_of_its_start_leaves_a_run_that_can_be
 
 def test_a_second_supervisor_refuses_and_its_reason_reaches_the_launcher(start, monkeypatch):
     run = start()
-    monkeypatch.setattr("workbench.runs.launch.in_progress", lambda run: False)
+    monkeypatch.setattr("workbench.runs.spawn.in_progress", lambda run: False)
     with pytest.raises(BadInput, match="supervisor already"):
         launch(run, trainer=fake(run))
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from workbench.events import read_all
+from workbench.contracts.events import read_all
 
 SMALL = ("--set", "data.subset.rows=240", "--set", "data.subset.seed=1", "--set", "train.epochs=2")
 

@@ -15,8 +15,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "runs"))
 from runs_support import end_everything
 from survival_support import outcome, start, wait_for_end
 
-from workbench.config import Home
-from workbench.rundir import RunDir
+from workbench.core.home import Home
+from workbench.core.rundir import RunDir
 
 WORDS = [
     "good", "great", "nice", "fine", "bad", "awful", "ugly", "poor", "film", "book", "food", "phone", "hotel", "the",

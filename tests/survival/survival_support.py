@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from runs_support import types, until
 
-from workbench.events import read_all
+from workbench.contracts.events import read_all
 from workbench.registry import Ingestor, Registry
 from workbench.runs.create import create
-from workbench.runs.launch import launch
 from workbench.runs.record import Record, how_it_ended, in_progress
+from workbench.runs.spawn import launch
 
 LONG = 240.0
 STEPS = 48

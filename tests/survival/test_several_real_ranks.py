@@ -7,7 +7,7 @@ import pytest
 from runs_support import types
 from survival_support import start, told_by_the_logs, wait_for_end, wait_for_step
 
-from workbench.config import Home
+from workbench.core.home import Home
 from workbench.runs import control
 from workbench.runs.identity import tagged
 from workbench.runs.record import Record

@@ -12,8 +12,9 @@ os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
 import pytest
 
-from workbench import events, recipe
-from workbench.rundir import RunDir
+from workbench import recipe
+from workbench.contracts import events
+from workbench.core.rundir import RunDir
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -34,7 +35,7 @@ def trained(tmp_path: Path) -> Callable[..., RunDir]:
 
     Relative paths in the recipe are looked for in `tmp_path`. With `stop_at` the attempt is asked to stop at that step.
     """
-    from workbench.train.journal import LogJournal
+    from workbench.train.run_log import LogJournal
     from workbench.train.session import Session
     from workbench.train.stopping import StopRequest
 

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
-from workbench.errors import BadInput, ModelError
-from workbench.tasks import answer_search
-from workbench.tasks.answer_search import Found, Search
-from workbench.tasks.answer_windows import Cut, Frame, labelled
-from workbench.tasks.rows import IGNORED
-from workbench.tasks.weights import train_bpe
+from workbench.core.errors import BadInput, ModelError
+from workbench.models.weights import train_bpe
+from workbench.tasks.question_answering import predict
+from workbench.tasks.question_answering.encode import Cut, Frame, labelled
+from workbench.tasks.question_answering.predict import Found, Search
+from workbench.tasks.shared.rows import IGNORED
 
 TEXT = "Zoë paid 7€ 😀👩‍👩‍👧 in 北京, cafe\u0301 d'été \u0915\u094d\u0937 ok. " * 3
 
@@ -196,7 +196,7 @@ def test_what_a_label_points_at_is_found_again_in_the_text(data, name, context):
     made = windows(TOKENIZERS[name], "who", context)
     labels, lost = labelled(made, np.array([start]), np.array([start + len(answer)]), np.array([True]))
     found = sure_of(made, labels)
-    (given,) = answer_search.answers(made, found, [context], SEARCH)
+    (given,) = predict.answers(made, found, [context], SEARCH)
     for begin, stop, _ in given.candidates:
         assert 0 <= begin < stop <= len(context)
         assert context[begin:stop] == context[begin:stop].strip()
@@ -223,7 +223,7 @@ def sure_of(made, labels):
     for side in (0, 1):
         logits[side].scatter_(1, known[:, side : side + 1], 9.0)
     outputs = SimpleNamespace(start_logits=logits[0], end_logits=logits[1])
-    scores, tokens = answer_search.spans(outputs, torch.as_tensor(made.first), torch.as_tensor(made.held), SEARCH)
+    scores, tokens = predict.spans(outputs, torch.as_tensor(made.first), torch.as_tensor(made.held), SEARCH)
     none = np.zeros(len(made), np.float32)
     return Found(np.arange(len(made)), tokens.numpy(), scores.numpy(), none, none)
 
@@ -236,7 +236,7 @@ def test_the_best_spans_are_those_of_trying_all(seed, n_best, longest):
     first, held = [2, 4, 3], [9, 5, 0]
     outputs = SimpleNamespace(start_logits=start, end_logits=end)
     search = Search(n_best, longest, None)
-    scores, tokens = answer_search.spans(outputs, torch.tensor(first), torch.tensor(held), search)
+    scores, tokens = predict.spans(outputs, torch.tensor(first), torch.tensor(held), search)
     assert scores.shape == (3, n_best)
     for row in range(3):
         places = range(first[row], first[row] + held[row])
@@ -257,7 +257,7 @@ def found(scores, null):
 
 
 def ask(made, gathered, threshold):
-    (given,) = answer_search.answers(made, gathered, ["a b c d e f g h i j k l m n"], Search(5, 3, threshold))
+    (given,) = predict.answers(made, gathered, ["a b c d e f g h i j k l m n"], Search(5, 3, threshold))
     return given
 
 
@@ -298,6 +298,6 @@ def test_a_piece_that_two_windows_hold_is_listed_once_with_its_better_score():
 
 
 def test_marks_stay_on_their_letter_and_white_space_outside():
-    assert answer_search._tidied("cafe\u0301 now", 0, 4) == (0, 5)
-    assert answer_search._tidied("a  b ", 1, 5) == (3, 4)
-    assert answer_search._tidied("a  b", 1, 2) == (2, 2)
+    assert predict._tidied("cafe\u0301 now", 0, 4) == (0, 5)
+    assert predict._tidied("a  b ", 1, 5) == (3, 4)
+    assert predict._tidied("a  b", 1, 2) == (2, 2)

@@ -11,15 +11,16 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench import recipe, tasks
-from workbench.data import splits as data
-from workbench.errors import ModelError
-from workbench.models import Located, locate
+from workbench import recipe
+from workbench.core.errors import ModelError
+from workbench.data.tables import splits as data
+from workbench.models.locate import Located, locate
 from workbench.recipe import Generate, Recipe
-from workbench.tasks import generation
-from workbench.tasks.causal_lm import CausalLM, LanguageJudge
-from workbench.tasks.packing import pack
-from workbench.tasks.token_judge import Texts
+from workbench.tasks import spec
+from workbench.tasks.causal_lm.data import CausalLM, LanguageJudge
+from workbench.tasks.causal_lm.packing import pack
+from workbench.tasks.shared import generation
+from workbench.tasks.shared.token_evaluation import Texts
 
 TEXT = "the cat sat on the mat\n\nand the dog sat on the cat\n猫坐在垫子上。狗坐在猫上。\n" * 20
 
@@ -57,7 +58,7 @@ def made(tmp_path_factory):
     place = tmp_path_factory.mktemp("lm")
     (place / "train.txt").write_text(TEXT)
     parsed = recipe.parse(SCRATCH)
-    task = tasks.task_for(parsed)
+    task = spec.task_for(parsed)
     splits = data.load(parsed, [place])
     tokenizer = task.tokenizer(splits, [place])
     prepared = task.prepare(splits, tokenizer, 32)
@@ -84,7 +85,7 @@ def test_documents_have_the_end_token_between(tmp_path):
 
     (tmp_path / "train.jsonl").write_text("\n".join(json.dumps({"text": f"story {n}"}) for n in range(40)))
     parsed = recipe.parse(SCRATCH.replace("train.txt", "train.jsonl"))
-    task = tasks.task_for(parsed)
+    task = spec.task_for(parsed)
     splits = data.load(parsed, [tmp_path])
     tokenizer = task.tokenizer(splits, [tmp_path])
     rows = task.prepare(splits, tokenizer, 32).splits["validation"]
@@ -140,7 +141,7 @@ def test_without_temperature_it_is_the_greedy_text_of_transformers(made):
 
 def test_the_same_seed_writes_the_same_and_leaves_the_training_undisturbed(made):
     *_, place = made
-    opened = tasks.predictor("causal-lm", place / "model")
+    opened = spec.predictor("causal-lm", place / "model")
     before = torch.get_rng_state()
     texts = [
         "".join(opened.generate("the cat", Generate(max_new_tokens=30, temperature=1.0, seed=seed)))
@@ -152,7 +153,7 @@ def test_the_same_seed_writes_the_same_and_leaves_the_training_undisturbed(made)
 
 def test_it_writes_beyond_its_positions_and_can_be_stopped_at_any_piece(made):
     *_, place = made
-    opened = tasks.predictor("causal-lm", place / "model")
+    opened = spec.predictor("causal-lm", place / "model")
     stream = opened.generate("", Generate(max_new_tokens=200, temperature=1.0, top_k=20))
     assert len(list(islice(stream, 3))) == 3
     stream.close()

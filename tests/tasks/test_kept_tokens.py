@@ -9,12 +9,13 @@ import json
 import numpy as np
 import pytest
 
-from workbench import recipe, tasks
-from workbench.data import splits as data
-from workbench.data.token_cache import TokenCache
-from workbench.data.word_ids import WordIds
-from workbench.models import locate, minilm_directory
-from workbench.tasks.weights import open_tokenizer
+from workbench import recipe
+from workbench.data.cache.token_cache import TokenCache
+from workbench.data.cache.word_ids import WordIds
+from workbench.data.tables import splits as data
+from workbench.models.locate import locate, minilm_directory
+from workbench.models.weights import open_tokenizer
+from workbench.tasks import spec
 
 RECIPE = """
 name = "kept"
@@ -51,7 +52,7 @@ def prepare(place, *overrides, tokenizer=None, cached=True):
     wanted = recipe.parse(RECIPE, overrides=list(overrides))
     splits = data.load(wanted, [place])
     cache = TokenCache(place / "cache" / "tokens", limit=1 << 30)
-    task = tasks.task_for(wanted)
+    task = spec.task_for(wanted)
     task._typed = True
     tokenizer = tokenizer or open_tokenizer(minilm_directory())
     return task.prepare(dataclasses.replace(splits, cache=cache if cached else None), tokenizer, 512), cache
@@ -117,7 +118,7 @@ def test_blocks_and_both_sides_are_kept_too_and_the_words_change_nothing(tmp_pat
     (tmp_path / "rows.txt").write_text("\n".join(texts))
     model = f'{TASKS[task]}\ntokenizer = "bpe"\nvocab_size = 400'
     wanted = recipe.parse(f'name = "x"\ntask = "{task}"\n[model]\n{model}\n[data]\nsource = "{source}"\n')
-    made = tasks.task_for(wanted)
+    made = spec.task_for(wanted)
     tokenizer = made.tokenizer(data.load(wanted, [tmp_path]), [tmp_path])
     made.config(locate(wanted.model, [tmp_path]), tokenizer)
     cache = TokenCache(tmp_path / "cache" / "tokens", limit=1 << 30)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from workbench.errors import WorkbenchError
-from workbench.tasks.length_batches import LengthBatches
-from workbench.tasks.rows import Padding
+from workbench.core.errors import WorkbenchError
+from workbench.tasks.shared.length_batches import LengthBatches
+from workbench.tasks.shared.rows import Padding
 
 rng = np.random.default_rng(0)
 ROWS = [{"input_ids": rng.integers(1, 9, length)} for length in rng.integers(1, 40, 200)]

@@ -10,7 +10,7 @@ import pytest
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
-from workbench import tasks
+from workbench.tasks import spec
 
 MARKS = ["<pad>", "<unk>", "<s>", "</s>", "<mask>"]
 PLAIN = ["the", "a", "cat", "dog", "bird", "sings", "barks", "sleeps", "here", "there", "and", "or"]
@@ -98,7 +98,7 @@ def rounded(value: object) -> object:
 def test_many_rows_are_answered_as_each_alone(kind, tmp_path):
     task, make, rows = KINDS[kind]
     make(tmp_path)
-    opened = tasks.predictor(task, tmp_path, device="cpu")
+    opened = spec.predictor(task, tmp_path, device="cpu")
     alone = [answer for row in rows for answer in opened.predict([row])]
     assert opened.predict(rows) == rounded(alone)
     opened._batches.tokens = 64

@@ -11,11 +11,12 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from workbench import recipe, tasks
-from workbench.data import splits as data
-from workbench.errors import BadInput, ModelError
-from workbench.tasks.masking import Masking
-from workbench.tasks.rows import IGNORED, Padding, TokenRows
+from workbench import recipe
+from workbench.core.errors import BadInput, ModelError
+from workbench.data.tables import splits as data
+from workbench.tasks import spec
+from workbench.tasks.masked_lm.masking import Masking
+from workbench.tasks.shared.rows import IGNORED, Padding, TokenRows
 
 SCRATCH = """
 name = "x"
@@ -56,7 +57,7 @@ def sentences(tmp_path):
 
 def opened(place, *overrides):
     parsed = recipe.parse(SCRATCH, overrides=list(overrides))
-    task, splits = tasks.task_for(parsed), data.load(parsed, [place])
+    task, splits = spec.task_for(parsed), data.load(parsed, [place])
     tokenizer = task.tokenizer(splits, [place])
     return task, splits, tokenizer, task.prepare(splits, tokenizer, 32)
 
@@ -138,7 +139,7 @@ def test_it_learns_and_fills_the_mask_it_is_asked_about(sentences, trained, said
     # Two of seven words are "the": whoever always says so is right in a third of the cases.
     assert last["eval/masked_accuracy"] > 0.8
     assert last["eval/pseudo_perplexity"] == pytest.approx(np.exp(last["eval/loss"]))
-    filler = tasks.predictor("masked-lm", run.model)
+    filler = spec.predictor("masked-lm", run.model)
     (answer,) = filler.predict(["the dog barks and the dog [MASK]"], top_k=3)
     (fills,) = answer["fills"]
     assert len(fills) == 3
@@ -164,7 +165,7 @@ def test_a_resumed_run_draws_the_same_masks(sentences, trained):
 
 def test_what_cannot_be_masked_or_filled_is_refused(sentences, trained, tmp_path):
     run = trained(SCRATCH, "train.max_steps=1")
-    filler = tasks.predictor("masked-lm", run.model)
+    filler = spec.predictor("masked-lm", run.model)
     with pytest.raises(BadInput, match=r"no mask: put \[MASK\]"):
         filler.predict(["the cat meows"])
     with pytest.raises(BadInput, match="tokens: give at most 32"):
@@ -174,12 +175,12 @@ def test_what_cannot_be_masked_or_filled_is_refused(sentences, trained, tmp_path
 
 
 def test_a_tokenizer_without_a_mask_is_refused(sentences, tmp_path):
-    from workbench.tasks.weights import train_bpe
+    from workbench.models.weights import train_bpe
 
     train_bpe(["the cat meows"], 300).save_pretrained(tmp_path / "gpt")
     parsed = recipe.parse(
         'name="x"\ntask="masked-lm"\n[model]\nname="gpt"\ntokenizer="gpt"\n[data]\ntrain="train.jsonl"\n'
     )
-    task, splits = tasks.task_for(parsed), data.load(parsed, [tmp_path])
+    task, splits = spec.task_for(parsed), data.load(parsed, [tmp_path])
     with pytest.raises(ModelError, match="no mask token"):
         task.tokenizer(splits, [tmp_path])

@@ -9,9 +9,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workbench.tasks.masked_lm import MaskJudge, step_loss
-from workbench.tasks.masking import at_places, places_of
-from workbench.tasks.rows import IGNORED, LABEL_PLACES
+from workbench.tasks.masked_lm.data import MaskJudge, step_loss
+from workbench.tasks.masked_lm.masking import at_places, places_of
+from workbench.tasks.shared.rows import IGNORED, LABEL_PLACES
 from workbench.train.memory import divisible, pieces
 
 VOCABULARY = 11

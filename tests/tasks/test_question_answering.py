@@ -14,13 +14,14 @@ import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import BertConfig, BertForQuestionAnswering, PreTrainedTokenizerFast
 
-from workbench import recipe, tasks
-from workbench.data import splits as data
-from workbench.errors import BadInput, DataError
-from workbench.models import locate
-from workbench.tasks.question_answering import step_loss
-from workbench.tasks.rows import IGNORED
-from workbench.tasks.weights import longest
+from workbench import recipe
+from workbench.core.errors import BadInput, DataError
+from workbench.data.tables import splits as data
+from workbench.models.locate import locate
+from workbench.models.weights import longest
+from workbench.tasks import spec
+from workbench.tasks.question_answering.data import step_loss
+from workbench.tasks.shared.rows import IGNORED
 
 SCRATCH = """
 name = "x"
@@ -124,7 +125,7 @@ def things(tmp_path):
 
 def opened(place, *overrides):
     parsed = recipe.parse(SCRATCH, overrides=list(overrides))
-    task, splits = tasks.task_for(parsed), data.load(parsed, [place])
+    task, splits = spec.task_for(parsed), data.load(parsed, [place])
     tokenizer = task.tokenizer(splits, [place])
     config = task.config(locate(parsed.model, [place]), tokenizer)
     return task, splits, tokenizer, task.prepare(splits, tokenizer, longest(config, tokenizer))
@@ -145,7 +146,7 @@ def test_it_learns_to_answer_and_says_the_same_of_a_row_when_it_is_used(things, 
     assert [row["row"] for row in rows] == list(range(len(validation)))
     best = max(event.scalars["eval/f1"] for event in said(run, "eval"))
     assert np.mean([row["score"] for row in rows]) == pytest.approx(best, abs=1e-6)
-    answerer = tasks.predictor("question-answering", run.model, max_length=48)
+    answerer = spec.predictor("question-answering", run.model, max_length=48)
     answers = answerer.predict(validation)
     for row, answer, source in zip(rows, answers, validation, strict=True):
         assert row["text"] == f"{source['question']}\n{source['context']}"
@@ -172,7 +173,7 @@ def test_it_learns_when_there_is_no_answer(things, trained, said):
     nothing = next(row for row in rows if row["prediction"] == "")
     assert (nothing["start"], nothing["end"]) == (0, 0)
     question, context = nothing["text"].split("\n")
-    (answer,) = tasks.predictor("question-answering", run.model).predict([{"question": question, "context": context}])
+    (answer,) = spec.predictor("question-answering", run.model).predict([{"question": question, "context": context}])
     assert (answer["answer"], answer["start"], answer["end"]) == ("", 0, 0)
     assert answer["candidates"], "what it would have said is told all the same"
 
@@ -189,7 +190,7 @@ def test_an_answer_far_down_is_found_in_the_last_of_many_windows(things, trained
     _, _, _, prepared = opened(tmp_path, "data.max_length=32", "data.stride=8")
     windows = prepared.splits["validation"]
     assert (np.bincount(windows.place) >= 5).all()
-    answers = tasks.predictor("question-answering", run.model, max_length=32).predict(long)
+    answers = spec.predictor("question-answering", run.model, max_length=32).predict(long)
     right = [answer["answer"] == row["answers"]["text"][0] for answer, row in zip(answers, long, strict=True)]
     assert np.mean(right) > 0.6
     assert all(answer["start"] >= len(ballast) for answer, good in zip(answers, right, strict=True) if good)
@@ -327,7 +328,7 @@ def test_a_model_from_elsewhere_always_answers_and_a_row_needs_both_fields(tmp_p
     torch.manual_seed(3)
     config = BertConfig(vocab_size=40, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16)
     BertForQuestionAnswering(config).save_pretrained(tmp_path / "words")
-    answerer = tasks.predictor("question-answering", tmp_path / "words")
+    answerer = spec.predictor("question-answering", tmp_path / "words")
     assert answerer.max_length == 384
     context = "a cat came 😀 a cat"
     (answer,) = answerer.predict([{"question": "which ?", "context": context}], top_k=3)

@@ -12,16 +12,19 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench import recipe, tasks
-from workbench.data import splits as data
-from workbench.errors import BadInput, DataError, ModelError
-from workbench.models import locate
-from workbench.recipe import Data, Generate, sense
-from workbench.tasks import generation, languages, searching, weights
-from workbench.tasks.rows import IGNORED, Padding, TokenRows
-from workbench.tasks.seq2seq import TextWriter, TokenLoss, sides_of
-from workbench.tasks.shifting import Shift, ShiftedPadding
-from workbench.tasks.two_sides import Sides
+from workbench import recipe
+from workbench.core.errors import BadInput, DataError, ModelError
+from workbench.data.tables import splits as data
+from workbench.models import weights
+from workbench.models.locate import locate
+from workbench.recipe import Data, Generate, validation
+from workbench.tasks import spec
+from workbench.tasks.seq2seq import languages, searching
+from workbench.tasks.seq2seq.data import TextWriter, TokenLoss, sides_of
+from workbench.tasks.seq2seq.encode import Sides
+from workbench.tasks.seq2seq.shifting import Shift, ShiftedPadding
+from workbench.tasks.shared import generation
+from workbench.tasks.shared.rows import IGNORED, Padding, TokenRows
 
 WORDS = ["<s>", "<pad>", "</s>", "<unk>", "a", "cat", "dog", "sits", "eine", "katze", "hund", "sitzt", "猫", "坐"]
 
@@ -123,7 +126,7 @@ def built(family, tokenizer):
     parsed = recipe.parse(DATES, overrides=["model.tokenizer=words", f"model.architecture={family}"])
     fields = {**parsed.model.model_dump(), "config": SMALL[FAMILIES[family]]}
     parsed = parsed.model_copy(update={"model": type(parsed.model).model_validate(fields)})
-    task = tasks.task_for(parsed)
+    task = spec.task_for(parsed)
     task._sides = Sides(tokenizer, "", 20, 12)
     torch.manual_seed(0)
     model, new = task.model(locate(parsed.model, []), tokenizer, rows([[4]], [[4]]))
@@ -132,7 +135,7 @@ def built(family, tokenizer):
 
 
 def rows(sources, targets):
-    return tasks.Prepared({"train": TokenRows.pack(sources, targets=TokenRows.pack(targets))}, [], 20, {})
+    return spec.Prepared({"train": TokenRows.pack(sources, targets=TokenRows.pack(targets))}, [], 20, {})
 
 
 # Rows
@@ -164,7 +167,7 @@ def test_cut_sources_and_targets_are_counted_and_said(tmp_path, words):
         "max_length = 4\nmax_target_length = 4\n[evaluate]\nevery = 'never'"
     )
     splits = data.load(parsed.model_copy(update={"data": parsed.data.model_copy(update={"holdout": None})}), [tmp_path])
-    prepared = tasks.task_for(parsed).prepare(splits, words, None)
+    prepared = spec.task_for(parsed).prepare(splits, words, None)
     counts = prepared.counts["train"]
     assert counts == {
         "rows": 3,
@@ -251,7 +254,7 @@ def test_a_tokenizer_without_languages_takes_any_and_it_is_said(tmp_path, words)
     parsed = recipe.parse(
         'name = "x"\ntask = "seq2seq"\n[model]\nname = "x"\n[data]\ntrain = "train.jsonl"\ntarget_language = "de"'
     )
-    notes = tasks.task_for(parsed).prepare(data.load(parsed, [tmp_path]), words, None).notes
+    notes = spec.task_for(parsed).prepare(data.load(parsed, [tmp_path]), words, None).notes
     assert any(note.startswith("data.target_language: the tokenizer marks no languages") for note in notes)
 
 
@@ -323,8 +326,8 @@ def test_smoothing_spreads_a_share_of_the_label_over_all():
 
 
 def test_smoothing_is_a_choice_that_makes_sense_here():
-    assert sense.problems(recipe.parse(DATES, overrides=["train.label_smoothing=0.1"])) == []
-    assert tasks.task_for(recipe.parse(DATES, overrides=["train.label_smoothing=0.1"])).loss().smoothing == 0.1
+    assert validation.problems(recipe.parse(DATES, overrides=["train.label_smoothing=0.1"])) == []
+    assert spec.task_for(recipe.parse(DATES, overrides=["train.label_smoothing=0.1"])).loss().smoothing == 0.1
 
 
 def test_accumulated_batches_make_the_step_of_the_whole_batch(dates, trained, said):
@@ -348,7 +351,7 @@ def test_every_family_writes_is_saved_and_writes_the_same_again(family, words, t
     words.save_pretrained(tmp_path)
     opened = TextWriter(tmp_path, max_length=20)
     opened._sides = sides
-    assert isinstance(opened, tasks.Predictor)
+    assert isinstance(opened, spec.Predictor)
     assert [answer["text"] for answer in opened.predict(["a cat", {"text": "a dog sits"}])] == before
     # Written token by token it is the same.
     stream = "".join(opened.generate("a dog sits", Generate(max_new_tokens=12, temperature=0)))
@@ -416,14 +419,14 @@ def test_chinese_of_a_tokenizer_of_words_comes_without_spaces_and_in_whole_chara
 def test_what_is_no_encoder_decoder_or_knows_too_few_tokens_is_refused(words, tmp_path):
     parsed = recipe.parse(DATES.replace("t5", "gpt2").replace("config =", "# config ="))
     with pytest.raises(ModelError, match="gpt2 is no encoder-decoder"):
-        tasks.task_for(parsed).config(locate(parsed.model, []), words)
+        spec.task_for(parsed).config(locate(parsed.model, []), words)
     _, model = built("t5", words)
     model.save_pretrained(tmp_path)
     larger = weights.train_bpe(["some text"], 300)
     larger.save_pretrained(tmp_path)
     parsed = recipe.parse(DATES, overrides=["model.architecture=none", f"model.name={tmp_path}"])
     with pytest.raises(ModelError, match="the rows have token 264, and the model knows 14"):
-        tasks.task_for(parsed).model(locate(parsed.model, []), larger, rows([[4, 2]], [[264, 5]]))
+        spec.task_for(parsed).model(locate(parsed.model, []), larger, rows([[4, 2]], [[264, 5]]))
 
 
 # Runs
@@ -459,7 +462,7 @@ def test_a_small_t5_learns_to_write_dates(dates, trained, said):
     assert best.fields["unended"] == 0
 
     # Whoever opens the model gets what the evaluation got.
-    opened = tasks.predictor("seq2seq", run.model)
+    opened = spec.predictor("seq2seq", run.model)
     assert [answer["text"] for answer in opened.predict(table["text"])] == table["prediction"]
     shown = said(run, "sample")
     assert [event.fields["prompt"] for event in shown[:3]] == table["text"][:3]

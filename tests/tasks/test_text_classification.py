@@ -10,12 +10,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench import recipe, tasks
-from workbench.data import splits as data
-from workbench.errors import WorkbenchError
-from workbench.tasks.encoding import encode
-from workbench.tasks.rows import Padding, TokenRows
-from workbench.tasks.weights import train_bpe
+from workbench import recipe
+from workbench.core.errors import WorkbenchError
+from workbench.data.tables import splits as data
+from workbench.models.weights import train_bpe
+from workbench.tasks import spec
+from workbench.tasks.shared.encoding import encode
+from workbench.tasks.shared.rows import Padding, TokenRows
 
 
 @pytest.fixture(scope="module")
@@ -107,10 +108,10 @@ def chinese(tmp_path):
 
 
 def test_a_model_from_scratch_in_chinese_is_saved_opened_and_asked(chinese, tmp_path):
-    from workbench.models import locate
+    from workbench.models.locate import locate
 
-    task = tasks.task_for(chinese)
-    assert isinstance(task, tasks.Task)
+    task = spec.task_for(chinese)
+    assert isinstance(task, spec.Task)
     splits = data.load(chinese, [tmp_path])
     tokenizer = task.tokenizer(splits, [tmp_path])
     located = locate(chinese.model, [tmp_path])
@@ -124,8 +125,8 @@ def test_a_model_from_scratch_in_chinese_is_saved_opened_and_asked(chinese, tmp_
     model.save_pretrained(tmp_path / "model")
     tokenizer.save_pretrained(tmp_path / "model")
 
-    opened = tasks.predictor("text-classification", tmp_path / "model")
-    assert isinstance(opened, tasks.Predictor)
+    opened = spec.predictor("text-classification", tmp_path / "model")
+    assert isinstance(opened, spec.Predictor)
     assert opened.labels == ["好评", "差评"]
     answers = opened.predict(["房间很好", "x" * 5000, ""], top_k=1)
     assert all(len(answer["probabilities"]) == 1 for answer in answers)

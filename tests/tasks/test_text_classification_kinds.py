@@ -10,11 +10,12 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from workbench import recipe, tasks
-from workbench.data import splits as data
-from workbench.errors import BadInput, DataError, RecipeError
-from workbench.models import locate
-from workbench.tasks import metrics_table
+from workbench import recipe
+from workbench.core.errors import BadInput, DataError, RecipeError
+from workbench.data.tables import splits as data
+from workbench.metrics import catalog
+from workbench.models.locate import locate
+from workbench.tasks import spec
 
 RECIPE = """
 name = "tiny"
@@ -114,7 +115,7 @@ def test_several_labels_are_learnt_with_their_own_thresholds(words, write, train
 
     config = json.loads((run.model / "config.json").read_text())
     assert config["problem_type"] == "multi_label_classification"
-    asked = tasks.predictor("text-classification", run.model, device="cpu")
+    asked = spec.predictor("text-classification", run.model, device="cpu")
     answers = asked.predict(table["text"].to_pylist())
     for answer, prediction, shares in zip(
         answers, table["prediction"].to_pylist(), table["probabilities"].to_pylist(), strict=True
@@ -187,7 +188,7 @@ def test_numbers_far_from_zero_are_learnt_and_told_in_their_own_units(words, wri
     assert said(run, "data")[0].fields["splits"]["train"]["targets"]["price"]["mean"] == pytest.approx(250_000, rel=0.1)
     assert table["label"][0].as_py().startswith(str(rows_of(run, "validation")[0]["price"]))
 
-    asked = tasks.predictor("text-classification", run.model, device="cpu")
+    asked = spec.predictor("text-classification", run.model, device="cpu")
     assert asked.labels == ["price", "rating"]
     answers = [answer["values"] for answer in asked.predict(table["text"].to_pylist())]
     for answer, values, prediction in zip(
@@ -211,7 +212,7 @@ def test_pairs_are_learnt_and_asked_for_by_both_fields(words, write, trained, sa
     scalars, table = judged(run, said)
     assert scalars["accuracy"] > 0.9
     assert "pairs of texts: sentence1 and sentence2" in said(run, "data")[0].fields["notes"]
-    asked = tasks.predictor("text-classification", run.model, device="cpu")
+    asked = spec.predictor("text-classification", run.model, device="cpu")
     assert (asked.fields, asked.labels) == (("text", "text_pair"), ["false", "true"])
     rows = [{"text": row["sentence1"], "text_pair": row["sentence2"]} for row in rows_of(run, "validation")]
     assert [answer["label"] for answer in asked.predict(rows)] == table["prediction"].to_pylist()
@@ -224,7 +225,7 @@ def test_pairs_are_learnt_and_asked_for_by_both_fields(words, write, trained, sa
 
 def prepared(place, *overrides):
     parsed = recipe.parse(RECIPE, overrides=list(overrides))
-    task, splits = tasks.task_for(parsed), data.load(parsed, [place])
+    task, splits = spec.task_for(parsed), data.load(parsed, [place])
     tokenizer = task.tokenizer(splits, [place])
     config = task.config(locate(parsed.model, [place]), tokenizer)
     return task.prepare(splits, tokenizer, config.max_position_embeddings)
@@ -320,14 +321,14 @@ def test_a_model_from_elsewhere_is_asked_by_what_its_config_says(words, tmp_path
         torch.manual_seed(0)
         BertForSequenceClassification(BertConfig(vocab_size=30, **sizes, **config)).save_pretrained(tmp_path / name)
         words.save_pretrained(tmp_path / name)
-        (answer,) = tasks.predictor("text-classification", tmp_path / name, device="cpu").predict(["the film"])
+        (answer,) = spec.predictor("text-classification", tmp_path / name, device="cpu").predict(["the film"])
         assert key in answer
 
 
 def test_each_kind_of_label_has_the_metrics_that_the_table_says():
-    from workbench.train.metrics.classification import SingleLabel
-    from workbench.train.metrics.multilabel import MultiLabel
-    from workbench.train.metrics.regression import Regression
+    from workbench.metrics.classification import SingleLabel
+    from workbench.metrics.multilabel import MultiLabel
+    from workbench.metrics.regression import Regression
 
     shares, ids = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]]), np.array([0, 1, 1])
     found = {
@@ -337,6 +338,6 @@ def test_each_kind_of_label_has_the_metrics_that_the_table_says():
     }
     for problem, result in found.items():
         names = {"loss", *result["scalars"], *result["undefined"]}
-        table = set(metrics_table.known("text-classification", problem))
+        table = set(catalog.known("text-classification", problem))
         assert table - {"ece"} <= names <= table, problem
-        assert metrics_table.best("text-classification", problem) in names
+        assert catalog.best("text-classification", problem) in names

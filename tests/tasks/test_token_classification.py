@@ -13,11 +13,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workbench import recipe, tasks
-from workbench.data import splits as data
-from workbench.errors import BadInput, DataError, WorkbenchError
-from workbench.tasks.rows import IGNORED
-from workbench.tasks.token_classification import step_loss
+from workbench import recipe
+from workbench.core.errors import BadInput, DataError, WorkbenchError
+from workbench.data.tables import splits as data
+from workbench.tasks import spec
+from workbench.tasks.shared.rows import IGNORED
+from workbench.tasks.token_classification.data import step_loss
 
 SCRATCH = """
 name = "x"
@@ -80,7 +81,7 @@ def people(tmp_path):
 
 def opened(place, *overrides):
     parsed = recipe.parse(SCRATCH, overrides=list(overrides))
-    task, splits = tasks.task_for(parsed), data.load(parsed, [place])
+    task, splits = spec.task_for(parsed), data.load(parsed, [place])
     tokenizer = task.tokenizer(splits, [place])
     return task, splits, tokenizer, task.prepare(splits, tokenizer, 48)
 
@@ -222,8 +223,8 @@ def test_it_learns_and_tells_its_figures_again_when_asked(people, trained, said)
     assert sum(entry["score"] for entry in table) / len(table) > 0.7
     assert table[0]["text"] == " ".join(table[0]["tokens"])
 
-    opened = tasks.predictor("token-classification", run.model, max_length=48)
-    assert isinstance(opened, tasks.Predictor)
+    opened = spec.predictor("token-classification", run.model, max_length=48)
+    assert isinstance(opened, spec.Predictor)
     assert opened.labels == ["O", "B-LOC", "I-LOC", "B-PER", "I-PER"]
     for entry, answer in zip(table, opened.predict([{"tokens": entry["tokens"]} for entry in table]), strict=True):
         named = "; ".join(f"{found['label']}: {found['text']}" for found in answer["entities"])
@@ -262,7 +263,7 @@ def test_chinese_characters_are_read_and_answered_without_spaces(tmp_path, train
     table = pq.read_table(run.predictions / "validation.parquet").to_pylist()
     assert " " not in table[0]["text"]
     assert "LOC: " in table[0]["label"]
-    (answer,) = tasks.predictor("token-classification", run.model).predict(["我在北京和他说李小红"])
+    (answer,) = spec.predictor("token-classification", run.model).predict(["我在北京和他说李小红"])
     assert [(found["label"], found["text"]) for found in answer["entities"]] == [("LOC", "北京"), ("PER", "李小红")]
 
 
@@ -279,7 +280,7 @@ def test_tags_that_spell_no_entities_are_judged_by_how_many_are_right(tmp_path, 
     assert "eval/f1" in last.fields["undefined"]
     assert last.fields["labels"] == ["DET", "NOUN", "VERB"]
     assert said(run, "plan")[0].fields["best"] == "eval/token_accuracy"
-    (answer,) = tasks.predictor("token-classification", run.model).predict(["the cat slept"])
+    (answer,) = spec.predictor("token-classification", run.model).predict(["the cat slept"])
     assert [found["label"] for found in answer["entities"]] == ["DET", "NOUN", "VERB"]
     with pytest.raises(BadInput, match="has no metric 'f1'"):
         trained(SCRATCH, "evaluate.best=f1", name="other")
@@ -310,9 +311,9 @@ def any_tagger(tmp_path_factory):
     """Random weights over IOB tags, windows of 12 tokens, and MiniLM's tokenizer, from elsewhere: no card."""
     from transformers import BertConfig, BertForTokenClassification
 
-    from workbench.models import locate_tokenizer
+    from workbench.models.locate import locate_tokenizer
+    from workbench.models.weights import open_tokenizer
     from workbench.recipe import Model
-    from workbench.tasks.weights import open_tokenizer
 
     place = tmp_path_factory.mktemp("elsewhere")
     tokenizer = open_tokenizer(locate_tokenizer(Model(name="builtin:minilm"), []).path_or_id)
@@ -324,7 +325,7 @@ def any_tagger(tmp_path_factory):
     )  # fmt: skip
     BertForTokenClassification(config).save_pretrained(place)
     tokenizer.save_pretrained(place)
-    return tasks.predictor("token-classification", place)
+    return spec.predictor("token-classification", place)
 
 
 @given(st.text(st.sampled_from("aB é北京か。👍🏽👩\u200d\ufe0f\u0301\u200b\n,.-1한"), max_size=60))

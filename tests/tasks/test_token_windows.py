@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench.data.tags import Tagset
-from workbench.errors import BadInput
-from workbench.tagging import spans
-from workbench.tasks import weights
-from workbench.tasks.tag_judge import Aligned
-from workbench.tasks.windows import cut
-from workbench.tasks.word_pieces import Cutter, Pieces, for_words
+from workbench.core.errors import BadInput
+from workbench.data.tables.tags import Tagset
+from workbench.metrics.entities import spans
+from workbench.models import weights
+from workbench.tasks.token_classification.encode import Cutter, Pieces, for_words
+from workbench.tasks.token_classification.evaluate import Aligned
+from workbench.tasks.token_classification.windows import cut
 
 
 def numbered(lengths):

@@ -9,13 +9,14 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from workbench import recipe, tasks
-from workbench.data import splits as data
-from workbench.errors import BadInput, DataError
+from workbench import recipe
+from workbench.core.errors import BadInput, DataError
+from workbench.data.tables import splits as data
+from workbench.models.weights import train_bpe
 from workbench.recipe import Generate
-from workbench.tasks.rows import IGNORED
-from workbench.tasks.turns import Learnt, fit
-from workbench.tasks.weights import train_bpe
+from workbench.tasks import spec
+from workbench.tasks.causal_lm.turns import Learnt, fit
+from workbench.tasks.shared.rows import IGNORED
 
 CHATML = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
@@ -74,7 +75,7 @@ def chat(thing, again=None):
 
 def prepared(place, *overrides):
     parsed = recipe.parse(RECIPE, overrides=["data.holdout=1", *overrides])
-    task, splits = tasks.task_for(parsed), data.load(parsed, [place])
+    task, splits = spec.task_for(parsed), data.load(parsed, [place])
     return task.prepare(splits, task.tokenizer(splits, [place]), 64)
 
 
@@ -180,7 +181,7 @@ def test_it_learns_the_answers_and_gives_them_when_asked(tmp_path, tokenizer, tr
     sample = said(run, "sample")[-1].fields
     assert sample["prompt"] == "the colour of 草?"
     assert sample["text"].strip() == "it is 绿色"
-    asked = tasks.predictor("causal-lm", run.model)
+    asked = spec.predictor("causal-lm", run.model)
     told = "".join(asked.generate("the colour of snow?", Generate(max_new_tokens=20, temperature=0)))
     assert told.strip() == "it is white"
     rows = pq.read_table(run.predictions / "validation.parquet").to_pylist()

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from tokenizers import AddedToken, Regex, Tokenizer, normalizers, pre_tokenizers
 from tokenizers.models import BPE, Unigram, WordLevel
 
-from workbench.data import word_ids
-from workbench.data.word_ids import WordIds
-from workbench.models import minilm_directory
-from workbench.tasks import encoding, text_pairs
-from workbench.tasks.encoding import TokenIds, encode
-from workbench.tasks.weights import open_tokenizer, train_bpe
+from workbench.data.cache import word_ids
+from workbench.data.cache.word_ids import WordIds
+from workbench.models.locate import minilm_directory
+from workbench.models.weights import open_tokenizer, train_bpe
+from workbench.tasks.shared import encoding, text_pairs
+from workbench.tasks.shared.encoding import TokenIds, encode
 
 _ODD = [" ", "  ", "\t", "\n", "\u00a0", "\u3000", "\u2009", " \n ", "\u0301", "\u200b", "\x00", "\ufffd"]
 _PARTS = [

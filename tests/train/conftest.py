@@ -23,9 +23,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import pytest
 
-from workbench import events, recipe
-from workbench.rundir import RunDir
-from workbench.train.journal import LogJournal
+from workbench import recipe
+from workbench.contracts import events
+from workbench.core.rundir import RunDir
+from workbench.train.run_log import LogJournal
 from workbench.train.stopping import StopRequest
 
 WORDS = tuple(
@@ -265,7 +266,7 @@ def stepping() -> Iterator[Callable[[Callable[[Any], None]], None]]:
 @pytest.fixture
 def scripted(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """`scripted("accuracy", 0.5, …)`: evaluations of validation find these values from now on, one by one."""
-    from workbench.tasks.text_classification import TextClassification
+    from workbench.tasks.text_classification.data import TextClassification
 
     def script(metric: str, *values: float) -> None:
         judge, left = TextClassification.judge, iter(values)

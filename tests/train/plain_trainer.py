@@ -18,14 +18,15 @@ from typing import Any
 import numpy as np
 from torch.utils.data import Dataset
 
-from workbench.data import splits as data
-from workbench.models import locate
+from workbench.core.rundir import RunDir
+from workbench.data.tables import splits as data
+from workbench.models import weights
+from workbench.models.locate import locate
 from workbench.recipe import Recipe
-from workbench.rundir import RunDir
-from workbench.tasks import Task, task_for, weights
-from workbench.tasks.rows import Collator, TokenRows
-from workbench.train.chance import RepeatableCollator
+from workbench.tasks.shared.rows import Collator, TokenRows
+from workbench.tasks.spec import Task, task_for
 from workbench.train.order import EpochOrder
+from workbench.train.rng import RepeatableCollator
 
 
 @dataclass(frozen=True)

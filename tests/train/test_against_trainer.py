@@ -20,9 +20,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from workbench.core.rundir import RunDir
 from workbench.recipe import Recipe
-from workbench.rundir import RunDir
-from workbench.tasks.rows import IGNORED
+from workbench.tasks.shared.rows import IGNORED
 
 STEPS = 20
 # 38 batches of 4, and one of a single row.

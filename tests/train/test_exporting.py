@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from workbench.errors import BadInput
-from workbench.runs.export import export
-from workbench.tasks import predictor
+from workbench.core.errors import BadInput
+from workbench.runs.model_export import export
+from workbench.tasks.spec import predictor
 
 TEXTS = ["good film", "a bad phone and a poor plot", "great food"]
 

@@ -14,9 +14,9 @@ import pytest
 import torch
 
 from workbench import recipe
-from workbench.errors import BadInput
-from workbench.models import Located
-from workbench.train import choices, methods
+from workbench.core.errors import BadInput
+from workbench.models.locate import Located
+from workbench.train import methods, optimizer_options
 from workbench.train.adapters import is_adapted
 
 LOCATED = Located("x", None, "local", "x", None)
@@ -50,7 +50,7 @@ def given(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 
 def test_without_the_package_it_is_refused():
-    (said,) = choices.problems(asked())
+    (said,) = optimizer_options.problems(asked())
     assert said.startswith("train.liger: ")
     assert 'pip install "workbench[liger]"' in said
 
@@ -58,12 +58,12 @@ def test_without_the_package_it_is_refused():
 @pytest.mark.parametrize("device", ["cpu", "auto"])
 def test_without_a_gpu_it_is_refused(given: list[Any], monkeypatch: pytest.MonkeyPatch, device: str):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: device == "cpu")
-    (said,) = choices.problems(asked(f"launch.device={device}"))
+    (said,) = optimizer_options.problems(asked(f"launch.device={device}"))
     assert "needs a CUDA GPU" in said
 
 
 def test_with_both_there_is_no_objection(given: list[Any]):
-    assert choices.problems(asked()) == []
+    assert optimizer_options.problems(asked()) == []
 
 
 @pytest.mark.parametrize("method", ["full", "lora"])

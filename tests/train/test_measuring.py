@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from workbench import events, recipe
-from workbench.config import Home
+from workbench import recipe
+from workbench.contracts import events
+from workbench.core.home import Home
 from workbench.train.measure import measure
 
 

@@ -12,11 +12,11 @@ import torch
 from safetensors.torch import load_file
 
 from workbench import recipe
-from workbench.errors import BadInput, ModelError
-from workbench.models import Located
-from workbench.tasks import predictor
-from workbench.tasks.weights import load_model
-from workbench.train import adapters, checkpoints, choices, methods
+from workbench.core.errors import BadInput, ModelError
+from workbench.models.locate import Located
+from workbench.models.weights import load_model
+from workbench.tasks.spec import predictor
+from workbench.train import adapters, checkpoints, methods, optimizer_options
 from workbench.train.anatomy import anatomy
 from workbench.train.freezing import frozen
 
@@ -167,7 +167,7 @@ def test_frozen_layers_get_no_adapters():
 
 def test_adapters_on_random_weights_are_refused():
     scratch = asked("train.method=lora", "model.name=", "model.architecture=bert", "model.tokenizer=bpe")
-    assert "random weights" in choices.problems(scratch)[0]
+    assert "random weights" in optimizer_options.problems(scratch)[0]
 
 
 @pytest.fixture

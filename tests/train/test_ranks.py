@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from workbench.errors import WorkbenchError
+from workbench.core.errors import WorkbenchError
 from workbench.train import checkpoints
 from workbench.train.ranks import Ranks
 

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import torch
 
-from workbench.errors import BadInput
-from workbench.rundir import RunDir
-from workbench.tasks.text_classification import TextClassification
+from workbench.core.errors import BadInput
+from workbench.core.rundir import RunDir
+from workbench.tasks.text_classification.data import TextClassification
 from workbench.train import checkpoints
 
 # Uneven on purpose: 75 rows, 4 a batch, 2 batches a step make 10 steps an epoch, the last of them short.
@@ -166,7 +166,7 @@ def test_a_run_with_no_checkpoint_yet_begins_anew_and_says_so(runs, uninterrupte
 
 
 def _dying(run, fault, *, at):
-    from workbench.train.journal import LogJournal
+    from workbench.train.run_log import LogJournal
 
     class Dying(LogJournal):
         def write(self, type, /, *, t=None, **fields):

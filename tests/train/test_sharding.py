@@ -13,8 +13,8 @@ import torch
 from safetensors.torch import load_file
 
 from workbench import recipe
-from workbench.errors import RecipeError
-from workbench.train import checkpoints, choices
+from workbench.core.errors import RecipeError
+from workbench.train import checkpoints, optimizer_options
 
 TWO = ("launch.processes=2", "train.gradient_accumulation=2", "train.precision=fp32", "model.dropout=0")
 DIVIDED = (*TWO, 'launch.sharding="fsdp"', "train.save_every=4", "evaluate.every=5", "train.epochs=1")
@@ -93,6 +93,6 @@ def _end_of_ranks(run):
 )
 def test_what_cannot_be_divided_is_said_before_training(runs, override, sentence):
     wanted = recipe.parse(runs.text, overrides=[*DIVIDED, override])
-    assert any(sentence in problem for problem in choices.problems(wanted))
+    assert any(sentence in problem for problem in optimizer_options.problems(wanted))
     with pytest.raises(RecipeError, match=r"launch\.sharding"):
         runs.train(runs.make("refused", *DIVIDED, override))

@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from workbench.errors import BadInput
-from workbench.tasks import predictor
+from workbench.core.errors import BadInput
+from workbench.tasks.spec import predictor
 from workbench.train import checkpoints
 from workbench.train.meter import Diverged
 

@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from workbench import tasks
+from workbench.tasks import spec
 
 WORDS = tuple(f"w{number}" for number in range(24))
 SPECIAL = ("[PAD]", "[UNK]", "[S]", "[E]", "[MASK]")
@@ -139,7 +139,7 @@ def steps(runs, words, tmp_path, monkeypatch):
 
 def record(monkeypatch, task: str, batches: list[dict[str, torch.Tensor]]) -> None:
     """Put every batch that the task's collator makes into the list."""
-    kind = tasks._class(task)
+    kind = spec._class(task)
     collator = kind.collator
 
     def recording(*parts, **options):

@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from workbench import events
+from workbench.contracts import events
 from workbench.train import checkpoints
 from workbench.train.meter import Diverged, Meter
 

@@ -13,7 +13,7 @@ from types import ModuleType
 import pytest
 from textual.pilot import Pilot
 
-from workbench.config import Home, Settings
+from workbench.core.home import Home, Settings
 from workbench.tui.app import WorkbenchApp
 from workbench.tui.feed import Source
 

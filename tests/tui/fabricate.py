@@ -1,4 +1,4 @@
-"""Run directories without training: logs written through `workbench.events`, as a trainer would.
+"""Run directories without training: logs written through `workbench.contracts.events`, as a trainer would.
 
 python tests/tui/fabricate.py HOME --runs 10000      # many finished runs
 python tests/tui/fabricate.py HOME --live 200        # one more that goes on for 200 steps, ten a second
@@ -15,10 +15,10 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from workbench.config import Home
-from workbench.events import EventWriter
+from workbench.contracts.events import EventWriter
+from workbench.core.home import Home
+from workbench.core.rundir import RunDir, hold_lock
 from workbench.recipe import parse
-from workbench.rundir import RunDir, hold_lock
 
 RECIPE = """# workbench run demo.toml
 name = "demo"

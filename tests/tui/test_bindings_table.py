@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from workbench.tui.bindings import MODES, PANES, Table, display, every_row, markdown
-from workbench.tui.screens.help import help_content
+from workbench.tui.help_screen import help_content
 
 
 def test_every_action_has_its_own_name():

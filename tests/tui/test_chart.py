@@ -9,9 +9,9 @@ from rich.segment import Segment
 from textual.color import Color
 from textual.strip import Strip
 
-from workbench.text import cells
+from workbench.core.text import cells
 from workbench.tui.widgets.chart import Ink, Line, Spec, bounds, legend, limit, strips, ticks, x_word
-from workbench.tui.widgets.lines import changed
+from workbench.tui.widgets.drawn_lines import changed
 
 INK = Ink(tuple(Color.parse(name) for name in ("red", "green", "blue")), Color.parse("grey"))
 FALLING = tuple((float(x), 2.0 * math.exp(-x / 30)) for x in range(100))

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from workbench.tui.curves import best_threshold, operating, parse, specs, thresholds
+from workbench.tui.modes.metrics.curve_figures import best_threshold, operating, parse, specs, thresholds
 
 # Six rows, scored .9 .8 .6 .5 .3 .1, of which the first, second, fourth and fifth are of the class.
 PR = [[0.0, 1.0, None], [0.25, 1.0, 0.9], [0.5, 1.0, 0.8], [0.5, 2 / 3, 0.6], [0.75, 0.75, 0.5], [1.0, 0.8, 0.3]]

@@ -12,15 +12,15 @@ from pathlib import Path
 import pytest
 from textual.widgets import Input
 
-from workbench.errors import BadInput
-from workbench.spans import plain, width_of
-from workbench.text import cells
+from workbench.core.errors import BadInput
+from workbench.core.text import cells
+from workbench.display.spans import plain, width_of
 from workbench.tui.modals import Prompt
-from workbench.tui.screens.data import DataPane
-from workbench.tui.widgets.histogram import balance, columns, spread
-from workbench.tui.widgets.row_detail import RowDetail
-from workbench.tui.widgets.rows_table import PAGE, Row, RowsTable
-from workbench.tui.widgets.split_figures import SplitFigures
+from workbench.tui.modes.data.histogram import balance, columns, spread
+from workbench.tui.modes.data.pane import DataPane
+from workbench.tui.modes.data.row_detail import RowDetail
+from workbench.tui.modes.data.rows_table import PAGE, Row, RowsTable
+from workbench.tui.modes.data.split_figures import SplitFigures
 
 HOSTILE = "evil\x1b]52;c;aGk=\x07\u202e[bold]x[/bold]"
 SIZES = pytest.mark.parametrize("size", [(80, 24), (120, 40), (160, 45)], ids=lambda size: f"{size[0]}x{size[1]}")

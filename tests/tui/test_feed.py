@@ -6,7 +6,7 @@ import threading
 import time
 from dataclasses import dataclass
 
-from workbench.errors import QueryError
+from workbench.core.errors import QueryError
 from workbench.tui.feed import Feed
 
 

@@ -6,17 +6,17 @@ import random
 
 import pytest
 
-from workbench import series
-from workbench.events import Event, EventWriter
-from workbench.rundir import hold_lock
-from workbench.tui.journal import amount, told, trained
-from workbench.tui.live_charts import Look, counted, specs
-from workbench.tui.live_data import LiveRequest, eval_keys, tail
-from workbench.tui.screens.live import LivePane
-from workbench.tui.screens.output import OutputScreen
+from workbench.contracts.events import Event, EventWriter
+from workbench.core import series
+from workbench.core.rundir import hold_lock
+from workbench.tui.modes.live.charts import Look, counted, specs
+from workbench.tui.modes.live.console import OutputScreen
+from workbench.tui.modes.live.news import amount, told, trained
+from workbench.tui.modes.live.pane import LivePane
+from workbench.tui.modes.live.requests import LiveRequest, eval_keys, tail
+from workbench.tui.modes.live.run_bar import RunBar
+from workbench.tui.modes.live.tail import Tail
 from workbench.tui.widgets.chart import Chart
-from workbench.tui.widgets.run_bar import RunBar
-from workbench.tui.widgets.tail import Tail
 
 
 @pytest.fixture
@@ -152,7 +152,7 @@ async def test_every_chart_follows_a_zoom_at_once(real_app, home, fabricate, ope
     app = real_app(open_run="a00000001")
     async with app.run_test() as pilot:
         pane = await opened(pilot)
-        monkeypatch.setattr("workbench.tui.screens.live._UNHURRIED", 1e9)
+        monkeypatch.setattr("workbench.tui.modes.live.pane._UNHURRIED", 1e9)
         await pilot.press("+")
         await until(pilot, lambda: {drawn.spec.span for drawn in pane.query(Chart)} == {(25, 75)})
 

@@ -6,13 +6,14 @@ import math
 
 import pytest
 
-from workbench.answers import bar, bar_lines
-from workbench.confusion import Confusion
-from workbench.spans import plain, width_of
-from workbench.text import cells
-from workbench.tui.widgets.confusion import Window, class_lines, matrix_lines
-from workbench.tui.widgets.language import Sample, Scores, sample_lines, score_lines
-from workbench.tui.widgets.metric_table import (
+from workbench.core.text import cells
+from workbench.display.answers import bar, bar_lines
+from workbench.display.spans import plain, width_of
+from workbench.display.wrap import wrap
+from workbench.metrics.confusion import Confusion
+from workbench.tui.modes.metrics.confusion_matrix import Window, class_lines, matrix_lines
+from workbench.tui.modes.metrics.evaluation_list import Sample, Scores, sample_lines, score_lines
+from workbench.tui.modes.metrics.metric_table import (
     MetricColumn,
     MetricRow,
     best_of,
@@ -21,8 +22,7 @@ from workbench.tui.widgets.metric_table import (
     figure,
     metric_lines,
 )
-from workbench.tui.widgets.prediction_rows import PredictedRow, row_lines
-from workbench.wrap import wrap
+from workbench.tui.modes.metrics.prediction_rows import PredictedRow, row_lines
 
 TWO = Confusion(("negative", "positive"), ((71, 9), (12, 68)))
 MANY = Confusion(

@@ -9,16 +9,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from workbench.config import Home
-from workbench.confusion import Confusion
-from workbench.events import EventWriter
-from workbench.rundir import RunDir
+from workbench.contracts.events import EventWriter
+from workbench.core.home import Home
+from workbench.core.rundir import RunDir
+from workbench.metrics.confusion import Confusion
 from workbench.runs.create import create
 from workbench.tui.app import WorkbenchApp
-from workbench.tui.widgets.confusion import ConfusionMatrix
-from workbench.tui.widgets.curve_view import CurveView
-from workbench.tui.widgets.metric_table import MetricTable
-from workbench.tui.widgets.prediction_rows import PredictionRows
+from workbench.tui.modes.metrics.confusion_matrix import ConfusionMatrix
+from workbench.tui.modes.metrics.curve_view import CurveView
+from workbench.tui.modes.metrics.metric_table import MetricTable
+from workbench.tui.modes.metrics.prediction_rows import PredictionRows
 
 HOSTILE = "evil\x1b]52;c;aGk=\x07\u202e"
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from textual.widgets import OptionList, Static
 
-from workbench.errors import RecipeError
-from workbench.tui import launching
+from workbench.core.errors import RecipeError
 from workbench.tui.modals import Prompt
-from workbench.tui.screens.new_run import NewRun
-from workbench.tui.screens.sheet import Sheet
+from workbench.tui.modes.runs import launching
+from workbench.tui.modes.runs.new_run import NewRun
+from workbench.tui.text_screen import Sheet
 
 BAD = 'name = "mine"\ntask = "text-classification"\n[model]\nname = "m"\n[train]\nepoch = 3\nlearning_rate = -1.0\n'
 
@@ -137,7 +137,7 @@ async def test_c_checks_the_recipe_and_tells_all_there_is_to_know(real_app, here
 
 
 def test_fields_are_parted_where_the_next_one_begins_and_values_may_hold_spaces():
-    from workbench.tui.launching import changes
+    from workbench.tui.modes.runs.launching import changes
 
     assert changes(" train.epochs=1  notes=try it again seed=7 ") == ["train.epochs=1", "notes=try it again", "seed=7"]
     assert changes("model.config={ n_layer = 2 }") == ["model.config={ n_layer = 2 }"]

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from workbench.config import Settings
-from workbench.events import read_all
-from workbench.rundir import hold_lock
+from workbench.contracts.events import read_all
+from workbench.core.home import Settings
+from workbench.core.rundir import hold_lock
 from workbench.tui.modals import Confirm, Prompt
-from workbench.tui.screens.runs import RunsPane
+from workbench.tui.modes.runs.pane import RunsPane
 from workbench.tui.widgets.filter_line import FilterLine
 from workbench.tui.widgets.table import LineTable
 

@@ -7,12 +7,12 @@ import tomllib
 import pytest
 from textual.widgets import Input
 
-from workbench.config import Settings
-from workbench.errors import BadInput, WorkbenchError
+from workbench.core.errors import BadInput, WorkbenchError
+from workbench.core.home import Settings
 from workbench.tui.app import WorkbenchApp
+from workbench.tui.help_screen import HelpScreen
 from workbench.tui.modals import Choose, Confirm, Prompt
 from workbench.tui.preferences import save
-from workbench.tui.screens.help import HelpScreen
 from workbench.tui.selection import Passage
 
 
@@ -220,7 +220,7 @@ def test_the_road_to_the_first_frame_loads_nothing_heavy():
     import sys
 
     program = (
-        "import sys, workbench.cli, workbench.tui.app, workbench.tui.screens.runs, workbench.registry.store\n"
+        "import sys, workbench.cli, workbench.tui.app, workbench.tui.modes.runs.pane, workbench.registry.store\n"
         "print([name for name in sys.argv[1:] if name in sys.modules])"
     )
     heavy = ["pydantic", "sqlite_utils", "pyarrow", "typer", "plotext", "tomlkit", "numpy", "torch", "pandas"]

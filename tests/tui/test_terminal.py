@@ -18,7 +18,7 @@ import pytest
 PROGRAM = """
 import sys
 from pathlib import Path
-from workbench.config import Home
+from workbench.core.home import Home
 from workbench.tui.app import run_tui
 sys.exit(run_tui(Home(Path(sys.argv[1]))))
 """
@@ -119,8 +119,8 @@ def test_without_a_terminal_there_is_one_sentence_and_exit_code_2(home):
     program = f"""
 import sys
 from pathlib import Path
-from workbench.config import Home
-from workbench.errors import BadInput
+from workbench.core.home import Home
+from workbench.core.errors import BadInput
 from workbench.tui.app import run_tui
 try:
     run_tui(Home(Path({str(home.path)!r})))

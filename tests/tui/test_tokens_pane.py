@@ -9,13 +9,13 @@ import pytest
 from textual.widgets import TextArea
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
-from workbench.errors import BadInput
-from workbench.spans import plain, width_of
-from workbench.text import cells
+from workbench.core.errors import BadInput
+from workbench.core.text import cells
+from workbench.display.spans import plain, width_of
+from workbench.tui.modes.tokens.token_detail import TokenDetail
+from workbench.tui.modes.tokens.token_view import TokenView
+from workbench.tui.modes.tokens.tokens_flow import Token, boxes, drawn, flow, listed, marks
 from workbench.tui.selection import Learnt, Passage
-from workbench.tui.widgets.token_detail import TokenDetail
-from workbench.tui.widgets.token_view import TokenView
-from workbench.tui.widgets.tokens_flow import Token, boxes, drawn, flow, listed, marks
 
 CHINESE = "酒店的位置很好，服务也不错。🎬 I'd stay again in this unbelievable hotel!"
 HOSTILE = "evil\x1b]52;c;aGk=\x07 \u202eover [bold]x[/bold]\nnext line"

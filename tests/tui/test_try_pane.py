@@ -9,20 +9,20 @@ from typing import Any
 
 import pytest
 
-from workbench.answers import Labels
-from workbench.config import Home
-from workbench.errors import ModelError, WorkbenchError
-from workbench.events import EventWriter
-from workbench.rundir import RunDir
+from workbench.contracts.events import EventWriter
+from workbench.core.errors import ModelError, WorkbenchError
+from workbench.core.home import Home
+from workbench.core.rundir import RunDir
+from workbench.display.answers import Labels
+from workbench.display.spans import plain
 from workbench.runs.create import create
-from workbench.spans import plain
 from workbench.tui.app import WorkbenchApp
-from workbench.tui.newest import Newest
+from workbench.tui.modes.try_.composer import Composer
+from workbench.tui.modes.try_.generated import generated_lines
+from workbench.tui.modes.try_.model_side import Side
+from workbench.tui.modes.try_.newest import Newest
+from workbench.tui.modes.try_.sampling_controls import KNOBS, Knobs, knob_line, set_from
 from workbench.tui.selection import Passage
-from workbench.tui.widgets.composer import Composer
-from workbench.tui.widgets.generated import generated_lines
-from workbench.tui.widgets.knobs import KNOBS, Knobs, knob_line, set_from
-from workbench.tui.widgets.side import Side
 
 HOSTILE = "evil\x1b]52;c;aGk=\x07\u202e"
 
@@ -471,7 +471,7 @@ def test_generated_text_is_folded_with_its_prompt_and_told_apart_from_it():
 
 def test_a_recipe_says_which_second_text_its_model_wants_before_it_is_loaded(home, make_run):
     from workbench.registry import Ingestor, Registry
-    from workbench.tui.tried import TryRequest
+    from workbench.tui.modes.try_.requests import TryRequest
 
     answers, texts = make_run("answers", "question-answering"), make_run("texts")
     with Registry.open(home) as registry:

@@ -9,7 +9,7 @@ import os
 import sys
 from pathlib import Path
 
-from workbench.errors import WorkbenchError
+from workbench.core.errors import WorkbenchError
 
 _HOME = "--home"
 
@@ -62,7 +62,7 @@ def _refuse_undecodable(arguments: list[str]) -> None:
 
 
 def _safe(sentence: str) -> str:
-    from workbench.text import clean
+    from workbench.core.text import clean
 
     return clean(sentence, newlines=True)
 
@@ -90,7 +90,7 @@ def _value_of_home(value: str) -> str:
 
 
 def _bad(what: str, mend: str) -> WorkbenchError:
-    from workbench.errors import BadInput
+    from workbench.core.errors import BadInput
 
     return BadInput(what, mend=mend)
 
@@ -100,7 +100,7 @@ def _wants_tui(arguments: list[str]) -> bool:
 
 
 def _open_tui(arguments: list[str], home: Path | None) -> int:
-    from workbench.config import Home
+    from workbench.core.home import Home
 
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise _bad("there is no terminal to draw on", "use `workbench ls`, or see `workbench --help`")
@@ -110,6 +110,6 @@ def _open_tui(arguments: list[str], home: Path | None) -> int:
 
 
 def _run_command(arguments: list[str], home: Path | None) -> int:
-    from workbench.cli.app import run
+    from workbench.cli.root import run
 
     return run(arguments, home)

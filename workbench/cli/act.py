@@ -7,13 +7,13 @@ from typing import Annotated, Any
 
 import typer
 
+from workbench.cli.context import find, home_of
 from workbench.cli.follow import follow
 from workbench.cli.help import Command
 from workbench.cli.output import AsJson, emit, say
 from workbench.cli.read import Handle
-from workbench.cli.session import find, home_of
-from workbench.errors import BadInput
-from workbench.events import END_STATES
+from workbench.contracts.events import END_STATES
+from workbench.core.errors import BadInput
 from workbench.registry import reindex as rebuild
 from workbench.runs import control
 

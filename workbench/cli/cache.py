@@ -9,7 +9,7 @@ import typer
 
 from workbench.cli.help import Command, Group
 from workbench.cli.output import AsJson, emit, print_table, say
-from workbench.config import Home
+from workbench.core.home import Home
 
 cli = typer.Typer(cls=Group, rich_markup_mode=None)
 
@@ -17,7 +17,7 @@ cli = typer.Typer(cls=Group, rich_markup_mode=None)
 @cli.command("ls", cls=Command)
 def list_entries(context: typer.Context, as_json: AsJson = False) -> None:
     """List the tokens that are kept, the most recently used first."""
-    from workbench.data.token_cache import TokenCache
+    from workbench.data.cache.token_cache import TokenCache
 
     home: Home = context.obj
     kept = TokenCache(home.tokens).kept()
@@ -59,7 +59,7 @@ def _holds(about: dict[str, Any]) -> str:
 @cli.command("clear", cls=Command)
 def clear(context: typer.Context, as_json: AsJson = False) -> None:
     """Throw away the tokens that are kept. Runs that use them go on; later ones make them again."""
-    from workbench.data.token_cache import TokenCache
+    from workbench.data.cache.token_cache import TokenCache
 
     home: Home = context.obj
     entries, size = TokenCache(home.tokens).clear()

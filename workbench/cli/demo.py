@@ -7,15 +7,15 @@ from typing import Annotated
 
 import typer
 
+from workbench.cli.context import home_of, registry_of
 from workbench.cli.follow import follow
 from workbench.cli.help import Command
 from workbench.cli.launch import Overrides
 from workbench.cli.output import figure, say
 from workbench.cli.predict import print_answer
-from workbench.cli.session import home_of, registry_of
-from workbench.config import Home, recipe_file
+from workbench.core.home import Home, recipe_file
+from workbench.core.rundir import RunDir
 from workbench.lab.opened import Model
-from workbench.rundir import RunDir
 
 SENTENCES = (
     "I cannot stand it anymore!",

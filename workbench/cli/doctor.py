@@ -15,12 +15,12 @@ from typing import Literal
 import typer
 
 from workbench import __version__
+from workbench.cli.context import home_of
 from workbench.cli.help import Command
 from workbench.cli.output import AsJson, emit, say
-from workbench.cli.session import home_of
-from workbench.config import Home
-from workbench.errors import WorkbenchError
-from workbench.paths import expanded
+from workbench.core.errors import WorkbenchError
+from workbench.core.home import Home
+from workbench.core.paths import expanded
 
 PACKAGES = (
     "torch", "transformers", "datasets", "evaluate", "accelerate", "peft", "scikit-learn", "seqeval", "sacrebleu",

@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
+from workbench.cli.context import find
 from workbench.cli.help import Command
 from workbench.cli.output import AsJson, emit, say
 from workbench.cli.predict import checkpoint_of
 from workbench.cli.read import Handle
-from workbench.cli.session import find
-from workbench.paths import expanded
-from workbench.runs.export import export as taken_out
+from workbench.core.paths import expanded
+from workbench.runs.model_export import export as taken_out
 
 
 def register(cli: typer.Typer) -> None:

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from typing import TextIO
 
 from workbench.cli.output import figure
-from workbench.config import Home
-from workbench.events import Event, number, read
+from workbench.contracts.events import Event, number, read
+from workbench.core.home import Home
+from workbench.core.rundir import RunDir
+from workbench.core.series import format_duration
+from workbench.core.text import clean, cut
 from workbench.registry import Ingestor, Registry
-from workbench.rundir import RunDir
-from workbench.series import format_duration
-from workbench.text import clean, cut
 
 _POLL = 0.2  # seconds between looks at the logs
 _SCORES = 5  # of an evaluation, in a line

@@ -13,7 +13,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Final
 
-from workbench.errors import BadInput
+from workbench.core.errors import BadInput
 
 _READ_AT_ONCE: Final = 256
 _SOME_ROWS: Final = "give a file with some"
@@ -89,7 +89,7 @@ def _filled(lines: Iterable[tuple[str, str]], *, objects: bool) -> Iterator[Aske
 
 def names_of(task: str, data: Mapping[str, Any]) -> dict[str, list[str]]:
     """By which names the fields of a row are known: those of the recipe's `[data]`, then the usual ones."""
-    from workbench.data.shapes import SHAPES
+    from workbench.data.tables.column_roles import SHAPES
 
     found: dict[str, list[str]] = {}
     for shape in SHAPES[task]:
@@ -125,7 +125,7 @@ def _mend(fields: Sequence[str]) -> str:
 
 
 def _folded(name: str) -> str:
-    from workbench.data.columns import folded
+    from workbench.data.tables.columns import folded
 
     return folded(name)
 
@@ -146,7 +146,7 @@ def _leaves(row: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str
 
 def _rows_of(file: Path) -> Iterator[Asked]:
     """The rows of a data file, as training reads it. Raises BadInput."""
-    from workbench.data import streamed
+    from workbench.data.formats import streamed
 
     if not file.is_file():
         raise BadInput("no such file", where=str(file), mend="give a file that is there")

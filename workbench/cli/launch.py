@@ -10,14 +10,14 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from workbench.cli.context import home_of
 from workbench.cli.follow import Status, follow
 from workbench.cli.help import Command
 from workbench.cli.output import AsJson, emit, say
-from workbench.cli.session import home_of
-from workbench.config import recipe_file
-from workbench.models import BPE
-from workbench.reporting import measured_lines, report_lines
-from workbench.spans import Line, plain
+from workbench.core.home import recipe_file
+from workbench.display.data_report import measured_lines, report_lines
+from workbench.display.spans import Line, plain
+from workbench.models.locate import BPE
 
 _WIDTH: Final = 80
 RecipePath = Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe file, or the name of a shipped one.")]

@@ -11,8 +11,8 @@ from typing import Annotated, Any, Self
 
 import typer
 
-from workbench.events import plain
-from workbench.text import cells, clean, cut, pad
+from workbench.contracts.events import plain
+from workbench.core.text import cells, clean, cut, pad
 
 _LEAST = 10  # cells of a column that is cut
 

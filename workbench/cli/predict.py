@@ -9,18 +9,18 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from workbench.answers import parse
 from workbench.cli import given
+from workbench.cli.context import find
 from workbench.cli.given import Complete
 from workbench.cli.help import Command
 from workbench.cli.output import AsJson, JsonLines, JsonList, say
-from workbench.cli.session import find
-from workbench.errors import BadInput
+from workbench.core.errors import BadInput
+from workbench.core.paths import expanded
+from workbench.core.rundir import RunDir
+from workbench.core.text import clean, cut
+from workbench.display.answers import parse
+from workbench.display.spans import plain
 from workbench.lab.opened import Model, RefusedRow
-from workbench.paths import expanded
-from workbench.rundir import RunDir
-from workbench.spans import plain
-from workbench.text import clean, cut
 
 Listing = JsonList | JsonLines
 

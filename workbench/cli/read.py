@@ -10,18 +10,18 @@ from typing import Annotated, Any
 
 import typer
 
+from workbench.cli.context import find, home_of, registry_of
 from workbench.cli.follow import follow
 from workbench.cli.help import Command
 from workbench.cli.output import AsJson, emit, figure, print_table, say
-from workbench.cli.session import find, home_of, registry_of
-from workbench.config import Home
-from workbench.errors import BadInput
-from workbench.events import END_STATES, Event, read_all
-from workbench.headline import headline_key
-from workbench.paired import sentence
+from workbench.contracts.events import END_STATES, Event, read_all
+from workbench.core.errors import BadInput
+from workbench.core.home import Home
+from workbench.core.rundir import RunDir
+from workbench.core.series import format_age, format_duration
+from workbench.display.headline import headline_key
+from workbench.display.paired import sentence
 from workbench.registry import Registry, RunRow
-from workbench.rundir import RunDir
-from workbench.series import format_age, format_duration
 
 Handle = Annotated[str, typer.Argument(metavar="RUN", help="An id, a unique prefix of one, a unique name, or last.")]
 

@@ -10,8 +10,8 @@ import typer
 
 from workbench.cli.help import Command, Group
 from workbench.cli.output import AsJson, emit, print_table
-from workbench.config import recipes_dir
-from workbench.errors import BadInput
+from workbench.core.errors import BadInput
+from workbench.core.home import recipes_dir
 
 cli = typer.Typer(cls=Group, rich_markup_mode=None)
 

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping
 from typing import NoReturn
 
-from workbench.config import Home
+from workbench.core.home import Home
 from workbench.lab.server import Server
 from workbench.lab.services import SERVICES, Services
 

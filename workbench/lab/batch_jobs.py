@@ -11,10 +11,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from workbench.errors import BadInput
+from workbench.core.errors import BadInput
 
 if TYPE_CHECKING:
-    from workbench.tasks import Asked, Predictor
+    from workbench.tasks.spec import Asked, Predictor
 
 
 @dataclass(frozen=True)

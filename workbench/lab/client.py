@@ -13,9 +13,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from workbench.errors import WorkbenchError
-from workbench.lab import protocol
-from workbench.lab.protocol import Reply, Request
+from workbench.contracts import lab
+from workbench.contracts.lab import Reply, Request
+from workbench.core.errors import WorkbenchError
 
 _LOG_LIMIT = 1 << 20
 
@@ -133,7 +133,7 @@ class _Inbox(Iterator[Reply]):
 
     def cancel(self) -> None:
         with contextlib.suppress(BrokenPipeError):
-            self._process.write(protocol.write_cancel(self.id))
+            self._process.write(lab.write_cancel(self.id))
 
 
 class _Process:
@@ -156,7 +156,7 @@ class _Process:
                 raise BrokenPipeError
             self._waiting[request.id] = inbox
         try:
-            self.write(protocol.write_request(request))
+            self.write(lab.write_request(request))
         except BrokenPipeError:
             with self._lock:
                 if self._waiting.pop(request.id, None) is None:
@@ -188,7 +188,7 @@ class _Process:
         assert self._popen.stdout is not None
         for line in self._popen.stdout:
             with contextlib.suppress(ValueError):
-                self._hand_out(protocol.read_reply(line))
+                self._hand_out(lab.read_reply(line))
         self._popen.stdout.close()
         self._bury()
 

@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from workbench import statistics
-from workbench.errors import BadInput, WorkbenchError
-from workbench.rundir import RunDir
+from workbench.core.errors import BadInput, WorkbenchError
+from workbench.core.rundir import RunDir
+from workbench.metrics import statistics
 
 
 @dataclass(frozen=True)

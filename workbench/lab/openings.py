@@ -9,15 +9,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from workbench.config import Home
-from workbench.data import labels, sources, splits
-from workbench.errors import BadInput, DataError
+from workbench.core.errors import BadInput, DataError
+from workbench.core.home import Home
+from workbench.core.paths import expanded
+from workbench.data.tables import labels, sources, splits
 from workbench.lab import places
 from workbench.lab.paged import PagedRows
 from workbench.lab.passages import Passages
-from workbench.lab.rows import Rows, label_names, recognise
-from workbench.models import BPE
-from workbench.paths import expanded
+from workbench.lab.row_pages import Rows, label_names, recognise
+from workbench.models.locate import BPE
 
 _KEPT = 3
 LARGE = 64 << 20  # bytes; beyond it a split is paged through rather than read

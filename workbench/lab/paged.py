@@ -7,10 +7,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from workbench.data.pager import BROKEN, open_pager
-from workbench.data.sources import Part
-from workbench.errors import DataError
-from workbench.lab.rows import SNIPPET, Rows, as_text, recognise
+from workbench.core.errors import DataError
+from workbench.data.browse.pager import BROKEN, open_pager
+from workbench.data.tables.sources import Part
+from workbench.lab.row_pages import SNIPPET, Rows, as_text, recognise
 
 _HEAD = 200  # rows by which text and label are recognised
 _MEASURED = 20_000  # rows that figures are made of: a file of gigabytes is not read for a histogram

@@ -12,10 +12,11 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from workbench.data import answers, columnar, tagged
-from workbench.data.splits import Splits
-from workbench.data.writing import Writing
-from workbench.errors import DataError
+from workbench.core.errors import DataError
+from workbench.data.formats import columnar
+from workbench.data.report.writing import Writing
+from workbench.data.tables import answer_spans, tagged
+from workbench.data.tables.splits import Splits
 from workbench.recipe import Data
 
 IGNORED: Final = "-100"
@@ -58,7 +59,7 @@ class Passages:
         return str(self._one(split, at).texts(split, role)[0].as_py() or "")
 
     def _answer(self, split: str, at: int) -> list[list[Any]]:
-        found = answers.read(self._one(split, at), split)
+        found = answer_spans.read(self._one(split, at), split)
         start, end = int(found.starts[0]), int(found.ends[0])
         return [] if start < 0 else [[1, start, end, "answer"]]
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from workbench.config import Home
-from workbench.errors import BadInput, UnknownRun
-from workbench.paths import expanded
+from workbench.core.errors import BadInput, UnknownRun
+from workbench.core.home import Home
+from workbench.core.paths import expanded
+from workbench.core.rundir import RunDir
 from workbench.recipe import Recipe
-from workbench.rundir import RunDir
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ import threading
 import traceback
 from collections.abc import Iterable, Iterator
 
-from workbench.errors import WorkbenchError
-from workbench.lab import protocol
-from workbench.lab.protocol import Cancel, Request
+from workbench.contracts import lab
+from workbench.contracts.lab import Cancel, Request
+from workbench.core.errors import WorkbenchError
 from workbench.lab.services import Services, lane
 
 _Job = tuple[Request, threading.Event]
@@ -30,7 +30,7 @@ class Server:
         """Returns when `lines` end, whatever still runs: whoever asked has gone."""
         for line in lines:
             try:
-                message = protocol.read_request(line)
+                message = lab.read_request(line)
             except ValueError as error:
                 print(f"unreadable request: {error}", file=sys.stderr)
                 continue
@@ -67,19 +67,19 @@ class Server:
                 if isinstance(result, Iterator):
                     self._stream(request.id, result, cancel)
                     result = None
-            return protocol.write_result(request.id, result)
+            return lab.write_result(request.id, result)
         except WorkbenchError as error:
-            return protocol.write_error(request.id, error)
+            return lab.write_error(request.id, error)
         except Exception as error:  # noqa: BLE001  # the edge of a thread: recorded, and told to whoever asked
             traceback.print_exc()
             fault = WorkbenchError(f"{request.method} failed: {type(error).__name__}: {error}"[:2000])
-            return protocol.write_error(request.id, fault)
+            return lab.write_error(request.id, fault)
 
     def _stream(self, id: int, pieces: Iterator[object], cancel: threading.Event) -> None:
         for piece in pieces:
             if cancel.is_set():
                 break
-            self._write(protocol.write_piece(id, piece))
+            self._write(lab.write_piece(id, piece))
         close = getattr(pieces, "close", None)
         if close is not None:
             close()

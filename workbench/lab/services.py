@@ -5,7 +5,7 @@ imported then and not before, so that paging data never waits for torch. `data.p
 `{"offset": 0}` becomes `DataService(home).page(offset=0)`. Only methods marked with `exposed` can be called.
 
 A method returns something JSON can say, or is a generator of dicts, which makes it a stream: when the client
-cancels, the generator is closed (GeneratorExit at its `yield`). Errors for the user are `workbench.errors`.
+cancels, the generator is closed (GeneratorExit at its `yield`). Errors for the user are `workbench.core.errors`.
 
 Methods of one lane run one after another on one thread; lanes run side by side. A method's lane is its
 service's name, or another named in `LANES`: what takes long and is no model has its own.
@@ -19,14 +19,14 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 
-from workbench.config import Home
-from workbench.errors import WorkbenchError
+from workbench.core.errors import WorkbenchError
+from workbench.core.home import Home
 
 SERVICES: Final[Mapping[str, str]] = {
-    "data": "workbench.lab.data:DataService",
-    "tokens": "workbench.lab.tokens:TokenService",
-    "model": "workbench.lab.models:ModelService",
-    "predictions": "workbench.lab.predictions:PredictionService",
+    "data": "workbench.lab.data_service:DataService",
+    "tokens": "workbench.lab.token_service:TokenService",
+    "model": "workbench.lab.model_service:ModelService",
+    "predictions": "workbench.lab.prediction_service:PredictionService",
 }
 
 # Known without importing a service: the methods that do not run in their service's own lane.

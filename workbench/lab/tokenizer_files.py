@@ -14,13 +14,14 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
-from workbench import models, recipe
-from workbench.config import Home
-from workbench.errors import BadInput, ModelError
+from workbench import recipe
+from workbench.core.errors import BadInput, ModelError
+from workbench.core.home import Home
+from workbench.core.paths import expanded
+from workbench.core.rundir import RunDir
+from workbench.core.text import clean
 from workbench.lab import places
-from workbench.paths import expanded
-from workbench.rundir import RunDir
-from workbench.text import clean
+from workbench.models import locate as models
 
 # transformers writes 1e30 where a tokenizer has no limit.
 _NO_LIMIT = 1_000_000

@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterable
 from typing import Any, Final
 
-from workbench.nearest import closest
+from workbench.core.suggest import closest
+from workbench.core.text import cut
 from workbench.recipe.schema import fields
-from workbench.text import cut
 
 _SHOWN: Final = 80  # cells of a value that a sentence shows
 _HEADER = re.compile(r"^\s*\[\[?\s*([\w.\-]+)\s*\]")

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from workbench.paths import expanded
+from workbench.core.paths import expanded
 
 TaskName = Literal[
     "text-classification", "token-classification", "question-answering", "seq2seq", "causal-lm", "masked-lm"

@@ -6,7 +6,7 @@ it again; nothing else in workbench speaks SQL.
 
 from typing import TYPE_CHECKING, Any
 
-from workbench.registry.rows import Attempt, RunRow, SeriesView, Summary
+from workbench.registry.snapshots import Attempt, RunRow, SeriesView, Summary
 from workbench.registry.store import Registry
 
 if TYPE_CHECKING:

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from workbench.core.rundir import RunDir
 from workbench.registry import facts as run_facts
-from workbench.registry import lines, points, states
+from workbench.registry import log_lines, points, states
 from workbench.registry.database import writing
 from workbench.registry.keys import Keys
 from workbench.registry.logs import LOGS, describe
-from workbench.rundir import RunDir
 
 if TYPE_CHECKING:
     from workbench.registry.database import Connection
@@ -122,7 +122,7 @@ def _read_on(connection: Connection, keys: Keys, pk: int, number: int, run: RunD
     offset, newest = connection.execute(
         "SELECT offset, attempt FROM log WHERE run=? AND log=?", (pk, number)
     ).fetchone()
-    found = lines.read(run.logs[number], offset)
+    found = log_lines.read(run.logs[number], offset)
     if found.offset == offset:
         return False
     applier = LOGS[number](connection, pk, keys, newest)

@@ -10,9 +10,10 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
-from workbench.registry import directions, points
+from workbench.metrics import directions
+from workbench.registry import points
 from workbench.registry.keys import Keys
-from workbench.registry.lines import Record, is_event, scalar
+from workbench.registry.log_lines import Record, is_event, scalar
 
 if TYPE_CHECKING:
     from workbench.registry.database import Connection

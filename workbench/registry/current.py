@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from workbench.config import Home
+from workbench.core.home import Home
 from workbench.registry.ingest import Ingestor
 from workbench.registry.store import Registry
 

@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from workbench.errors import BadInput
-from workbench.rundir import hold_lock
+from workbench.core.errors import BadInput
+from workbench.core.rundir import hold_lock
 
 if TYPE_CHECKING:
     import sqlite3 as sqlite

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
+from workbench.core.rundir import RunDir
 from workbench.registry.applier import storable
-from workbench.rundir import RunDir
 
 _LEAVES: Final = frozenset({"model.config", "launch.env"})
 

@@ -11,13 +11,13 @@ import time
 from types import TracebackType
 from typing import Final, Self
 
-from workbench.config import Home
-from workbench.events import LIVE_STATES
+from workbench.contracts.events import LIVE_STATES
+from workbench.core.home import Home
+from workbench.core.rundir import RunDir
 from workbench.registry.absorb import Absorbed, absorb, forget, sizes
 from workbench.registry.database import NONSENSE, Connection, DatabaseError, is_damage, turn, writing
 from workbench.registry.keys import Keys
 from workbench.registry.opening import identity, mend, open_for_writing, run_ids, unusable
-from workbench.rundir import RunDir
 
 _GLANCE: Final = 200
 """Ended runs whose logs one poll looks at, in turn."""

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from workbench.errors import QueryError
+from workbench.core.errors import QueryError
 
 AGGREGATES: Final = ("min", "max", "last", "first", "best", "count")
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from workbench.events import END_STATES
-from workbench.registry import directions, points
+from workbench.contracts.events import END_STATES
+from workbench.metrics import directions
+from workbench.registry import points
 from workbench.registry.applier import Applier, optional_text, storable
 from workbench.registry.keys import Keys
-from workbench.registry.lines import LARGEST, Record, finite, whole
+from workbench.registry.log_lines import LARGEST, Record, finite, whole
 
 if TYPE_CHECKING:
     from workbench.registry.database import Connection

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from workbench.config import Home
-from workbench.errors import BadInput
-from workbench.registry import schema
+from workbench.core.errors import BadInput
+from workbench.core.home import Home
+from workbench.core.rundir import RunDir
+from workbench.registry import migrations
 from workbench.registry.database import (
     DatabaseError,
     connect,
@@ -17,7 +18,6 @@ from workbench.registry.database import (
     set_aside,
     turn,
 )
-from workbench.rundir import RunDir
 
 if TYPE_CHECKING:
     from workbench.registry.database import Connection
@@ -52,8 +52,8 @@ def open_for_reading(home: Home) -> Connection:
         return _empty()
     try:
         connection = connect_readonly(home.registry)
-        schema.refuse_newer(connection, str(home.registry))
-        behind = schema.version(connection) < schema.VERSION
+        migrations.refuse_newer(connection, str(home.registry))
+        behind = migrations.version(connection) < migrations.VERSION
     except DatabaseError as error:
         raise unusable(home, error) from error
     if behind:
@@ -68,20 +68,20 @@ def open_for_reading(home: Home) -> Connection:
 
 def _empty() -> Connection:
     connection = connect_empty()
-    schema.create_in_memory(connection)
+    migrations.create_in_memory(connection)
     return connection
 
 
 def _ready(home: Home) -> Connection:
     connection = connect(home.registry)
     try:
-        schema.refuse_newer(connection, str(home.registry))
-        if schema.version(connection) < schema.VERSION:
+        migrations.refuse_newer(connection, str(home.registry))
+        if migrations.version(connection) < migrations.VERSION:
             with turn(home.ingest_lock) as ours:
                 if not ours:
                     raise busy(home)
-                if schema.version(connection) < schema.VERSION:
-                    schema.migrate(connection)
+                if migrations.version(connection) < migrations.VERSION:
+                    migrations.migrate(connection)
     except BaseException:
         connection.close()
         raise
@@ -105,7 +105,7 @@ def mend(home: Home, bad: Identity | None = None) -> str:
         aside = set_aside(home.registry)
         connection = connect(home.registry)
         try:
-            schema.migrate(connection)
+            migrations.migrate(connection)
             keys = Keys(connection)
             runs = run_ids(home)
             for run_id in runs:
@@ -120,7 +120,7 @@ def _is_whole(home: Home) -> bool:
     try:
         connection = connect(home.registry)
         try:
-            return schema.version(connection) == schema.VERSION and _checks_out(connection)
+            return migrations.version(connection) == migrations.VERSION and _checks_out(connection)
         finally:
             connection.close()
     except DatabaseError:

@@ -14,7 +14,7 @@ from operator import lt
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from workbench.registry import pyramid
-from workbench.registry.rows import flag_of
+from workbench.registry.snapshots import flag_of
 from workbench.registry.spark import Spark
 
 if TYPE_CHECKING:

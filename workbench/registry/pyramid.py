@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from workbench.registry.rows import SeriesView, restored
+from workbench.registry.snapshots import SeriesView, restored
 
 if TYPE_CHECKING:
     from workbench.registry.database import Connection

@@ -20,7 +20,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from workbench.errors import QueryError
+from workbench.core.errors import QueryError
 from workbench.registry.lexer import Token, tokens
 from workbench.registry.terms import Clause, Key, condition, sort_key
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from workbench.config import Home
+from workbench.core.home import Home
+from workbench.core.rundir import RunDir
 from workbench.registry.absorb import absorb, forget
 from workbench.registry.database import turn, writing
 from workbench.registry.keys import Keys
 from workbench.registry.opening import busy, open_for_writing, run_ids
-from workbench.rundir import RunDir
 
 
 def reindex(home: Home, progress: Callable[[int, int], None] | None = None) -> int:

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from workbench.rundir import SILENCE, RunDir
+from workbench.core.rundir import SILENCE, RunDir
 
 if TYPE_CHECKING:
     from workbench.registry.database import Connection

@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self, TypeVar
 
-from workbench.config import Home
-from workbench.errors import BadInput
-from workbench.events import Event
-from workbench.registry import pyramid, query, reading
+from workbench.contracts.events import Event
+from workbench.core.errors import BadInput
+from workbench.core.home import Home
+from workbench.registry import pyramid, query, selects
 from workbench.registry.database import NONSENSE, Connection, DatabaseError, is_damage
 from workbench.registry.opening import identity, mend, open_for_reading, open_for_writing, unusable
-from workbench.registry.rows import Attempt, RunRow, SeriesView, Summary
+from workbench.registry.snapshots import Attempt, RunRow, SeriesView, Summary
 
 T = TypeVar("T")
 
@@ -55,7 +55,7 @@ class Registry:
         """Runs that `filter` leaves, newest first unless it says `sort:`. Raises QueryError."""
         wanted = query.parse(filter)
         return self._ask(
-            lambda c: reading.page(
+            lambda c: selects.page(
                 c, query.bound(wanted, c), limit=limit, offset=offset, include_deleted=include_deleted
             )
         )
@@ -63,26 +63,26 @@ class Registry:
     def count(self, filter: str = "", *, include_deleted: bool = False) -> int:
         """How many runs `filter` leaves. Raises QueryError."""
         wanted = query.parse(filter)
-        return self._ask(lambda c: reading.count(c, query.bound(wanted, c), include_deleted=include_deleted))
+        return self._ask(lambda c: selects.count(c, query.bound(wanted, c), include_deleted=include_deleted))
 
     def find(self, handle: str, *, include_deleted: bool = False) -> RunRow:
         """The run with that id, unique prefix of an id, or unique name; "last" is the newest.
 
         Raises UnknownRun, AmbiguousRun.
         """
-        return self._ask(lambda c: reading.find(c, handle, include_deleted=include_deleted))
+        return self._ask(lambda c: selects.find(c, handle, include_deleted=include_deleted))
 
     def keys(self, run_id: str) -> list[str]:
         """The series a run has logged, sorted."""
-        return self._ask(lambda c: reading.keys(c, run_id))
+        return self._ask(lambda c: selects.keys(c, run_id))
 
     def summaries(self, run_ids: Sequence[str]) -> dict[str, dict[str, Summary]]:
         """Each series of each run in a line. Runs that are not known are left out."""
-        return self._ask(lambda c: reading.summaries(c, run_ids))
+        return self._ask(lambda c: selects.summaries(c, run_ids))
 
     def points(self, run_id: str, key: str, *, since: int | None = None) -> list[tuple[int, float, float]]:
         """Every logged point with a step greater than `since`: (step, value, seconds since 1970), NaN restored."""
-        return self._ask(lambda c: reading.points(c, run_id, key, since))
+        return self._ask(lambda c: selects.points(c, run_id, key, since))
 
     def scalar(self, run_id: str, key: str) -> list[tuple[int, float, float]]:
         """All points of a key that the run has. Raises BadInput, which names those there are, for one it has not."""
@@ -92,11 +92,11 @@ class Registry:
 
     def view(self, run_id: str, key: str, *, lo: int | None = None, hi: int | None = None, columns: int) -> SeriesView:
         """A series from step `lo` to `hi`, both included, as a chart of `columns` columns draws it."""
-        return self._ask(lambda c: pyramid.view(c, reading.series(c, run_id, key), lo, hi, columns))
+        return self._ask(lambda c: pyramid.view(c, selects.series(c, run_id, key), lo, hi, columns))
 
     def sparkline(self, run_ids: Sequence[str], key: str = "train/loss", width: int = 12) -> dict[str, list[float]]:
         """A series of each run in at most `width` means of its finite values; no history is read."""
-        return self._ask(lambda c: reading.sparklines(c, run_ids, key, width))
+        return self._ask(lambda c: selects.sparklines(c, run_ids, key, width))
 
     def events(
         self, run_id: str, types: Sequence[str], *, superseded: bool = False, newest: int | None = None
@@ -107,11 +107,11 @@ class Registry:
 
         Lines that could not be read appear as a `warning` with the code "unreadable-lines".
         """
-        return self._ask(lambda c: reading.events(c, run_id, types, superseded=superseded, newest=newest))
+        return self._ask(lambda c: selects.events(c, run_id, types, superseded=superseded, newest=newest))
 
     def attempts(self, run_id: str) -> list[Attempt]:
         """Every launch of a run, the first first."""
-        return self._ask(lambda c: reading.attempts(c, run_id))
+        return self._ask(lambda c: selects.attempts(c, run_id))
 
     def _ask(self, question: Callable[[Connection], T]) -> T:
         if not self._readonly and identity(self._home) != self._identity:

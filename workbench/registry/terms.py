@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
-from workbench.errors import QueryError
-from workbench.events import END_STATES, LIVE_STATES, number
+from workbench.contracts.events import END_STATES, LIVE_STATES, number
+from workbench.core.errors import QueryError
 from workbench.registry.lexer import AGGREGATES, Token
 
 _TEXTS: Final = {"name": "name", "task": "task", "model": "model", "data": "data", "host": "host",

@@ -7,7 +7,7 @@ import time
 from datetime import datetime, timedelta
 from typing import Final
 
-from workbench.errors import QueryError
+from workbench.core.errors import QueryError
 
 _UNITS: Final = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400, "w": 7 * 86400, "y": 365 * 86400}
 _LENGTH: Final = re.compile(r"(?:\d+(?:\.\d*)?(?:min|[smhdwy]))+")

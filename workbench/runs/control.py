@@ -10,13 +10,13 @@ import time
 from collections.abc import Sequence
 from typing import Any, Final
 
-from workbench.config import Home
-from workbench.errors import BadInput, WorkbenchError
-from workbench.events import EventWriter, read_all
-from workbench.rundir import RunDir, write_atomic
+from workbench.contracts.events import EventWriter, read_all
+from workbench.core.errors import BadInput, WorkbenchError
+from workbench.core.home import Home
+from workbench.core.rundir import RunDir, write_atomic
 from workbench.runs.identity import Identity, tagged
-from workbench.runs.launch import launch
 from workbench.runs.record import how_it_ended, in_progress, orphan
+from workbench.runs.spawn import launch
 
 HURRY: Final = 5.0
 """Seconds between SIGTERM and SIGKILL when a stop cannot wait."""

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from workbench import recipe as recipes
-from workbench.config import Home
-from workbench.errors import BadInput, RecipeError
-from workbench.events import EventWriter
+from workbench.contracts.events import EventWriter
+from workbench.core.errors import BadInput, RecipeError
+from workbench.core.home import Home
+from workbench.core.rundir import RunDir, new_run_id, sync, write_atomic
 from workbench.recipe import Recipe
-from workbench.rundir import RunDir, new_run_id, sync, write_atomic
 from workbench.runs import provenance, redact
 
 

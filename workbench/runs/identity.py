@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from workbench.rundir import RunDir
+from workbench.core.rundir import RunDir
 
 TAG_ID: Final = "WORKBENCH_RUN_ID"
 TAG_DIRECTORY: Final = "WORKBENCH_RUN_DIR"

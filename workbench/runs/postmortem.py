@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from workbench.events import EventWriter
-from workbench.rundir import RunDir
+from workbench.contracts.events import EventWriter
+from workbench.core.rundir import RunDir
+from workbench.runs.outcome import Verdict
 from workbench.runs.record import Record, finished, last_sign
-from workbench.runs.verdict import Verdict
 
 
 def bury(run: RunDir, record: Record) -> Verdict | None:

@@ -13,19 +13,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from workbench.config import Home
-from workbench.errors import RecipeError, WorkbenchError
+from workbench.core.errors import RecipeError, WorkbenchError
+from workbench.core.home import Home
 from workbench.recipe import load
 
 
 def preflight(recipe: Path, search: Sequence[Path], overrides: Sequence[str] = (), *, home: Home) -> dict[str, Any]:
-    """What `workbench.train.preflight` says of the recipe: resolved recipe, model, data and steps.
+    """What `workbench.train.check` says of the recipe: resolved recipe, model, data and steps.
 
     `search` are the directories that relative paths may mean, tried in order; `home` is where the run's checkpoints
     would have to find room. Raises RecipeError with every problem
     found, WorkbenchError where the check itself broke.
     """
-    return _asked("workbench.train.preflight", recipe, search, overrides, home)
+    return _asked("workbench.train.check", recipe, search, overrides, home)
 
 
 def measure(recipe: Path, search: Sequence[Path], overrides: Sequence[str] = (), *, home: Home) -> dict[str, Any]:

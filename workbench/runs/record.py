@@ -9,8 +9,8 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from workbench.events import Event, parse, read_all
-from workbench.rundir import SILENCE, RunDir, write_atomic
+from workbench.contracts.events import Event, parse, read_all
+from workbench.core.rundir import SILENCE, RunDir, write_atomic
 from workbench.runs.identity import Identity, boot_id, carries
 
 

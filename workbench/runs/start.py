@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from workbench.config import Home
-from workbench.rundir import RunDir
+from workbench.core.home import Home
+from workbench.core.rundir import RunDir
 from workbench.runs.create import create
-from workbench.runs.launch import launch
 from workbench.runs.preflight import preflight
+from workbench.runs.spawn import launch
 
 
 def start(

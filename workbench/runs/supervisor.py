@@ -21,15 +21,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from workbench.errors import BadInput, WorkbenchError
-from workbench.rundir import RunDir, hold_lock
+from workbench.core.errors import BadInput, WorkbenchError
+from workbench.core.rundir import RunDir, hold_lock
 from workbench.runs import record
 from workbench.runs.engines import local
 from workbench.runs.identity import Identity
-from workbench.runs.ladder import Patience
-from workbench.runs.log import PatientLog, say
 from workbench.runs.postmortem import bury
 from workbench.runs.redact import argv as redacted
+from workbench.runs.stop_escalation import Patience
+from workbench.runs.supervisor_log import PatientLog, say
 from workbench.runs.watch import Watch, end_leftovers
 
 _PR_SET_CHILD_SUBREAPER: Final = 36  # prctl(2)

@@ -15,16 +15,16 @@ from typing import Any, Final
 
 import psutil
 
-from workbench.events import Event
-from workbench.rundir import RunDir, write_atomic
-from workbench.runs import ladder, record
+from workbench.contracts.events import Event
+from workbench.core.rundir import RunDir, write_atomic
+from workbench.runs import record, stop_escalation
 from workbench.runs.engines.local import Command
 from workbench.runs.identity import Identity, tagged
-from workbench.runs.ladder import Ladder, Patience
-from workbench.runs.log import PatientLog
 from workbench.runs.oom import oom_kills
+from workbench.runs.outcome import End, Verdict, judge
 from workbench.runs.sampling import Progress, Sampler
-from workbench.runs.verdict import End, Verdict, judge
+from workbench.runs.stop_escalation import Ladder, Patience
+from workbench.runs.supervisor_log import PatientLog
 
 POLL: Final = 0.2
 """Seconds between looks at the stop file; the trainer's end is seen at once."""
@@ -142,7 +142,7 @@ class Watch:
             self._ask(now, hurry=_wants_now(self._run))
 
     def _ask(self, now: float, *, hurry: bool) -> None:
-        slowest = 0.0 if hurry else ladder.slowest(self._run.events, self._attempt)
+        slowest = 0.0 if hurry else stop_escalation.slowest(self._run.events, self._attempt)
         if self._ladder.ask(now, now=hurry, slowest=slowest):
             self._log.write("stopping", reason="asked to end now" if hurry else "asked to end after its step")
 

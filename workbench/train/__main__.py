@@ -12,11 +12,11 @@ import traceback
 from pathlib import Path
 from typing import Final
 
-from workbench import events
-from workbench.errors import BadInput, WorkbenchError
-from workbench.rundir import RunDir, hold_lock
+from workbench.contracts import events
+from workbench.core.errors import BadInput, WorkbenchError
+from workbench.core.rundir import RunDir, hold_lock
 from workbench.train import device_faults
-from workbench.train.journal import Journal, LogJournal, SilentJournal
+from workbench.train.run_log import Journal, LogJournal, SilentJournal
 from workbench.train.stopping import StopRequest
 
 _ENVIRONMENT: Final = {

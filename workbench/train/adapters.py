@@ -11,10 +11,10 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Final
 
-from workbench.errors import BadInput
-from workbench.nearest import nearest
+from workbench.core.errors import BadInput
+from workbench.core.suggest import nearest
+from workbench.models.adapter_files import CONFIG, WEIGHTS
 from workbench.recipe import Recipe
-from workbench.tasks.adapters import CONFIG, WEIGHTS
 from workbench.train.anatomy import Anatomy, anatomy, unwrapped
 
 # By peft's names, so that its AutoPeftModelFor… opens what is saved. There is none for masked language models.

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 
 from torch.utils.data import DataLoader, Sampler
 
-from workbench.tasks.rows import IGNORED, Batch, Collator, TokenRows
+from workbench.tasks.shared.rows import IGNORED, Batch, Collator, TokenRows
 from workbench.train.order import Cut, Order
 from workbench.train.ranks import Ranks
 

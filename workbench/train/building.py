@@ -9,21 +9,21 @@ from typing import Any
 import torch
 
 from workbench.recipe import Recipe, Train
-from workbench.tasks.rows import TokenRows
+from workbench.tasks.shared.rows import TokenRows
 from workbench.train import attention, optim, sharding
 from workbench.train.batches import Batches
-from workbench.train.chance import RepeatableCollator
-from workbench.train.choices import WATCHING
 from workbench.train.device import Device
 from workbench.train.graphs import WIDTH, GraphedPasses
-from workbench.train.journal import Journal
 from workbench.train.loop import Loop
 from workbench.train.neftune import add_noise
+from workbench.train.optimizer_options import WATCHING
 from workbench.train.order import EpochOrder, TokenOrder
 from workbench.train.passes import Passes, trained
 from workbench.train.ranks import Ranks
 from workbench.train.ready import Ready
 from workbench.train.rhythm import Rhythm, total_steps
+from workbench.train.rng import RepeatableCollator
+from workbench.train.run_log import Journal
 
 
 def loop_of(

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from workbench.rundir import sync
+from workbench.core.rundir import sync
 
 MANIFEST: Final = "MANIFEST.json"
 _PREFIX: Final = "step-"

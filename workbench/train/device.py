@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from workbench import recipe
-from workbench.errors import BadInput
+from workbench.core.errors import BadInput
 
 Precision = Literal["bf16", "fp16", "fp32"]
 

@@ -10,8 +10,8 @@ from collections.abc import Collection, Iterable
 from fnmatch import fnmatchcase
 from typing import Any
 
-from workbench.errors import BadInput
-from workbench.nearest import nearest
+from workbench.core.errors import BadInput
+from workbench.core.suggest import nearest
 from workbench.recipe import Train
 from workbench.train.anatomy import Anatomy, anatomy
 

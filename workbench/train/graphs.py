@@ -21,9 +21,9 @@ from unittest.mock import patch
 
 import torch
 
-from workbench.tasks.rows import Batch
-from workbench.train.chance import undisturbed
+from workbench.tasks.shared.rows import Batch
 from workbench.train.passes import Passes
+from workbench.train.rng import undisturbed
 
 WIDTH: Final = 16  # tokens
 _WORTH: Final = 3  # batches of one shape before it is captured: they warm the kernels up

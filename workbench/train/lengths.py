@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from workbench import models
-from workbench.data import ledger
-from workbench.data.splits import Splits
+from workbench.data.report import ledger
+from workbench.data.tables.splits import Splits
+from workbench.models import locate
 from workbench.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def uncut(tokenizer: Tokenizer) -> Tokenizer:
     return copy
 
 
-def positions(wanted: Recipe, model: models.Located) -> int | None:
+def positions(wanted: Recipe, model: locate.Located) -> int | None:
     """How many positions the model has a row for; None where it computes them, or that is not known."""
     if model.type not in _LEARNED:
         return None
@@ -40,7 +40,7 @@ def positions(wanted: Recipe, model: models.Located) -> int | None:
     return found - _LEARNED[model.type] if isinstance(found, int) else None
 
 
-def ledgers(wanted: Recipe, splits: Splits, tokenizer: Tokenizer, model: models.Located) -> dict[str, Any]:
+def ledgers(wanted: Recipe, splits: Splits, tokenizer: Tokenizer, model: locate.Located) -> dict[str, Any]:
     """A ledger by the field it is about: `max_length`, and of seq2seq `max_target_length` besides.
 
     Nothing where rows are cut into blocks, of which none is lost. `tokenizer` neither cuts nor pads.
@@ -60,7 +60,7 @@ def _one(
     wanted: Recipe,
     splits: Splits,
     tokenizer: Tokenizer,
-    model: models.Located,
+    model: locate.Located,
     field: str,
     role: str | None,
     chosen: int,
@@ -76,7 +76,7 @@ def _one(
     return {field: ledger.record(found, splits.train.num_rows, chosen, limit, batches)}
 
 
-def config_of(wanted: Recipe, model: models.Located) -> dict[str, Any]:
+def config_of(wanted: Recipe, model: locate.Located) -> dict[str, Any]:
     """What is known of the model's config before it is loaded: its file's fields, and the recipe's over them."""
     own: dict[str, Any] = dict(wanted.model.config)
     if model.directory is None:

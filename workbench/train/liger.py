@@ -11,7 +11,7 @@ import importlib.util
 from collections.abc import Iterator
 from typing import Any
 
-from workbench.errors import BadInput
+from workbench.core.errors import BadInput
 from workbench.recipe import Recipe
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from workbench.tasks.rows import Batch
+from workbench.tasks.shared.rows import Batch
 from workbench.train.batches import Batches, StepBatches
 from workbench.train.graphs import GraphedPasses
 from workbench.train.memory import divisible, make_room, pieces, rows_of

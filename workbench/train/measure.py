@@ -1,6 +1,6 @@
 """What would training take? A few steps of the loop, one evaluation batch and one save, and nothing kept.
 
-`python -m workbench.train.measure RECIPE.toml …`, with the arguments of `workbench.train.preflight`, prints one JSON
+`python -m workbench.train.measure RECIPE.toml …`, with the arguments of `workbench.train.check`, prints one JSON
 object: `{"ok": true, "measured": {…}}` as `measure` says, or `{"ok": false, "problems": [sentences]}`; exits 0, 1 or 2.
 """
 
@@ -22,17 +22,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench import recipe
-from workbench.config import Home
-from workbench.errors import RecipeError, WorkbenchError
-from workbench.models import locate
+from workbench.core.errors import RecipeError, WorkbenchError
+from workbench.core.home import Home
+from workbench.core.rundir import RunDir, sync
+from workbench.models.locate import locate
 from workbench.recipe import Recipe, Train
-from workbench.rundir import RunDir, sync
-from workbench.tasks.rows import TokenRows
-from workbench.train.journal import SilentJournal
+from workbench.tasks.shared.rows import TokenRows
+from workbench.train.check import arguments, steps
 from workbench.train.order import Cut
-from workbench.train.preflight import arguments, steps
 from workbench.train.ranks import Ranks
 from workbench.train.ready import Ready
+from workbench.train.run_log import SilentJournal
 from workbench.train.session import Session
 from workbench.train.stopping import StopRequest
 

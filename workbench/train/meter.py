@@ -13,9 +13,9 @@ from typing import Final
 
 import torch
 
-from workbench.errors import WorkbenchError
-from workbench.train.journal import Journal
+from workbench.core.errors import WorkbenchError
 from workbench.train.ranks import Ranks
+from workbench.train.run_log import Journal
 
 _PATIENCE: Final = 5  # non-finite losses in a row that end a run
 _EVERY: Final = 0.5  # seconds

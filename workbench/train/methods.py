@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from workbench.models import Located
+from workbench.models.locate import Located
 from workbench.recipe import Recipe
 from workbench.train import adapters, liger
 from workbench.train.anatomy import anatomy, unwrapped

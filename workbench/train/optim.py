@@ -8,10 +8,10 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from workbench.errors import BadInput
+from workbench.core.errors import BadInput
 from workbench.recipe import Train
 from workbench.train.anatomy import anatomy, unwrapped
-from workbench.train.choices import ADAMW, WATCHING
+from workbench.train.optimizer_options import ADAMW, WATCHING
 
 _SHARE_OF_DECAY: Final = 10  # warmup_stable_decay goes down over a tenth of the steps, unless it is told otherwise
 # Weights that do not decay, by name, as transformers' Trainer has it; those of a LayerNorm never do.

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
-from workbench.errors import WorkbenchError
+from workbench.core.errors import WorkbenchError
 
 
 @dataclass(frozen=True, slots=True)

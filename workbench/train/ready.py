@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from workbench.data import splits as data
+from workbench.data.tables import splits as data
 from workbench.recipe import Recipe
-from workbench.tasks import Prepared, Task
+from workbench.tasks.spec import Prepared, Task
 from workbench.train import device
+from workbench.train.best import Rule
 from workbench.train.methods import Learning
-from workbench.train.standing import Rule
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,11 +14,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from workbench.errors import BadInput
+from workbench.core.errors import BadInput
+from workbench.core.text import clean
 from workbench.recipe import flatten
-from workbench.text import clean
+from workbench.train.best import Standing
 from workbench.train.ready import Ready
-from workbench.train.standing import Standing
 
 STATE: Final = "state.json"
 ACCEPT: Final = "WORKBENCH_ACCEPT"

@@ -13,12 +13,12 @@ from typing import Any, Final
 
 from safetensors import SafetensorError
 
-from workbench.rundir import sync
-from workbench.tasks.adapters import CONFIG, is_adapter
+from workbench.core.rundir import sync
+from workbench.models.adapter_files import CONFIG, is_adapter
 from workbench.train import adapters, checkpoints
-from workbench.train.journal import Journal
 from workbench.train.ranks import Ranks
 from workbench.train.resume import Progress
+from workbench.train.run_log import Journal
 from workbench.train.state import save_generators
 
 CARD: Final = "workbench.json"

@@ -8,20 +8,21 @@ import os
 from pathlib import Path
 from typing import Any
 
-from workbench.config import Home
-from workbench.data import report, unknown
-from workbench.data import splits as data
-from workbench.data.token_cache import TokenCache
-from workbench.errors import BadInput, RecipeError
-from workbench.models import Located, locate
+from workbench.core.errors import BadInput, RecipeError
+from workbench.core.home import Home
+from workbench.core.rundir import RunDir
+from workbench.data.cache.token_cache import TokenCache
+from workbench.data.report import row_report, unknown_tokens
+from workbench.data.tables import splits as data
+from workbench.metrics import catalog
+from workbench.models.locate import Located, locate
 from workbench.recipe import Recipe
-from workbench.recipe.sense import Problem
-from workbench.rundir import RunDir
-from workbench.tasks import Prepared, Task, metrics_table, task_for
-from workbench.train import checkpoints, choices, device, lengths, methods
-from workbench.train.journal import Journal
+from workbench.recipe.validation import Problem
+from workbench.tasks.spec import Prepared, Task, task_for
+from workbench.train import checkpoints, device, lengths, methods, optimizer_options
+from workbench.train.best import Rule
 from workbench.train.ready import Ended, Ready
-from workbench.train.standing import Rule
+from workbench.train.run_log import Journal
 from workbench.train.stopping import StopRequest
 
 
@@ -34,7 +35,7 @@ class Session:
     def run(self) -> Ended:
         """Raises WorkbenchError, Diverged, and whatever training raises."""
         recipe, search = _read(self._run)
-        if found := choices.problems(recipe):
+        if found := optimizer_options.problems(recipe):
             raise RecipeError(found)
         _set_threads(recipe)
         located = locate(recipe.model, search)
@@ -67,7 +68,7 @@ class Session:
         rows = data.load(recipe, search, self._cache())
         chosen = device.choose(recipe)
         if checkpoint is not None and recipe.model.tokenizer == "bpe":
-            from workbench.tasks.weights import open_tokenizer
+            from workbench.models.weights import open_tokenizer
 
             tokenizer = open_tokenizer(checkpoint)
         else:
@@ -75,7 +76,7 @@ class Session:
         prepared = task.prepare(rows, tokenizer, _longest(task, located, tokenizer))
         rule = rule_of(recipe, prepared.problem)
         self._say_data(recipe, rows, located, tokenizer, prepared)
-        from workbench.train.chance import seed_everything
+        from workbench.train.rng import seed_everything
 
         seed_everything(recipe.seed)
         model, new = task.model(methods.loaded_for(located, recipe, chosen.precision), tokenizer, prepared)
@@ -96,11 +97,11 @@ class Session:
         told: dict[str, Any] = {"splits": prepared.counts, "notes": prepared.notes}
         untold: list[str] = []
         if self._attempt == 1 and int(os.environ.get("RANK", "0")) == 0:
-            facts = report.whole(dataclasses.replace(rows, notes=[]), recipe.data)
+            facts = row_report.whole(dataclasses.replace(rows, notes=[]), recipe.data)
             inner = getattr(tokenizer, "backend_tokenizer", None)
             whole = None if inner is None else lengths.uncut(inner)
             ledger = {} if whole is None else lengths.ledgers(recipe, rows, whole, located)
-            untold = [] if whole is None else unknown.notes(rows, whole)
+            untold = [] if whole is None else unknown_tokens.notes(rows, whole)
             notes = list(dict.fromkeys([*prepared.notes, *facts["notes"], *untold]))
             told |= {"notes": notes, "report": facts["splits"], "columns": facts["columns"], "unread": facts["unread"]}
             told |= {"ledger": ledger}
@@ -128,7 +129,7 @@ def _set_threads(recipe: Recipe) -> None:
 
 
 def _longest(task: Task, located: Located, tokenizer: Any) -> int | None:
-    from workbench.tasks.weights import longest
+    from workbench.models.weights import longest
 
     return longest(task.config(located, tokenizer), tokenizer)
 
@@ -139,11 +140,11 @@ def rule_of(recipe: Recipe, problem: Problem | None = None) -> Rule:
     `problem` is what a label is: known once the rows are read, and then there are fewer metrics.
     """
     for name in recipe.evaluate.metrics or []:
-        metrics_table.find(recipe.task, name, where="evaluate.metrics", problem=problem)
+        catalog.find(recipe.task, name, where="evaluate.metrics", problem=problem)
     if recipe.evaluate.every == "never":
         return Rule(None, "min")
-    asked = recipe.evaluate.best or metrics_table.best(recipe.task, problem)
-    metric, direction = metrics_table.find(recipe.task, asked, problem=problem)
+    asked = recipe.evaluate.best or catalog.best(recipe.task, problem)
+    metric, direction = catalog.find(recipe.task, asked, problem=problem)
     return Rule(
         metric,
         recipe.evaluate.direction or direction,

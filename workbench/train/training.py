@@ -8,21 +8,22 @@ from typing import Any, Literal
 
 import torch
 
-from workbench.errors import BadInput
-from workbench.rundir import RunDir
-from workbench.tasks import Verdict, metrics_table
+from workbench.core.errors import BadInput
+from workbench.core.rundir import RunDir
+from workbench.metrics import catalog
+from workbench.tasks.spec import Verdict
 from workbench.train import checkpoints, model_files, resume, saving, sharding
+from workbench.train.best import Standing
 from workbench.train.building import loop_of
-from workbench.train.chance import seed_everything, undisturbed
 from workbench.train.device import peak_memory
 from workbench.train.evaluation import Interrupted, judge_split, write_predictions
-from workbench.train.journal import Journal
 from workbench.train.memory import make_room
 from workbench.train.meter import Meter
 from workbench.train.passes import autocast
 from workbench.train.ranks import Ranks
 from workbench.train.ready import Ended, Ready
-from workbench.train.standing import Standing
+from workbench.train.rng import seed_everything, undisturbed
+from workbench.train.run_log import Journal
 from workbench.train.state import TrainingState, load_generators
 from workbench.train.stopping import StopRequest
 
@@ -278,7 +279,7 @@ class Training:
         """The metrics as they are shown: what chooses the checkpoint and what the recipe names come first."""
         recipe, chooses = self._ready.recipe, self._ready.rule.metric
         asked = [*([chooses] if chooses else []), *(recipe.evaluate.metrics or [])]
-        return metrics_table.ordered(recipe.task, verdict.scalars, asked)
+        return catalog.ordered(recipe.task, verdict.scalars, asked)
 
     def _sample(self) -> None:
         self._sampled, model = self._step, self._ready.model

@@ -16,9 +16,9 @@ from textual.notifications import Notify, SeverityLevel
 from textual.screen import ModalScreen, Screen
 from textual.signal import Signal
 
-from workbench.config import Home, Settings
-from workbench.errors import WorkbenchError
-from workbench.text import clean, cut
+from workbench.core.errors import WorkbenchError
+from workbench.core.home import Home, Settings
+from workbench.core.text import clean, cut
 from workbench.tui import terminal
 from workbench.tui.bindings import APP, MODE_KEYS, MODES, TITLES, Table, textual_bindings
 from workbench.tui.commands import TableCommands
@@ -46,7 +46,7 @@ _SCREENS = {
 def _screen(mode: str) -> Callable[[], Screen[Any]]:
     def make() -> Screen[Any]:
         module, name = _SCREENS[mode].split(":")
-        screen: Screen[Any] = getattr(import_module(f"workbench.tui.screens.{module}"), name)()
+        screen: Screen[Any] = getattr(import_module(f"workbench.tui.modes.{module}.pane"), name)()
         return screen
 
     return make
@@ -210,7 +210,7 @@ class WorkbenchApp(App[None], inherit_bindings=False):
             await self.run_action(row.action, pane)
 
     def action_help(self) -> None:
-        from workbench.tui.screens.help import HelpScreen
+        from workbench.tui.help_screen import HelpScreen
 
         self.push_screen(HelpScreen(TITLES[self.current_mode], self.table.groups(self.current_mode)))
 

@@ -13,8 +13,8 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Input, OptionList, Static
 from textual.widgets.option_list import Option
 
-from workbench.errors import WorkbenchError
-from workbench.text import clean
+from workbench.core.errors import WorkbenchError
+from workbench.core.text import clean
 
 
 class Confirm(ModalScreen[bool | None]):

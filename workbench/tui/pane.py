@@ -1,6 +1,6 @@
 """The base of every mode's screen, and how to write one.
 
-A pane is a file in `screens/`, imported when its mode is first opened:
+A pane is `modes/<mode>/pane.py`, imported when its mode is first opened:
 
     class DataPane(Pane):
         MODE = "data"
@@ -40,7 +40,7 @@ recipe")` shows the empty state (it names the next key), `self.say_empty(None)` 
 `on_marks_changed(marks)`, `on_passage_changed(passage)`; they are called at once for the pane on
 screen, for another when it comes back. `selection.hand_over(Passage(…)); app.go("tokens")` opens a text in Tokens.
 
-**Text from outside** passes `workbench.text.clean` and is shown with Content or Text objects or `markup=False`.
+**Text from outside** passes `workbench.core.text.clean` and is shown with Content or Text objects or `markup=False`.
 """
 
 from __future__ import annotations
@@ -56,13 +56,13 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.widget import Widget
 
-from workbench.errors import WorkbenchError
+from workbench.core.errors import WorkbenchError
 from workbench.tui.bindings import MOVE, PANE, Key, textual_bindings
+from workbench.tui.compositor import TightCompositor
 from workbench.tui.feed import Request, Snapshot
 from workbench.tui.selection import Passage
 from workbench.tui.widgets.bars import FooterBar, HeaderBar
 from workbench.tui.widgets.empty import EmptyState
-from workbench.tui.wire import TightCompositor
 
 if TYPE_CHECKING:
     from workbench.tui.app import WorkbenchApp

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from workbench.config import Home
-from workbench.errors import BadInput
+from workbench.core.errors import BadInput
+from workbench.core.home import Home
 
 
 def save(home: Home, **choices: str | bool) -> None:
@@ -11,7 +11,7 @@ def save(home: Home, **choices: str | bool) -> None:
     import tomlkit
     from tomlkit.exceptions import TOMLKitError
 
-    from workbench.rundir import write_atomic
+    from workbench.core.rundir import write_atomic
 
     path = home.ensure().settings
     try:

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from workbench.errors import BadInput
+from workbench.core.errors import BadInput
 
 # How a shell reports a program that a hangup ended.
 _HUNG_UP = 128 + signal.SIGHUP

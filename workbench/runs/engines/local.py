@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from workbench.rundir import RunDir
+from workbench.core.rundir import RunDir
 from workbench.runs.identity import TAGS, tags
 
 TRAINER: Final = ("-m", "workbench.train")

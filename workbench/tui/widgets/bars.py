@@ -11,9 +11,9 @@ from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widget import Widget
 
-from workbench.text import cells, clean, cut
+from workbench.core.text import cells, clean, cut
 from workbench.tui.bindings import APP, MODE_KEYS, PANE, PANES, Key
-from workbench.tui.widgets.lines import Lines
+from workbench.tui.widgets.drawn_lines import Lines
 
 if TYPE_CHECKING:
     from workbench.tui.app import WorkbenchApp

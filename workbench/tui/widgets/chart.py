@@ -23,9 +23,9 @@ from textual.color import Color
 from textual.message import Message
 from textual.strip import Strip
 
-from workbench import series
-from workbench.text import cells, clean, cut
-from workbench.tui.widgets.lines import Lines
+from workbench.core import series
+from workbench.core.text import cells, clean, cut
+from workbench.tui.widgets.drawn_lines import Lines
 
 Point = tuple[float, float]
 

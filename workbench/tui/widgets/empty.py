@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from textual.content import Content
 from textual.widgets import Static
 
-from workbench.text import clean
+from workbench.core.text import clean
 
 
 class EmptyState(Static):

@@ -13,8 +13,8 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import Input, Static
 
-from workbench.errors import QueryError
-from workbench.text import cells, clean, cut
+from workbench.core.errors import QueryError
+from workbench.core.text import cells, clean, cut
 
 _PROMPT = "/ "
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from workbench import series
-from workbench.headline import headline_key
-from workbench.text import clean
+from workbench.core import series
+from workbench.core.text import clean
+from workbench.display.headline import headline_key
 from workbench.tui.widgets.table import Cell, Column, Row
 
 if TYPE_CHECKING:
-    from workbench.registry.rows import RunRow, Summary
+    from workbench.registry.snapshots import RunRow, Summary
 
 SPARK_WIDTH = 12
 

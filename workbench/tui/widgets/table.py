@@ -17,7 +17,7 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from workbench.text import pad
+from workbench.core.text import pad
 
 
 class Cell(NamedTuple):

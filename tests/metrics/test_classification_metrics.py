@@ -1,0 +1,141 @@
+"""The measures are scikit-learn's wherever scikit-learn has one, and say so where there is none."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn import metrics
+
+from workbench.metrics.catalog import METRICS
+from workbench.metrics.classification import SingleLabel
+
+
+def judge(truth, called, shares=None, classes=2):
+    truth, called = np.asarray(truth), np.asarray(called)
+    if shares is None:
+        shares = np.full((len(truth), classes), 0.1 / (classes - 1))
+        shares[np.arange(len(truth)), called] = 0.9
+    labels = [f"class {place}" for place in range(classes)]
+    return SingleLabel(labels).compute(predictions=called, references=truth, probabilities=shares)
+
+
+def test_the_worked_figures():
+    # TP 20, FN 5, FP 3, TN 72
+    truth = [1] * 25 + [0] * 75
+    called = [1] * 20 + [0] * 5 + [1] * 3 + [0] * 72
+    found = judge(truth, called)
+    rounded = {
+        name: round(found["scalars"][name], 2) for name in ("accuracy", "precision", "recall", "specificity", "f1")
+    }
+    assert rounded == {"accuracy": 0.92, "precision": 0.87, "recall": 0.80, "specificity": 0.96, "f1": 0.83}
+    assert found["report"]["confusion"] == [[72, 3], [5, 20]]
+    assert found["undefined"] == []
+
+
+@st.composite
+def cases(draw):
+    classes = draw(st.integers(2, 5))
+    rows = draw(st.integers(1, 60))
+    chance = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    shares = chance.dirichlet(np.ones(classes), rows)
+    # Coarse shares make ties, which the areas must treat alike.
+    if draw(st.booleans()):
+        shares = np.round(shares, 1) + 1e-3
+        shares /= shares.sum(axis=1, keepdims=True)
+    return chance.integers(0, classes, rows), shares.argmax(axis=1), shares
+
+
+@settings(max_examples=150, deadline=None)
+@given(cases())
+def test_they_equal_scikit_learn(case):
+    truth, called, shares = case
+    classes = shares.shape[1]
+    found = judge(truth, called, shares, classes)
+    scalars, undefined = found["scalars"], set(found["undefined"])
+    assert scalars.keys() | undefined <= METRICS["text-classification"].keys() - {"loss"}
+    assert not scalars.keys() & undefined
+    ids = list(range(classes))
+    expected = {
+        "accuracy": metrics.accuracy_score(truth, called),
+        "log_loss": metrics.log_loss(truth, shares, labels=ids),
+    }
+    scorers = {"precision": metrics.precision_score, "recall": metrics.recall_score, "f1": metrics.f1_score}
+    for name, scorer in scorers.items():
+        for average in ("macro", "micro", "weighted"):
+            expected[f"{name}_{average}"] = scorer(truth, called, labels=ids, average=average, zero_division=np.nan)
+        plain = {"average": "binary"} if classes == 2 else {"average": "macro", "labels": ids}
+        expected[name] = scorer(truth, called, zero_division=np.nan, **plain)
+    if len(set(truth)) > 1 and len(set(called)) > 1:
+        expected["mcc"] = metrics.matthews_corrcoef(truth, called)
+    if len(set(truth)) == classes:
+        targets = np.eye(classes)[truth]
+        columns = [1] if classes == 2 else ids
+        expected["roc_auc"] = np.mean([metrics.roc_auc_score(targets[:, one], shares[:, one]) for one in columns])
+        expected["pr_auc"] = np.mean(
+            [metrics.average_precision_score(targets[:, one], shares[:, one]) for one in columns]
+        )
+    for name, value in expected.items():
+        if np.isnan(value):
+            assert name in undefined
+        elif name.endswith("_weighted") and name in undefined:
+            # No row is of a class whose ratio has a value: scikit-learn then makes up a 0.
+            assert value == 0
+        else:
+            assert scalars[name] == pytest.approx(value, abs=1e-9), name
+
+
+def test_per_class_figures_are_those_of_scikit_learn():
+    chance = np.random.default_rng(0)
+    truth, called = chance.integers(0, 4, 200), chance.integers(0, 4, 200)
+    entries = judge(truth, called, classes=4)["report"]["per_class"]
+    precision, recall, f1, support = metrics.precision_recall_fscore_support(truth, called)
+    for place, entry in enumerate(entries):
+        assert entry["label"] == f"class {place}"
+        assert entry["support"] == support[place]
+        assert entry["precision"] == pytest.approx(precision[place])
+        assert entry["recall"] == pytest.approx(recall[place])
+        assert entry["f1"] == pytest.approx(f1[place])
+        assert entry["specificity"] == pytest.approx(metrics.recall_score(truth != place, called != place))
+
+
+def test_what_has_no_value_is_named_and_is_neither_nought_nor_nan():
+    found = judge([0, 0, 0], [0, 0, 0])
+    assert {"mcc", "roc_auc", "pr_auc", "precision", "recall", "f1"} <= set(found["undefined"])
+    assert found["scalars"]["accuracy"] == 1.0
+    assert all(np.isfinite(value) for value in found["scalars"].values())
+    assert found["report"]["per_class"][1]["recall"] is None
+
+
+def test_probabilities_that_are_no_numbers_leave_the_areas_undefined():
+    shares = np.array([[0.5, 0.5], [np.nan, np.nan], [0.2, 0.8]])
+    found = judge([0, 1, 1], [0, 0, 1], shares)
+    assert {"roc_auc", "pr_auc", "log_loss"} <= set(found["undefined"])
+    assert found["scalars"]["accuracy"] == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize(
+    ("truth", "called", "fault"),
+    [
+        ([], [], "no rows"),
+        ([0, 2], [0, 1], "from 0 to 1"),
+        ([0, -1], [0, 1], "from 0 to 1"),
+        ([0.9, 1.0], [0, 1], "whole"),
+    ],
+)
+def test_input_that_would_be_bent_is_refused(truth, called, fault):
+    with pytest.raises(ValueError, match=fault):
+        SingleLabel(["a", "b"]).compute(
+            predictions=np.asarray(called, dtype=np.int64),
+            references=np.asarray(truth) if truth else np.zeros(0, np.int64),
+            probabilities=np.full((len(truth), 2), 0.5),
+        )
+
+
+def test_nothing_is_written_to_the_users_cache(tmp_path, monkeypatch):
+    import evaluate
+
+    monkeypatch.setattr(evaluate.config, "HF_METRICS_CACHE", tmp_path / "metrics")
+    judge([0, 1], [0, 1])
+    assert not (tmp_path / "metrics").exists()

@@ -1,0 +1,1 @@
+"""What every room stands on: errors, clean text, paths, the home, run directories. Imports nothing of ours."""

@@ -1,0 +1,1 @@
+"""Pages of a file that is not read whole."""

@@ -1,0 +1,1 @@
+"""Tables and tokens that were made before, mapped from disk."""

@@ -1,0 +1,164 @@
+"""Parquet and Arrow files, and the directories that `datasets` writes of the latter."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.ipc
+import pyarrow.parquet
+
+from workbench.core.errors import DataError
+from workbench.data.formats import faults, raw, records
+
+_PANDAS_INDEX = "__index_level_"
+_BATCH = 1024
+_BUFFER = 1 << 20  # bytes; without one a column of a row group is read whole
+_HEAP = 64  # batches that are made one chunk
+_CHUNK = 64 << 20  # bytes
+_ROOM = 1 << 30  # bytes that any file may unpack to
+_VALIDATED = 4 << 30  # bytes
+
+
+def read_parquet(path: Path) -> pa.Table:
+    """The rows of a .parquet file, without the index column pandas adds. Raises DataError where it is damaged."""
+    with parquet(path) as file:
+        parts = [pa.Table.from_batches(batches) for batches in _gathered(batches_of(path, file))]
+        table = pa.concat_tables(part.combine_chunks() for part in parts) if parts else file.schema_arrow.empty_table()
+        records.kinds_of(table.schema)  # raises for names that are no UTF-8
+    return table.select(kept(table.column_names))
+
+
+def kept(names: Sequence[str]) -> list[str]:
+    """The user's columns: pandas adds one for its index."""
+    return [name for name in names if not name.startswith(_PANDAS_INDEX)]
+
+
+@contextmanager
+def parquet(path: Path) -> Iterator[pyarrow.parquet.ParquetFile]:
+    """An open .parquet file. Raises DataError where it cannot be read, now or within."""
+    raw.check(path)
+    try:
+        with pyarrow.parquet.ParquetFile(path, pre_buffer=False, buffer_size=_BUFFER) as file:
+            yield file
+    except (OSError, pa.ArrowException, MemoryError, UnicodeDecodeError) as error:
+        raise _broken(path, "parquet", error) from error
+
+
+def batches_of(
+    path: Path, file: pyarrow.parquet.ParquetFile, groups: Sequence[int] | None = None
+) -> Iterator[pa.RecordBatch]:
+    """Its rows, a thousand at a time. Raises DataError past the bounds: a value may be packed as often as it occurs."""
+    most, packed, unpacked = max(_ROOM, raw.RATIO * path.stat().st_size), path.stat().st_size, 0
+    for batch in file.iter_batches(batch_size=_BATCH, row_groups=groups):
+        unpacked += batch.nbytes
+        if unpacked > most:
+            raise raw.overflow(
+                path, packed, most, f"at most {raw.RATIO} times its size, or {raw.size_of(_ROOM)}, are read"
+            )
+        batch.validate(full=True)
+        yield batch
+
+
+def _gathered(batches: Iterator[pa.RecordBatch]) -> Iterator[list[pa.RecordBatch]]:
+    """Batches in heaps large enough to make one chunk of."""
+    heap: list[pa.RecordBatch] = []
+    for batch in batches:
+        heap.append(batch)
+        if sum(one.nbytes for one in heap) > _CHUNK or len(heap) == _HEAP:
+            yield heap
+            heap = []
+    if heap:
+        yield heap
+
+
+def read_arrow(path: Path) -> pa.Table:
+    """The rows of an .arrow file, in the file or the stream format, mapped rather than read where it can be."""
+    raw.check(path)
+    try:
+        source = pa.memory_map(str(path))
+        head = source.read(6)
+        source.seek(0)
+        opener = pa.ipc.open_file if head == b"ARROW1" else pa.ipc.open_stream
+        table = opener(source).read_all()
+        # Offsets that lead out of the file would end the process when they are followed. What is larger than memory is
+        # not read for it.
+        records.kinds_of(table.schema)
+        table.validate(full=path.stat().st_size < _VALIDATED)
+        return table
+    except (OSError, pa.ArrowException, MemoryError, UnicodeDecodeError) as error:
+        raise _broken(path, "arrow", error) from error
+
+
+def _broken(path: Path, kind: str, error: Exception) -> DataError:
+    try:
+        size = path.stat().st_size
+    except OSError as missing:
+        return faults.unreadable(path, missing)
+    if size == 0:
+        return faults.empty(path)
+    return DataError(f"cannot be read as {kind} ({faults.quoted(error, 120)})", where=str(path))
+
+
+def is_saved(directory: Path) -> bool:
+    """Whether `Dataset.save_to_disk` or `DatasetDict.save_to_disk` wrote this directory."""
+    return (directory / "dataset_dict.json").is_file() or (directory / "state.json").is_file()
+
+
+def saved_splits(directory: Path) -> dict[str, tuple[Path, ...]]:
+    """The arrow shards of each split in a `save_to_disk` directory; a plain Dataset is all `train`."""
+    listing = directory / "dataset_dict.json"
+    if not listing.is_file():
+        return {"train": _shards(directory)}
+    names = _json(listing).get("splits", [])
+    return {str(name): _shards(directory / str(name)) for name in names}
+
+
+def _shards(directory: Path) -> tuple[Path, ...]:
+    files = _json(directory / "state.json").get("_data_files", [])
+    return tuple(directory / str(file["filename"]) for file in files)
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"cannot be read ({error})", where=str(path), mend="save the data set again") from error
+    if not isinstance(value, dict):
+        raise DataError("is no object", where=str(path), mend="save the data set again")
+    return value
+
+
+def with_features(table: pa.Table, directory: Path) -> pa.Table:
+    """The table with the features of `dataset_info.json` beside it, where its own schema has none."""
+    info = directory / "dataset_info.json"
+    metadata = dict(table.schema.metadata or {})
+    if b"huggingface" in metadata or not info.is_file():
+        return table
+    features = _json(info).get("features")
+    metadata[b"huggingface"] = json.dumps({"info": {"features": features}}).encode()
+    return table.replace_schema_metadata(metadata)
+
+
+def class_names(schema: pa.Schema, column: str) -> list[str] | None:
+    """The names of a column of ClassLabels, or of lists of them, in the order of their ids.
+
+    They are in the metadata that `datasets` writes.
+    """
+    raw = (schema.metadata or {}).get(b"huggingface")
+    if raw is None:
+        return None
+    try:
+        feature = json.loads(raw)["info"]["features"][column]
+        if isinstance(feature, list):
+            feature = feature[0]
+        feature = feature.get("feature", feature)
+        if feature["_type"] == "ClassLabel":
+            return [str(name) for name in feature["names"]]
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError):
+        pass
+    return None

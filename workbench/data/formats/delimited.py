@@ -1,0 +1,216 @@
+"""Comma and tab separated values.
+
+Every field is read as a string, and a column becomes whole numbers only if all of it is: a reader that guesses from
+the first block breaks on the row that differs, and turns the text "1.50" or "2020-01-01" into something else.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pacsv
+
+from workbench.core.errors import DataError
+from workbench.data.formats import csv_faults, faults, raw
+
+# No leading zeros and no plus: what is turned into a number can be turned back into the very same text.
+_WHOLE = r"^(0|-?[1-9][0-9]{0,17})$"
+_NUMERIC_SAMPLE = 1000
+_HEAD = 1 << 20  # bytes by which a file's form is told
+# A row must fit in a block. Larger ones are tried when it does not, and no quote was left open.
+_BLOCKS: Final = (8 << 20, 256 << 20, (1 << 31) - 1)
+_TSV_QUOTED = re.compile(rb'(?:(?<=\t)|(?<=\n)|^)"[^\t\n]*')
+
+
+@dataclass(frozen=True)
+class Form:
+    """How a file is written: its columns, what stands between them, and whether fields are quoted."""
+
+    names: list[str]
+    delimiter: str
+    quoting: bool
+
+
+def read_csv(path: Path) -> pa.Table:
+    """The rows of a .csv file, whose first line names the columns. `;`, tab and `|` are recognised in the header.
+
+    Raises DataError with file and line for a ragged row, an open quote, a twice-named column or bytes not UTF-8.
+    """
+    return _read(path, form(path, tsv=False))
+
+
+def read_tsv(path: Path) -> pa.Table:
+    """The rows of a .tsv file. Quotes are text unless the file was plainly written with quoting.
+
+    The format has none, and texts hold stray quotes; spreadsheets and pandas quote all the same. A file counts as
+    quoted where every field that opens with a quote is well formed, and some double their inner quotes or some hold
+    a tab or a line feed (which shows as ragged lines).
+    """
+    if is_quoted_tsv(raw.blocks(path)):
+        return _read(path, _form(path, _head(path), "\t", quoting=True))
+    try:
+        return _read(path, _form(path, _head(path), "\t", quoting=False))
+    except DataError:
+        if not any(_TSV_QUOTED.search(block) for block in raw.blocks(path)):
+            raise
+        try:
+            return _read(path, _form(path, _head(path), "\t", quoting=True))
+        except DataError:
+            pass
+        raise
+
+
+def form(path: Path, *, tsv: bool) -> Form:
+    """As the file's beginning shows it. Raises DataError."""
+    head = _head(path)
+    if tsv:
+        return _form(path, head, "\t", quoting=is_quoted_tsv(iter([head])) or _is_ragged(head))
+    return _form(path, head, _delimiter(head), quoting=True)
+
+
+def stream(path: Path, form: Form, block: int) -> Iterator[pa.RecordBatch]:
+    """Batches of rows as strings, `block` bytes at a time.
+
+    Raises DataError, or pyarrow.ArrowInvalid or UnicodeDecodeError where a part is not as it should be.
+    """
+    with raw.opened(path) as file, pacsv.open_csv(pa.PythonFile(file, mode="r"), **_options(form, block)) as batches:
+        _ = batches.schema.names  # raises where they are no UTF-8
+        yield from batches
+
+
+def _head(path: Path) -> bytes:
+    """The first megabyte, or the first line where that is longer."""
+    with raw.opened(path) as file:
+        head = file.read(_HEAD)
+        if not re.search(rb"[\r\n]", head):
+            head += file.readline(_BLOCKS[0])
+        if not head.strip() and not any(block.strip() for block in iter(lambda: file.read(_HEAD), b"")):
+            raise faults.empty(path)
+    return head
+
+
+def _is_ragged(head: bytes) -> bool:
+    """Whether whole lines hold unequal numbers of tabs, which is how quoted tabs and line feeds show."""
+    whole = head[: head.rfind(b"\n") + 1].splitlines() or [head]
+    return bool(_TSV_QUOTED.search(head)) and len({line.count(b"\t") for line in whole if line}) > 1
+
+
+def is_quoted_tsv(blocks: Iterator[bytes]) -> bool:
+    """Whether single-line fields are all well-formed quoted ones, with a doubled quote to prove it."""
+    proven = False
+    for match in (match for block in blocks for match in _TSV_QUOTED.finditer(block)):
+        quoted = match[0].rstrip(b"\r")
+        if len(quoted) < 2 or not quoted.endswith(b'"') or b'"' in quoted[1:-1].replace(b'""', b""):
+            return False
+        proven = proven or b'""' in quoted[1:-1]
+    return proven
+
+
+def _delimiter(data: bytes) -> str:
+    header = data.split(b"\n", 1)[0].decode("utf-8", "replace")
+    if "," in header:
+        return ","
+    return next((mark for mark in (";", "\t", "|") if mark in header), ",")
+
+
+def _form(path: Path, head: bytes, delimiter: str, *, quoting: bool) -> Form:
+    """With the column names in the first row. Raises DataError where they are not UTF-8 or one is there twice."""
+    head = head.lstrip(b"\r\n")
+    line = re.split(rb"\r\n|\n|\r", head, maxsplit=1)[0]
+    if fault := faults.encoding_fault(path, line):
+        raise fault
+    names = line.decode("utf-8").split(delimiter)
+    if quoting:
+        start = io.StringIO(head.decode("utf-8", "replace"), newline="")
+        names = csv_faults.first_row(start, delimiter) or names
+    twice = [name for name, times in Counter(names).items() if times > 1]
+    if twice:
+        raise DataError(f"the header names column {faults.quoted(twice[0])} twice", where=f"{path}:1")
+    return Form(names, delimiter, quoting)
+
+
+class _Counted(io.RawIOBase):
+    """A file that counts the quotes that are read of it."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self.quotes = file, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._file.read(size)
+        self.quotes += data.count(b'"')
+        return data
+
+
+def look(path: Path, form: Form) -> csv_faults.Look:
+    """A second, careful look at a file that cannot be read."""
+    return csv_faults.Look(path, len(form.names), form.delimiter, form.quoting)
+
+
+def straddles(error: Exception) -> bool:
+    """Whether it says that a row does not fit in a block."""
+    return "straddl" in str(error)
+
+
+def _read(path: Path, form: Form) -> pa.Table:
+    looked = look(path, form)
+    for block in _BLOCKS:
+        try:
+            return _with_numbers(_parsed(path, form, block, looked))
+        except (pa.ArrowInvalid, UnicodeDecodeError) as error:
+            fault = looked.fault()
+            if fault is not None or not straddles(error) or block == _BLOCKS[-1]:
+                raise fault or DataError(faults.quoted(error, 200), where=str(path)) from error
+    raise AssertionError("the last block ends the loop")
+
+
+def _parsed(path: Path, form: Form, block: int, looked: csv_faults.Look) -> pa.Table:
+    with raw.opened(path) as file:
+        counted = _Counted(file)
+        table = pacsv.read_csv(pa.PythonFile(counted, mode="r"), **_options(form, block))
+    # A quote that is open at the end swallows the rows after it, and Arrow says nothing.
+    if form.quoting and counted.quotes % 2 and (fault := looked.open_quote()):
+        raise fault
+    return table
+
+
+def _options(form: Form, block: int) -> dict[str, Any]:
+    return {
+        "read_options": pacsv.ReadOptions(use_threads=False, block_size=block),
+        "parse_options": pacsv.ParseOptions(
+            delimiter=form.delimiter, quote_char='"' if form.quoting else False, newlines_in_values=form.quoting
+        ),
+        "convert_options": pacsv.ConvertOptions(
+            column_types={name: pa.string() for name in form.names}, strings_can_be_null=False
+        ),
+    }
+
+
+def _with_numbers(table: pa.Table) -> pa.Table:
+    columns = [_as_integers(column) if _whole_numbers(column) else column for column in table.columns]
+    return pa.table(columns, names=table.column_names)
+
+
+def _whole_numbers(column: pa.ChunkedArray) -> bool:
+    """Whether every field is a whole number or empty, and one at least is a number."""
+    if not pa.types.is_string(column.type):
+        return False
+    for part in (column.slice(0, _NUMERIC_SAMPLE), column):
+        filled = part.filter(pc.not_equal(part, ""))
+        if len(filled) and not pc.all(pc.match_substring_regex(filled, _WHOLE)).as_py():
+            return False
+    return len(filled) > 0
+
+
+def _as_integers(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.cast(pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column), pa.int64())

@@ -1,0 +1,254 @@
+"""What each task takes from a row: its roles, and the names by which a column is recognised as one.
+
+A task may read rows of several shapes, such as plain text or a chat. A role is named by the field of `[data]` that is
+called like it; the shape is the first whose columns are all there and that has every role the recipe names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import pyarrow as pa
+
+from workbench.core.errors import BadInput
+from workbench.core.text import clean
+from workbench.data.formats import faults
+from workbench.data.tables import columns
+from workbench.recipe import Data, Recipe
+
+
+@dataclass(frozen=True)
+class Role:
+    """One thing a task takes from a row. `usual` are names it is recognised by, the likeliest first.
+
+    `texts`: its values are strings. `likely`: where no name tells, the likeliest column will do. A row without a
+    `filled` role is dropped; a role that is not `needed` may have no column. With `nothing` an empty list is a value
+    like any other.
+    """
+
+    name: str
+    usual: tuple[str, ...]
+    texts: bool = True
+    likely: bool = False
+    filled: bool = True
+    needed: bool = True
+    nothing: bool = False
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Roles that make a row, and which of them, in this order, are what a reader reads of it."""
+
+    name: str
+    roles: tuple[Role, ...]
+    reads: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The shape of the rows, and the column or columns of each role there is. No name told which are `guessed`."""
+
+    shape: Shape
+    named: dict[str, tuple[str, ...]]
+    guessed: tuple[str, ...] = ()
+
+    def of(self, role: str) -> str | None:
+        """The (first) column of a role, None where there is none."""
+        return next(iter(self.named.get(role, ())), None)
+
+    def lone(self, role: str) -> str | None:
+        """The column of a role that has just one."""
+        named = self.named.get(role, ())
+        return named[0] if len(named) == 1 else None
+
+    def filled(self) -> dict[str, tuple[str, ...]]:
+        """The roles without which a row is of no use, with their columns."""
+        roles = (role.name for role in self.shape.roles if role.filled)
+        return {name: self.named[name] for name in roles if name in self.named}
+
+    def nothing(self) -> tuple[str, ...]:
+        """The columns in which an empty list says that there is nothing."""
+        return tuple(name for role in self.shape.roles if role.nothing for name in self.named.get(role.name, ()))
+
+
+_LABEL: Final = Role("label", columns.LABEL, texts=False, likely=True, nothing=True)
+_TEXT: Final = Role("text", columns.TEXT, likely=True)
+_PAIR: Final = (
+    Role("text", ("sentence1", "premise", "question1", "text_a", "text1")),
+    Role("text_pair", ("sentence2", "hypothesis", "question2", "text_b", "text2")),
+)
+
+SHAPES: Final[dict[str, tuple[Shape, ...]]] = {
+    "text-classification": (
+        Shape("pair", (*_PAIR, _LABEL), ("text", "text_pair")),
+        Shape("text", (_TEXT, _LABEL), ("text",)),
+    ),
+    "token-classification": (
+        Shape(
+            "words",
+            (
+                Role("tokens", ("tokens", "words", "characters", "chars", "token"), texts=False),
+                Role("tags", ("ner_tags", "tags", "bio_tags", "labels", "pos_tags", "ner", "label"), texts=False),
+            ),
+            ("tokens",),
+        ),
+    ),
+    "question-answering": (
+        Shape(
+            "context",
+            (
+                Role("question", ("question", "query")),
+                Role("context", ("context", "passage", "paragraph", "document", "text")),
+                Role("answers", ("answers", "answer", "answer_text"), texts=False, filled=False),
+                Role("answer_start", ("answer_start", "start"), texts=False, filled=False, needed=False),
+            ),
+            ("question", "context"),
+        ),
+    ),
+    "seq2seq": (
+        Shape(
+            "text to text",
+            (
+                Role("text", ("source", "input", "article", "document", "dialogue", "text", "question")),
+                Role("target", ("target", "summary", "highlights", "output", "translation", "answer", "label")),
+            ),
+            ("text",),
+        ),
+    ),
+    "causal-lm": (
+        Shape("chat", (Role("messages", ("messages", "conversations", "conversation"), texts=False),), ("messages",)),
+        Shape(
+            "completion",
+            (
+                Role("prompt", ("prompt", "instruction", "question", "input")),
+                Role("completion", ("completion", "response", "output", "answer")),
+            ),
+            ("prompt", "completion"),
+        ),
+        Shape("text", (_TEXT,), ("text",)),
+    ),
+    "masked-lm": (Shape("text", (_TEXT,), ("text",)),),
+}
+_ROLES: Final = frozenset(role.name for shapes in SHAPES.values() for shape in shapes for role in shape.roles)
+
+
+def find(recipe: Recipe, train: pa.Table, where: str) -> Columns:
+    """Which column is what. Raises BadInput for a role the task has not, DataError where no shape fits."""
+    shapes, asked = SHAPES[recipe.task], named(recipe.data)
+    _check_roles(recipe.task, shapes, asked)
+    fitting = [shape for shape in shapes if set(asked) <= {role.name for role in shape.roles}]
+    if "text" in asked and "text_pair" not in asked:
+        # Whoever names the one text of a pair, as for a baseline that sees no premise, means it alone.
+        fitting = [shape for shape in fitting if shape.name != "pair"]
+    if not fitting:
+        raise BadInput(
+            f"{' and '.join(f'data.{name}' for name in asked)} are no shape of {recipe.task}",
+            where="data",
+            mend=f"name {_listed(shapes)}",
+        )
+    for shape in fitting:
+        if (found := _complete(shape, asked, train, where)) is not None:
+            return found
+    return _likeliest(fitting, asked, train, where)
+
+
+def named(data: Data) -> dict[str, tuple[str, ...]]:
+    """The roles a recipe names, with their columns."""
+    given = {name: value for name in sorted(_ROLES) if (value := getattr(data, name)) is not None}
+    return {name: (value,) if isinstance(value, str) else tuple(value) for name, value in given.items()}
+
+
+def _check_roles(task: str, shapes: Sequence[Shape], asked: dict[str, tuple[str, ...]]) -> None:
+    known = {role.name for shape in shapes for role in shape.roles}
+    for name in asked:
+        if name not in known:
+            raise BadInput(f"{task} has no use for it", where=f"data.{name}", mend=f"it reads {_listed(shapes)}")
+
+
+def _listed(shapes: Sequence[Shape]) -> str:
+    return " or ".join(", ".join(f"data.{role.name}" for role in shape.roles if role.needed) for shape in shapes)
+
+
+def _complete(shape: Shape, asked: dict[str, tuple[str, ...]], train: pa.Table, where: str) -> Columns | None:
+    """The shape's columns if they are all there by name, else None. Raises DataError for a named one that is not."""
+    found = _recognised(shape, asked, train, where)
+    there = all(role.name in found for role in shape.roles if role.needed)
+    return Columns(shape, found) if there else None
+
+
+def _likeliest(shapes: Sequence[Shape], asked: dict[str, tuple[str, ...]], train: pa.Table, where: str) -> Columns:
+    """The columns of the plainest shape, those that no name tells guessed. Raises DataError for roles that have none.
+
+    What is lacking is told of the shape that most columns speak for.
+    """
+    plainest = shapes[-1]
+    found = _recognised(plainest, asked, train, where)
+    guessed = {} if columns.headless(train) else _guessed(plainest, found, train)
+    if all(role.name in found | guessed for role in plainest.roles if role.needed):
+        return Columns(plainest, found | guessed, tuple(guessed))
+    nearest = max(reversed(shapes), key=lambda shape: len(_recognised(shape, asked, train, where)))
+    there = _recognised(nearest, asked, train, where)
+    lacking = [role.name for role in nearest.roles if role.needed and role.name not in there]
+    raise columns.unrecognised(train, lacking, where)
+
+
+def _guessed(shape: Shape, found: dict[str, tuple[str, ...]], train: pa.Table) -> dict[str, tuple[str, ...]]:
+    guessed: dict[str, tuple[str, ...]] = {}
+    for role in shape.roles:
+        if role.likely and role.name not in found:
+            guess = columns.likely_text if role.texts else columns.likely_label
+            name = guess(train, besides=_flat(found | guessed))
+            guessed |= {} if name is None else {role.name: (name,)}
+    return guessed
+
+
+def _recognised(
+    shape: Shape, asked: dict[str, tuple[str, ...]], train: pa.Table, where: str
+) -> dict[str, tuple[str, ...]]:
+    found = {
+        name: tuple(columns.named(train, column, where, f"data.{name}") for column in asked[name]) for name in asked
+    }
+    for role in shape.roles:
+        if role.name not in found:
+            usual = columns.recognised(train, role.usual, texts=role.texts, besides=_flat(found))
+            found |= {} if usual is None else {role.name: (usual,)}
+    return found
+
+
+def _flat(found: dict[str, tuple[str, ...]]) -> list[str]:
+    return [column for names in found.values() for column in names]
+
+
+def note(chosen: Columns, data: Data) -> list[str]:
+    """What was recognised that changes what is learnt, and that nobody asked for by name."""
+    said = [
+        f"{role}: column {faults.quoted(chosen.of(role))} is taken for it, and no name says so: if it is another, "
+        f"name it in data.{role}"
+        for role in chosen.guessed
+    ]
+    if chosen.shape.name == "pair" and data.text_pair is None:
+        said.append(f"pairs of texts: {clean(chosen.of('text') or '')} and {clean(chosen.of('text_pair') or '')}")
+    return said
+
+
+def unread(chosen: Columns, table: pa.Table) -> list[str]:
+    """The columns that nothing is taken from. Of an object that is led into, all is taken."""
+    read = {name.split(".")[0] for names in chosen.named.values() for name in names} | set(_flat(chosen.named))
+    return [name for name in columns.names(table) if name not in read]
+
+
+def check(chosen: Columns, table: pa.Table, where: str) -> None:
+    """Whether a split has the columns that train has. Raises DataError."""
+    for role in chosen.shape.roles:
+        for name in chosen.named.get(role.name, ()):
+            columns.named(table, name, where, f"data.{role.name}")
+            if role.texts:
+                columns.strings(table, name, where)
+
+
+def reading(chosen: Columns, table: pa.Table, where: str) -> pa.ChunkedArray:
+    """What a reader reads of each row, as one string: words joined by spaces, several texts by line feeds."""
+    parts = [columns.readable(table, name, where) for role in chosen.shape.reads for name in chosen.named.get(role, ())]
+    return columns.joined(parts, "\n")

@@ -1,0 +1,1 @@
+"""Lines of text that the command line and the screens both show."""

@@ -1,0 +1,271 @@
+"""Models for Try and `predict`: found, opened, asked. The last two stay loaded."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic import ValidationError
+
+from workbench.core.errors import BadInput, ModelError
+from workbench.core.home import Home
+from workbench.core.paths import expanded
+from workbench.core.rundir import RunDir
+from workbench.lab import places
+from workbench.lab.batch_jobs import BatchJob
+from workbench.lab.services import exposed
+from workbench.models import locate
+from workbench.models.adapter_files import CONFIG, base_of, is_adapter
+from workbench.recipe import Generate, Model
+from workbench.train import checkpoints
+
+if TYPE_CHECKING:
+    from workbench.tasks.spec import Predictor
+
+KEPT: Final = 2
+_HEADS: Final = (
+    ("ForSequenceClassification", "text-classification"),
+    ("ForTokenClassification", "token-classification"),
+    ("ForQuestionAnswering", "question-answering"),
+    ("ForMaskedLM", "masked-lm"),
+    ("ForConditionalGeneration", "seq2seq"),
+    ("MTModel", "seq2seq"),
+    ("ForCausalLM", "causal-lm"),
+    ("LMHeadModel", "causal-lm"),
+)
+
+
+@dataclass(frozen=True)
+class Found:
+    """A directory that holds a model, and what is known of it before it is loaded."""
+
+    directory: Path
+    task: str
+    name: str
+    step: int | None
+    max_length: int | None
+    generate: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    found: Found
+    stamp: tuple[int, ...]
+    predictor: Predictor
+
+
+class ModelService:
+    """`model.*` of the lab. A handle is the model's directory: it outlives both the cache and the process."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._loaded: OrderedDict[str, _Loaded] = OrderedDict()
+        self._jobs: dict[str, BatchJob] = {}
+
+    @exposed
+    def open(
+        self, run: str | None = None, checkpoint: str | None = None, path: str | None = None, base: str | None = None
+    ) -> dict[str, Any]:
+        """Load a model and say what it is: `{"handle", "task", "labels", "fields", "generates", "name", "step",
+        "directory"}`.
+
+        Give one of: `run`, an id or a directory, whose model/ is taken, else its newest sealed checkpoint;
+        `checkpoint`, a directory; `path`, a directory of any of these kinds or of a model; `base`, a run, for the
+        model it was tuned from. `step` is None for a model that no run made. Raises UnknownRun, ModelError, BadInput.
+        """
+        directory = self._directory(run=run, checkpoint=checkpoint, path=path, base=base)
+        loaded = self._load(str(directory), fresh=True)
+        return {
+            "handle": str(directory),
+            "task": loaded.found.task,
+            "labels": list(loaded.predictor.labels),
+            "fields": list(loaded.predictor.fields),
+            "generates": loaded.predictor.generates,
+            "name": loaded.found.name,
+            "step": loaded.found.step,
+            "directory": str(directory),
+        }
+
+    @exposed
+    def predict(self, handle: str, texts: list[str | dict[str, str]], top_k: int | None = None) -> list[dict[str, Any]]:
+        """An answer to each text or row of fields, as `workbench.tasks.spec.Predictor.predict` says."""
+        return self._load(handle).predictor.predict(texts, top_k)
+
+    @exposed
+    def batch(self, handle: str, top_k: int | None = None) -> str:
+        """Begin to ask about many rows: the id of a job, to be given to `feed` and `answers`."""
+        job = uuid.uuid4().hex
+        self._jobs[job] = BatchJob(self._load(handle).predictor, top_k)
+        return job
+
+    @exposed
+    def feed(self, job: str, rows: list[str | dict[str, str]] | None) -> None:
+        """The next rows of a job, tokenized here in a lane of its own; None ends it."""
+        found = self._jobs.get(job)
+        if found is None:
+            return  # whoever wanted the answers has left
+        if rows is None:
+            found.end()
+        else:
+            found.feed(rows)
+
+    @exposed
+    def answers(self, job: str) -> Iterator[dict[str, Any]]:
+        """A stream of a piece for each `feed`, as `BatchJob.answers` says, until the job is ended."""
+        try:
+            yield from self._jobs[job].answers()
+        finally:
+            del self._jobs[job]
+
+    @exposed
+    def generate(self, handle: str, prompt: str, **options: Any) -> Iterator[dict[str, str]]:
+        """A stream of `{"text": piece}` that goes on from the prompt.
+
+        `options` are fields of a recipe's `[generate]`; those not given are as in the recipe of the run that made
+        the model. Raises BadInput where one is out of range.
+        """
+        loaded = self._load(handle)
+        for piece in loaded.predictor.generate(prompt, _options(loaded.found.generate | options)):
+            yield {"text": piece}
+
+    def _directory(self, **given: str | None) -> Path:
+        chosen = {kind: value for kind, value in given.items() if value is not None}
+        if len(chosen) != 1:
+            raise BadInput("give one of run, checkpoint, path and base")
+        ((kind, value),) = chosen.items()
+        if kind == "base":
+            return _base(self._home, value)
+        if kind == "run":
+            return _of_run(places.run_dir(self._home, value))
+        return _of_path(expanded(value).absolute())
+
+    def _load(self, handle: str, *, fresh: bool = False) -> _Loaded:
+        """The model of a handle, loaded if need be; with `fresh`, loaded again where its files have changed."""
+        kept = self._loaded.get(handle)
+        if kept is None or (fresh and kept.stamp != _stamp(Path(handle))):
+            self._loaded.pop(handle, None)
+            while len(self._loaded) >= KEPT:
+                self._loaded.popitem(last=False)
+            kept = self._loaded[handle] = _open(Path(handle))
+        self._loaded.move_to_end(handle)
+        return kept
+
+
+def _open(directory: Path) -> _Loaded:
+    from workbench.tasks.spec import predictor
+
+    # Says in one sentence what from_pretrained says in thirty lines: torn weights, pickles, no tokenizer.
+    locate.locate(_whole(directory), ())
+    stamp = _stamp(directory)
+    found = describe(directory)
+    return _Loaded(found, stamp, predictor(found.task, directory, max_length=found.max_length))
+
+
+def _whole(directory: Path) -> Model:
+    """The model itself, which adapters only name."""
+    if not is_adapter(directory):
+        return Model(name=str(directory))
+    base = base_of(directory)
+    return Model(name=str(base.path), tokenizer=str(directory), allow_pickle=base.allow_pickle)
+
+
+def _stamp(directory: Path) -> tuple[int, ...]:
+    """Changes when the weights do."""
+    files = [path.stat() for path in sorted(directory.glob("*.safetensors"))]
+    return tuple(number for facts in files for number in (facts.st_mtime_ns, facts.st_size, facts.st_ino))
+
+
+def _of_run(run: RunDir) -> Path:
+    if (run.model / "config.json").is_file() or is_adapter(run.model):
+        return run.model
+    newest = checkpoints.newest_sealed(run.checkpoints)
+    if newest is None:
+        raise ModelError(
+            "there is nothing to load yet, neither a model nor a sealed checkpoint",
+            where=run.id,
+            mend="wait for its first checkpoint, or `workbench resume` the run if it has ended",
+        )
+    return newest
+
+
+def _of_path(path: Path) -> Path:
+    if not path.is_dir():
+        raise ModelError("no such directory", where=str(path), mend="give a run, a checkpoint or a model directory")
+    if (path / "run.json").is_file():
+        return _of_run(RunDir(path))
+    if checkpoints.step_of(path) is not None and path.parent.name == "checkpoints" and not checkpoints.sealed(path):
+        raise ModelError("the checkpoint is not sealed", where=str(path), mend="use one that has its MANIFEST.json")
+    if not (path / "config.json").is_file() and not is_adapter(path):
+        raise ModelError("the directory has no config.json", where=str(path), mend="save_pretrained writes one")
+    return path
+
+
+def _base(home: Home, run: str) -> Path:
+    origin = places.of_run(home, run)
+    located = locate.locate(origin.recipe.model, origin.search)
+    if located.directory is None:
+        why = "it was built from scratch" if located.kind == "scratch" else "it is not on this machine"
+        raise ModelError(f"no base model to show beside it: {why}", where=origin.recipe.name)
+    return located.directory
+
+
+def describe(directory: Path) -> Found:
+    """What a model directory says of itself, by workbench.json, by the run around it, or by its config alone.
+
+    Raises ModelError where none of them says which task it does.
+    """
+    ours = _json(directory / "workbench.json") or {}
+    around = _run_around(directory)
+    facts = _json(around.facts) or {} if around else {}
+    recipe = ours.get("recipe") or facts.get("recipe") or {}
+    task = ours.get("task") or recipe.get("task") or _task_of(directory)
+    longest = ours.get("max_length") or (recipe.get("data") or {}).get("max_length")
+    return Found(
+        directory=directory,
+        task=str(task),
+        name=str(recipe.get("name") or directory.name),
+        step=checkpoints.step_of(directory) if ours.get("step") is None else int(ours["step"]),
+        max_length=None if longest is None else int(longest),
+        generate=dict(recipe.get("generate") or {}),
+    )
+
+
+def _run_around(directory: Path) -> RunDir | None:
+    """The run whose model/ or checkpoint this is."""
+    candidates = (directory.parent, directory.parent.parent)
+    return next((RunDir(path) for path in candidates if (path / "run.json").is_file()), None)
+
+
+def _task_of(directory: Path) -> str:
+    config = _json(directory / (CONFIG if is_adapter(directory) else "config.json")) or {}
+    named = [str(name) for name in config.get("architectures") or ()]
+    for ending, task in _HEADS:
+        if any(name.endswith(ending) for name in named):
+            return task
+    raise ModelError(
+        f"{named[0] if named else 'the model'} has no head to try: it neither classifies nor generates",
+        where=str(directory),
+        mend="fine-tune it first, and open the run",
+    )
+
+
+def _json(path: Path) -> dict[str, Any] | None:
+    try:
+        value = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _options(values: dict[str, Any]) -> Generate:
+    try:
+        return Generate.model_validate(values)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        field = ".".join(str(part) for part in fault["loc"])
+        raise BadInput(f"{field} = {fault['input']!r}: {fault['msg']}", where="generate") from error

@@ -1,0 +1,1 @@
+"""Pretrained models: where they are, what they are built of, how they are loaded, merged and described."""

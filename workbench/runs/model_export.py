@@ -1,0 +1,84 @@
+"""Taking a run's model out of it: a copy that needs neither the run nor, merged, its base."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from workbench.core.errors import BadInput, WorkbenchError
+from workbench.core.rundir import RunDir
+
+# What of a checkpoint is for going on with training, not for using the model.
+TRAINING: Final = frozenset(
+    {"optimizer.pt", "scheduler.pt", "scaler.pt", "trainer_state.json", "state.json", "MANIFEST.json"}
+)
+# What of adapters is within the model once they are merged.
+ADAPTER: Final = frozenset(
+    {"adapter_config.json", "adapter_model.safetensors", "model_config.json", "generation_config.json"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """`adapters` says that it needs its base still; `merged` that it has it within."""
+
+    path: Path
+    bytes: int
+    adapters: bool
+    merged: bool
+
+
+def export(run: RunDir, to: Path, *, source: Path | None = None, merge: bool = False) -> Exported:
+    """Copy `source`, by default the run's model/, into the directory `to`, which is made.
+
+    `merge` works adapters into their base; a model without any is copied as it is. Raises BadInput where there is no
+    model or `to` is taken, WorkbenchError and OSError where it cannot be written; then nothing is left behind.
+    """
+    found = source or run.model
+    if not found.is_dir():
+        raise BadInput("there is no model yet", where=run.id, mend="wait for its end, or give --checkpoint")
+    if to.exists() and (not to.is_dir() or any(to.iterdir())):
+        raise BadInput("something is there already", where=str(to), mend="choose a directory that is new or empty")
+    adapted = not (found / "config.json").is_file() and (found / "adapter_config.json").is_file()
+    partial = to.with_name(f".{to.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        if adapted and merge:
+            _merge(run, found, partial)
+            _copy(found, partial, without=TRAINING | ADAPTER)
+        else:
+            _copy(found, partial, without=TRAINING)
+        if to.exists():
+            to.rmdir()
+        os.rename(partial, to)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    size = sum(file.stat().st_size for file in to.rglob("*") if file.is_file())
+    return Exported(to, size, adapted and not merge, adapted and merge)
+
+
+def _copy(source: Path, to: Path, *, without: Collection[str]) -> None:
+    for file in source.iterdir():
+        if file.is_file() and file.name not in without and not file.name.startswith(("rng_state", ".")):
+            shutil.copy2(file, to / file.name)
+
+
+def _merge(run: RunDir, source: Path, to: Path) -> None:
+    task = str(json.loads((source / "workbench.json").read_text("utf-8"))["task"])
+    argv = [sys.executable, "-m", "workbench.models.merging", str(source), task, str(to)]
+    environment = os.environ | {"HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_OFFLINE": "1"}
+    child = subprocess.run(argv, capture_output=True, text=True, env=environment, stdin=subprocess.DEVNULL, check=False)
+    if child.returncode:
+        said = (child.stderr.strip().splitlines() or [f"exit code {child.returncode}"])[-1]
+        if child.returncode == 2:
+            raise BadInput(said)
+        raise WorkbenchError(f"the adapters were not merged ({said})", where=run.id)

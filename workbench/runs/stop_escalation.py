@@ -1,0 +1,87 @@
+"""How a trainer that was asked to stop is made to: the request, then SIGTERM, then SIGKILL.
+
+The trainer answers the request (and SIGTERM, which means the same to it) at the end of a step, and then saves. A
+rung is therefore climbed only after longer than the slowest save and the longest silence seen in this attempt.
+"""
+
+from __future__ import annotations
+
+import re
+import signal
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from workbench.contracts.events import parse
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """Seconds to wait on a rung: at least `least`, longer where saves are slow; `hurry` where the stop is for now."""
+
+    least: float = 120.0
+    hurry: float = 5.0
+
+    def between(self, slowest: float) -> float:
+        """How long to wait where the slowest save or silence took `slowest` seconds."""
+        return max(self.least, 2 * slowest + self.least / 4)
+
+
+@dataclass(slots=True)
+class Ladder:
+    """Which signal is due when. Times are seconds on a monotonic clock."""
+
+    patience: Patience = field(default_factory=Patience)
+    asked: bool = False
+    now: bool = False
+    sent: signal.Signals | None = None
+    _due: float = 0.0
+    _wait: float = 0.0
+
+    def ask(self, at: float, *, now: bool, slowest: float) -> bool:
+        """Begin, or hurry up. Returns whether that is news."""
+        if self.asked and (self.now or not now):
+            return False
+        self.asked, self.now = True, now
+        self._wait = self.patience.hurry if now else self.patience.between(slowest)
+        self._due = at if now and self.sent is None else at + self._wait
+        return True
+
+    def climb(self, at: float) -> signal.Signals | None:
+        """The signal to send now, if one is due."""
+        if not self.asked or self.sent is signal.SIGKILL or at < self._due:
+            return None
+        self.sent = signal.SIGTERM if self.sent is None else signal.SIGKILL
+        self._due = at + self._wait
+        return self.sent
+
+
+_TIME: Final = re.compile(rb'"t":([0-9.]+),"attempt":([0-9]+),')
+
+
+def slowest(events: Path, attempt: int) -> float:
+    """Seconds of the slowest save and the longest silence an attempt's log tells of; 0 where it tells nothing.
+
+    Only the head of each line is looked at, so that a long log is read in a moment.
+    """
+    longest, before = 0.0, None
+    try:
+        with events.open("rb") as log:
+            for line in log:
+                head = _TIME.search(line, 0, 120)
+                if head is None or int(head[2]) != attempt:
+                    continue
+                at = float(head[1])
+                longest = max(longest, at - before if before is not None else 0.0, _saving(line))
+                before = at
+    except (OSError, ValueError):
+        pass
+    return longest
+
+
+def _saving(line: bytes) -> float:
+    if b'"type":"checkpoint"' not in line[:160]:
+        return 0.0
+    event = parse(line)
+    seconds = event.fields.get("seconds") if event else None
+    return float(seconds) if isinstance(seconds, (int, float)) else 0.0

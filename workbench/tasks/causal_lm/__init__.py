@@ -1,0 +1,1 @@
+"""causal-lm: the next token, in plain text, completions or chats."""

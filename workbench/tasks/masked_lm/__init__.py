@@ -1,0 +1,1 @@
+"""masked-lm: the masked tokens of a text."""

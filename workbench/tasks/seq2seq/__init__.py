@@ -1,0 +1,1 @@
+"""seq2seq: a target text written from a source text."""

@@ -1,0 +1,96 @@
+"""Tokens of a split that are made once: found in the cache of the splits, or made and kept there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.data.cache import token_cache
+from workbench.data.cache.token_cache import Arrays
+from workbench.data.formats.text_lines import are_lines
+from workbench.tasks.shared.encoding import TokenIds
+
+if TYPE_CHECKING:
+    from workbench.data.tables.splits import Splits
+
+
+@dataclass(frozen=True)
+class KeptTokens:
+    """`ids` int32 [tokens], mapped from a file where they are kept; row i is `ids[bounds[i]:bounds[i + 1]]`.
+
+    `cut` rows were too long. `segments` int8 [tokens] are those of pairs, where the model has them.
+    """
+
+    ids: NDArray[np.int32]
+    bounds: NDArray[np.int64]
+    cut: int
+    segments: NDArray[np.int8] | None = None
+
+
+def kept(
+    splits: Splits,
+    split: str,
+    roles: Sequence[str],
+    tokenizer: Any,
+    settings: dict[str, Any],
+    read: Callable[[], Iterator[TokenIds]],
+) -> KeptTokens:
+    """The tokens that `read` makes of the texts of these roles. `settings` are all else that they depend on."""
+
+    def make() -> Iterator[Arrays]:
+        return _arrays(read())
+
+    return _of(kept_arrays(splits, split, tokenizer, settings, make, roles))
+
+
+def kept_arrays(
+    splits: Splits,
+    split: str,
+    tokenizer: Any,
+    settings: dict[str, Any],
+    make: Callable[[], Iterator[Arrays]],
+    roles: Sequence[str] = (),
+) -> Arrays:
+    """The same of any arrays; of all that is read of a row, where no roles are named."""
+    cache = splits.keeping(split)
+    said = None if cache is None else _digest(tokenizer)
+    if cache is None or said is None:
+        return token_cache.joined(make())
+    texts = [splits.texts(split, role) for role in roles] if roles else [splits.texts(split)]
+    lines = are_lines(splits.tables()[split])
+    key = token_cache.key_of(texts, list(roles), said, settings, lines)
+    rows = splits.tables()[split].num_rows
+    about = {"data": str(splits.origins[split]), "split": split, "rows": rows, **settings}
+    return cache.arrays(key, about, make)
+
+
+def _arrays(read: Iterator[TokenIds]) -> Iterator[Arrays]:
+    """As they are kept: bounds of the whole split instead of lengths."""
+    yield {"bounds": np.zeros(1, np.int64)}
+    last = 0
+    for part in read:
+        bounds = last + np.cumsum(part.lengths)
+        last = int(bounds[-1]) if len(bounds) else last
+        made: Arrays = {"ids": part.ids, "bounds": bounds, "cut": np.array([part.cut])}
+        yield made if part.segments is None else made | {"segments": part.segments}
+
+
+def _of(found: Arrays) -> KeptTokens:
+    ids = found.get("ids", np.zeros(0, np.int32))
+    cut = int(found["cut"].sum()) if "cut" in found else 0
+    return KeptTokens(ids, found["bounds"], cut, found.get("segments"))
+
+
+def _digest(tokenizer: Any) -> str | None:
+    """Equal where the tokenizer does the same to a text; None for one whose ways are not all in its file."""
+    inner = getattr(tokenizer, "backend_tokenizer", None)
+    if inner is None:
+        return None
+    import transformers
+
+    ways = [type(tokenizer).__name__, tokenizer.truncation_side, transformers.__version__]
+    return f"{token_cache.tokenizer_digest(inner)} {' '.join(ways)}"

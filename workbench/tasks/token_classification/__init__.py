@@ -1,0 +1,1 @@
+"""token-classification: a tag for every word."""

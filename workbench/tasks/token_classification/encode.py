@@ -1,0 +1,168 @@
+"""From rows of words to windows of tokens that know their words: the same for training, evaluation and use."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.core.errors import BadInput, ModelError
+from workbench.tasks.shared.encoding import Frame
+from workbench.tasks.token_classification.windows import cut
+
+_AT_ONCE: Final = 1000
+_NONE: Final = -1
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """Windows of rows of words.
+
+    `ids` [windows] are the tokens of each, special ones included. `words` are as long: the word in its row of each
+    token that the window answers for, -1 of all others. `row` int64 [windows] is the row a window is of. `shortened`
+    are rows with a word too long for any window, of which only the beginning is seen.
+    """
+
+    ids: list[NDArray[np.int32]]
+    words: list[NDArray[np.int64]]
+    row: NDArray[np.int64]
+    shortened: int
+
+    @property
+    def flat_words(self) -> NDArray[np.int64]:
+        return np.concatenate([np.zeros(0, np.int64), *self.words])
+
+    @property
+    def firsts(self) -> NDArray[np.bool_]:
+        """Whether a token is the first of a word its window answers for, [tokens of all windows]."""
+        lengths = np.fromiter((len(words) for words in self.words), np.int64, len(self.words))
+        flat = self.flat_words
+        before = np.roll(flat, 1)
+        before[np.cumsum(lengths) - lengths] = _NONE
+        first: NDArray[np.bool_] = (flat != _NONE) & (flat != before)
+        return first
+
+
+@dataclass(frozen=True)
+class Cutter:
+    """`max_length` counts special tokens; `stride` are the tokens that windows share."""
+
+    tokenizer: Any
+    max_length: int
+    stride: int
+
+    @classmethod
+    def of(cls, tokenizer: Any, max_length: int, stride: int | None) -> Cutter:
+        """Raises BadInput where no window has room for a word, or for more than what it shares."""
+        frame = Frame.of(tokenizer)
+        least = len(frame.before) + len(frame.after) + 2
+        if max_length < least:
+            raise BadInput(f"a window needs {least} tokens or more", where="data.max_length")
+        room = max_length - least + 2
+        if stride is not None and stride >= room:
+            raise BadInput(
+                f"windows of {room} tokens cannot share {stride}",
+                where="data.stride",
+                mend=f"use less, such as {max_length // 4}",
+            )
+        return cls(tokenizer, max_length, min(max_length // 4, room - 1) if stride is None else stride)
+
+    def cut(self, rows: Sequence[list[str]] | Any) -> Pieces:
+        """The rows, a list or an Arrow column of lists of words, as windows. A row may have none."""
+        frame = Frame.of(self.tokenizer)
+        room = self.max_length - len(frame.before) - len(frame.after)
+        before, after = (np.asarray(part, np.int32) for part in (frame.before, frame.after))
+        no_word = [np.full(len(part), _NONE) for part in (before, after)]
+        ids, words, of, shortened = [], [], [], 0
+        for row, (found, numbers) in enumerate(self._encoded(rows)):
+            kept = _within(numbers, room)
+            shortened += not kept.all()
+            found, numbers = found[kept], numbers[kept]
+            for window in cut(numbers, room, self.stride):
+                seen = slice(window.start, window.stop)
+                places = np.arange(window.start, window.stop)
+                owned = (places >= window.first) & (places < window.last)
+                ids.append(np.concatenate([before, found[seen], after]))
+                words.append(np.concatenate([no_word[0], np.where(owned, numbers[seen], _NONE), no_word[1]]))
+                of.append(row)
+        return Pieces(ids, words, np.asarray(of, np.int64), shortened)
+
+    def _encoded(self, rows: Sequence[list[str]] | Any) -> Iterator[tuple[NDArray[np.int32], NDArray[np.int64]]]:
+        """Tokens of each row without special ones, and the number of each token's word."""
+        for start in range(0, len(rows), _AT_ONCE):
+            part: Any = rows[start : start + _AT_ONCE]
+            chunk: list[list[str]] = part if isinstance(part, list) else part.to_pylist()
+            # A tokenizer refuses a row without words; a word of no characters makes no token.
+            encoded = self.tokenizer(
+                [row or [""] for row in chunk],
+                is_split_into_words=True,
+                add_special_tokens=False,
+                return_attention_mask=False,
+                return_token_type_ids=False,
+                verbose=False,
+            )
+            for place in range(len(chunk)):
+                found = encoded.encodings[place]
+                yield np.asarray(found.ids, np.int32), np.asarray(found.word_ids, np.int64)
+
+
+def _within(words: NDArray[np.int64], room: int) -> NDArray[np.bool_]:
+    """Which tokens are among the first `room` of their word."""
+    if len(words) <= room:
+        return np.ones(len(words), bool)
+    starts = np.flatnonzero(np.diff(words, prepend=words[0] - 1))
+    of = np.repeat(starts, np.diff(np.append(starts, len(words))))
+    within: NDArray[np.bool_] = np.arange(len(words)) - of < room
+    return within
+
+
+def for_words(tokenizer: Any, *, spaced: bool) -> Any:
+    """The tokenizer, set to read words: as after a space where the text has spaces, else as they stand.
+
+    GPT-2's and RoBERTa's byte-level ones, and those of SentencePiece, know a word by the space before it; Chinese
+    characters have none, and one put there would cost a token each. Raises ModelError for a slow tokenizer.
+    """
+    if not tokenizer.is_fast:
+        raise ModelError(
+            "token-classification needs a fast tokenizer, which knows the word of each token",
+            where="model.tokenizer",
+            mend="use one that has a tokenizer.json",
+        )
+    _set(tokenizer.backend_tokenizer, spaced=spaced)
+    # What the tokenizer's own class builds its parts from when it is loaded again.
+    for name in {"add_prefix_space"} & (tokenizer.init_kwargs.keys() | vars(tokenizer).keys()):
+        tokenizer.init_kwargs[name] = spaced
+        setattr(tokenizer, name, spaced)
+    return tokenizer
+
+
+def _set(inner: Any, *, spaced: bool) -> None:
+    """Say at each part that splits into words whether a space goes before."""
+    copy = spaced_copy(inner, spaced=spaced)
+    if copy is not None:
+        inner.pre_tokenizer = copy.pre_tokenizer
+
+
+def spaced_copy(inner: Any, *, spaced: bool) -> Any | None:
+    """A copy of a `tokenizers.Tokenizer` that reads words as after a space, or not; None where that means nothing."""
+    from tokenizers import Tokenizer
+
+    whole = json.loads(inner.to_str())
+    return Tokenizer.from_str(json.dumps(whole)) if _spaced(whole["pre_tokenizer"], spaced) else None
+
+
+def _spaced(part: Any, spaced: bool) -> bool:
+    """Change it in a pre-tokenizer's description; whether there was anything to change."""
+    if not isinstance(part, dict):
+        return False
+    if part["type"] == "Sequence":
+        return bool(sum(_spaced(inner, spaced) for inner in part["pretokenizers"]))
+    if part["type"] == "ByteLevel":
+        part["add_prefix_space"] = spaced
+    elif part["type"] == "Metaspace":
+        part["prepend_scheme"] = "always" if spaced else "never"
+    return part["type"] in ("ByteLevel", "Metaspace")

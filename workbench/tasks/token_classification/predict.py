@@ -1,0 +1,143 @@
+"""A trained tagger, asked about texts, or about rows that are words already."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.core.errors import BadInput, WorkbenchError
+from workbench.data.report.writing import Range, Writing
+from workbench.data.tables.tags import Tagset, scheme_of
+from workbench.metrics.entities import OUTSIDE, Span, spans
+from workbench.models import weights
+from workbench.models.card import recipe_of
+from workbench.recipe import Generate
+from workbench.tasks.shared.length_batches import LengthBatches, Places
+from workbench.tasks.shared.rows import Batch, Padding
+from workbench.tasks.spec import Asked, field_of
+from workbench.tasks.token_classification.encode import Cutter, Pieces, for_words
+
+DEFAULT_LENGTH: Final = 512
+TOKENS: Final = "tokens"
+PADDED: Final = "right"  # every token stands at the place it has in its window, whatever stands beside it
+
+
+@dataclass(frozen=True)
+class Words:
+    """A text and where its words stand in it, in code points."""
+
+    text: str
+    ranges: list[Range]
+
+    @property
+    def words(self) -> list[str]:
+        return [self.text[start:end] for start, end in self.ranges]
+
+
+class Tagger:
+    """Texts in, entities out; of plain tags each tagged word is one.
+
+    A row may be words already, as `{"tokens": ["Karl", "Ove"]}`: places are then those of the words joined as in
+    running text, by spaces or, of Chinese characters, by nothing. The score of an entity is the mean probability of
+    its words' tags.
+    """
+
+    task = "token-classification"
+    fields = ("text",)
+    generates = False
+
+    def __init__(self, model_dir: Path, *, device: str | None = None, max_length: int | None = None) -> None:
+        from transformers import AutoModelForTokenClassification
+
+        self._model, self._device = weights.open_model(AutoModelForTokenClassification, model_dir, device)
+        config = self._model.config
+        self.labels = [str(config.id2label[place]) for place in sorted(config.id2label)]
+        self._tagset = Tagset(self.labels, getattr(config, "tag_scheme", None) or _shown_by(self.labels))
+        spaced = getattr(config, "words_spaced", True)
+        self._writing = Writing(getattr(config, "word_split", None) or "words", spaced)
+        self._tokenizer = for_words(weights.open_tokenizer(model_dir), spaced=spaced)
+        limit = weights.longest(config, self._tokenizer) or DEFAULT_LENGTH
+        self.max_length = min(max_length or DEFAULT_LENGTH, limit)
+        made_by = recipe_of(model_dir)
+        stride = None if made_by is None else made_by.data.stride
+        fits = stride is not None and stride < self.max_length // 2
+        self._cutter = Cutter.of(self._tokenizer, self.max_length, stride if fits else None)
+        self._batches = LengthBatches(self._device, Padding(self._tokenizer.pad_token_id, PADDED))
+
+    def predict(self, rows: Sequence[Asked], top_k: int | None = None) -> list[dict[str, Any]]:
+        return self.answer(self.encode(rows), top_k)
+
+    def encode(self, rows: Sequence[Asked]) -> tuple[list[Words], Pieces]:
+        asked = [self._words(row) for row in rows]
+        return asked, self._cutter.cut([row.words for row in asked])
+
+    def answer(self, encoded: tuple[list[Words], Pieces], top_k: int | None = None) -> list[dict[str, Any]]:
+        asked, pieces = encoded
+        offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum([len(row.ranges) for row in asked], dtype=np.int64)])
+        called, shares = self._called(pieces, offsets)
+        parts = zip(asked, offsets[:-1], offsets[1:], strict=True)
+        return [{"entities": self._entities(row, called[start:end], shares[start:end])} for row, start, end in parts]
+
+    def generate(self, prompt: str, options: Generate) -> Iterator[str]:
+        raise WorkbenchError("a tagger generates no text", mend="give it texts to tag")
+
+    def _words(self, row: Asked) -> Words:
+        if isinstance(row, Mapping) and TOKENS in row and "text" not in row:
+            return Words(*self._writing.joined(_listed(row[TOKENS])))
+        (text,) = field_of(row, self.fields)
+        return Words(text, self._writing.parted(text))
+
+    def _called(self, pieces: Pieces, offsets: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Of each word of all rows the likeliest tag and its probability; -1 and 0 where nothing is seen."""
+        called, shares = np.full(offsets[-1], -1), np.zeros(offsets[-1])
+        firsts = np.split(pieces.firsts, np.cumsum([len(ids) for ids in pieces.ids])[:-1])
+        windows = [{"input_ids": ids} for ids in pieces.ids]
+        for places, (best, probability) in self._batches.answers(windows, self._likeliest):
+            tags, likely = best.numpy(), probability.numpy()
+            for place, at in enumerate(places.tolist()):
+                tokens = np.flatnonzero(firsts[at])
+                words = offsets[pieces.row[at]] + pieces.words[at][tokens]
+                called[words], shares[words] = tags[place, tokens], likely[place, tokens]
+        return called, shares
+
+    def _likeliest(self, batch: Batch, places: Places) -> tuple[Any, Any]:
+        best = self._model(**batch).logits.float().softmax(-1).max(-1)
+        return best.indices, best.values
+
+    def _entities(self, row: Words, called: NDArray[np.int64], shares: NDArray[np.float64]) -> list[dict[str, Any]]:
+        seen = np.flatnonzero(called >= 0)
+        tags = [self._tagset.canonical[place] for place in called[seen]]
+        found = []
+        for kind, first, after in self._spans(tags):
+            words = seen[first:after]
+            start, end = row.ranges[words[0]][0], row.ranges[words[-1]][1]
+            score = float(shares[words].mean())
+            found.append({"label": kind, "start": start, "end": end, "text": row.text[start:end], "score": score})
+        return found
+
+    def _spans(self, tags: list[str]) -> list[Span]:
+        if self._tagset.spells_entities:
+            return spans(tags, self._tagset.scheme)
+        return [(tag, at, at + 1) for at, tag in enumerate(tags) if tag != OUTSIDE]
+
+
+def _listed(words: object) -> list[str]:
+    """A list of words, or one written as JSON. Raises BadInput."""
+    try:
+        found = json.loads(words) if isinstance(words, str) else words
+    except ValueError:
+        found = None
+    if not isinstance(found, list | tuple) or not all(isinstance(word, str) for word in found):
+        raise BadInput("tokens are no list of words", mend='give ["Karl", "Ove"], or a text')
+    return list(found)
+
+
+def _shown_by(labels: list[str]) -> Any:
+    """The scheme that the labels of a model from elsewhere show."""
+    return scheme_of(labels, np.arange(len(labels)), np.arange(len(labels) + 1))

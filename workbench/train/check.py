@@ -1,0 +1,273 @@
+"""Would this recipe run? Asked before anything is created, and answered without torch in about half a second.
+
+`python -m workbench.train.check RECIPE.toml [--base-dir DIR]… [--set FIELD=VALUE]… [--home DIR]` prints one JSON
+object, `{"ok": true, "recipe", "model", "data", "steps"}` or `{"ok": false, "problems": [sentences]}`; exits 0 or 2.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import math
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from workbench import recipe
+from workbench.core.errors import BadInput, RecipeError, WorkbenchError
+from workbench.core.home import Home
+from workbench.core.suggest import nearest
+from workbench.data.cache.token_cache import TokenCache
+from workbench.data.formats.text_lines import are_lines
+from workbench.data.report import row_report, unknown_tokens
+from workbench.data.tables import columns, labels, problem, splits
+from workbench.metrics import catalog
+from workbench.models import architectures, locate
+from workbench.recipe import Recipe, validation
+from workbench.train import lengths, optimizer_options
+
+T = TypeVar("T")
+
+_BYTES_PER_TOKEN = 4  # of English in a vocabulary of tens of thousands: good enough to say how long a run is
+_DEFAULT_BLOCK = 512
+# Weights in fp32 and Adam's two moments: what a sealed checkpoint holds of each parameter.
+_CHECKPOINT_BYTES = 12
+_WEIGHT_BYTES = 4
+
+
+def check(path: Path, search: Sequence[Path], overrides: Sequence[str], home: Home) -> dict[str, Any]:
+    """The answer, as the module's docstring says. Every problem that can be found beside another is."""
+    try:
+        wanted = recipe.load(path, list(overrides))
+    except RecipeError as error:
+        return {
+            "ok": False,
+            "problems": [f"{error.where}: {problem}" if error.where else problem for problem in error.problems],
+        }
+    problems: list[str] = []
+    model = _attempt(lambda: locate.locate(wanted.model, search), problems)
+    if wanted.model.tokenizer:
+        _attempt(lambda: locate.locate_tokenizer(wanted.model, search), problems)
+    problems += device_problems(wanted) + optimizer_options.problems(wanted)
+    loaded = _attempt(lambda: splits.load(wanted, search, _cache(home)), problems)
+    data = _attempt(lambda: described(wanted, loaded), problems) if loaded else None
+    problems += choice_problems(wanted, loaded if data else None)
+    if model is not None and loaded is not None:
+        problems += chat_problems(wanted, loaded, search)
+    if model is not None:
+        problems += fit_problems(wanted, model) + length_problems(wanted, model) + disk_problems(wanted, model, home)
+    if problems or model is None or loaded is None or data is None:
+        return {"ok": False, "problems": list(dict.fromkeys(problems))}
+    data |= tokenized(wanted, loaded, model, search, data["notes"])
+    return {
+        "ok": True,
+        "recipe": wanted.resolved(),
+        "model": {"path": model.path_or_id, "where": model.kind, "type": model.type, "parameters": model.parameters()},
+        "data": data,
+        "steps": steps(wanted, loaded, lengths.positions(wanted, model), windows=_windows(data["ledger"])),
+    }
+
+
+def _cache(home: Home) -> TokenCache | None:
+    """Rows that were read before. A check makes no home."""
+    return TokenCache(home.tokens) if home.path.is_dir() else None
+
+
+def _attempt(do: Callable[[], T], problems: list[str]) -> T | None:
+    try:
+        return do()
+    except BadInput as error:
+        problems.append(error.sentence)
+        return None
+
+
+def described(wanted: Recipe, loaded: splits.Splits) -> dict[str, Any]:
+    """What `report` says of the rows. Raises DataError where the labels cannot be used."""
+    return row_report.whole(loaded, wanted.data)
+
+
+def tokenized(
+    wanted: Recipe, loaded: splits.Splits, model: locate.Located, search: Sequence[Path], notes: list[str]
+) -> dict[str, Any]:
+    """What only the tokenizer tells: `{"ledger": as lengths.ledgers has it, "notes"}`, what it does not know added.
+
+    Where it is trained, or comes with no tokenizer.json, a note says that nothing of it is known yet.
+    """
+    located = locate.locate_tokenizer(wanted.model, search)
+    file = located.directory / "tokenizer.json" if located and located.directory else None
+    if file is None or not file.is_file():
+        return {"ledger": {}, "notes": [*notes, _untold(located)]}
+    from tokenizers import Tokenizer
+
+    tokenizer = lengths.uncut(Tokenizer.from_file(str(file)))
+    return {
+        "ledger": lengths.ledgers(wanted, loaded, tokenizer, model),
+        "notes": [*notes, *unknown_tokens.notes(loaded, tokenizer)],
+    }
+
+
+def _untold(located: locate.Located | None) -> str:
+    why = (
+        "the tokenizer is trained when the run begins"
+        if located is None
+        else f"{located.name} is here without a tokenizer.json"
+    )
+    return f"lengths in tokens are not known yet: {why}, and the run's own report has them"
+
+
+def choice_problems(wanted: Recipe, loaded: splits.Splits | None) -> list[str]:
+    """Metrics the task has not, and choices that make no sense together; of rows whose labels can be used also those
+    that labels of this kind, or with these names, do not allow.
+    """
+    if loaded is None or loaded.label is None:
+        return metric_problems(wanted) + validation.problems(wanted)
+    kind = problem.of(loaded, wanted.data)
+    names = labels.classes(dataclasses.replace(loaded, notes=[]), wanted.data)
+    found = metric_problems(wanted, kind) + validation.problems(wanted, kind)
+    return found + validation.class_problems(wanted, kind, names)
+
+
+def metric_problems(wanted: Recipe, kind: validation.Problem | None = None) -> list[str]:
+    """Metrics the recipe names that its task has not; with `kind`, that labels of this kind have not."""
+    known = catalog.known(wanted.task, kind)
+    best = [wanted.evaluate.best] if wanted.evaluate.best else []
+    named = [("evaluate.best", name) for name in best]
+    named += [("evaluate.metrics", name) for name in wanted.evaluate.metrics or []]
+    return [
+        f"{field}: {kind or wanted.task} has no metric '{name}'{nearest(name, known)}: use one of {', '.join(known)}"
+        for field, name in named
+        if name.removeprefix("eval/") not in known
+    ]
+
+
+def device_problems(wanted: Recipe) -> list[str]:
+    """A device or precision the recipe names that this machine has not; only then is torch asked, which is slow."""
+    if wanted.launch.device != "cuda" and wanted.train.precision in {"auto", "fp32"}:
+        return []
+    from workbench.train import device
+
+    problems: list[str] = []
+    _attempt(lambda: device.choose(wanted), problems)
+    return problems
+
+
+def fit_problems(wanted: Recipe, model: locate.Located) -> list[str]:
+    """A model that cannot learn the task. Code of its own may do what transformers cannot."""
+    if wanted.model.trust_remote_code:
+        return []
+    why = architectures.unfit(wanted.task, {"model_type": model.type} | lengths.config_of(wanted, model))
+    return [] if why is None else [f"{model.name}: {why}"]
+
+
+def chat_problems(wanted: Recipe, loaded: splits.Splits, search: Sequence[Path]) -> list[str]:
+    """Chats whose tokenizer does not say how a chat is written."""
+    if loaded.columns.shape.name != "chat":
+        return []
+    located = locate.locate_tokenizer(wanted.model, search)
+    if located is not None and (located.directory is None or locate.has_chat_template(located.directory)):
+        return []
+    return [
+        "data.messages: the tokenizer has no chat template: use a model tuned for chat, or rows with "
+        "data.prompt and data.completion"
+    ]
+
+
+def length_problems(wanted: Recipe, model: locate.Located) -> list[str]:
+    """Lengths beyond the positions the model has learned."""
+    there = lengths.positions(wanted, model)
+    data = wanted.data
+    asked = {"data.max_length": data.max_length, "data.block_size": data.block_size}
+    if data.max_target_length != type(data)().max_target_length:
+        asked["data.max_target_length"] = data.max_target_length
+    return [
+        f"{field} = {length} is more than the {there} positions of the model: use at most {there}"
+        for field, length in asked.items()
+        if there is not None and length is not None and length > there
+    ]
+
+
+def disk_problems(wanted: Recipe, model: locate.Located, home: Home) -> list[str]:
+    """Too little room for the checkpoints: those that stay, the best, and the one being written."""
+    parameters = model.parameters()
+    if parameters is None:
+        return []
+    kept = 0 if wanted.train.save_every == "never" else wanted.train.keep_checkpoints + 2
+    needed = parameters * (_CHECKPOINT_BYTES * kept + _WEIGHT_BYTES)
+    place = next((path for path in (home.path, *home.path.parents) if path.exists()), Path("/"))
+    free = shutil.disk_usage(place).free
+    if needed <= free:
+        return []
+    return [
+        f"{home.path}: the checkpoints need about {needed / 1e9:.1f} GB and {free / 1e9:.1f} GB are free: "
+        "lower train.keep_checkpoints, free some, or choose another home"
+    ]
+
+
+def steps(wanted: Recipe, loaded: splits.Splits, longest: int | None = None, *, windows: float = 1.0) -> dict[str, Any]:
+    """Optimizer steps an epoch and in all, as Trainer counts them.
+
+    An estimate of plain text in blocks and of batches by tokens, from their bytes, and of rows that take so many
+    `windows` on average.
+    """
+    rows, estimated = round(loaded.train.num_rows * windows), windows > 1
+    if _in_blocks(wanted, loaded):
+        rows, estimated = _blocks(wanted, loaded, longest), True
+    train = wanted.train
+    batches = math.ceil(rows / (train.batch_size * wanted.launch.processes))
+    if train.batch_tokens is not None:
+        tokens = loaded.train.nbytes / _BYTES_PER_TOKEN
+        batches, estimated = math.ceil(tokens / (train.batch_tokens * wanted.launch.processes)), True
+    per_epoch = max(1, math.ceil(batches / train.gradient_accumulation))
+    total = train.max_steps or math.ceil(train.epochs * per_epoch)
+    return {"per_epoch": per_epoch, "total": total, "estimated": estimated}
+
+
+def _windows(ledger: dict[str, Any]) -> float:
+    """How many windows a row takes at the chosen length."""
+    for kept in ledger.values():
+        for entry in kept["entries"]:
+            if entry["max_length"] == kept["chosen"] and entry["windows"] is not None:
+                return float(entry["windows"])
+    return 1.0
+
+
+def _in_blocks(wanted: Recipe, loaded: splits.Splits) -> bool:
+    """Whether texts are cut into blocks. Prompts and chats are not: each stays a row."""
+    return wanted.task in {"causal-lm", "masked-lm"} and loaded.columns.shape.name == "text"
+
+
+def _blocks(wanted: Recipe, loaded: splits.Splits, longest: int | None) -> int:
+    """About how many blocks the training text makes; of masked-lm no block holds two documents."""
+    texts = loaded.texts("train")
+    tokens = columns.bytes_of(texts) / _BYTES_PER_TOKEN
+    block = wanted.data.block_size or min(longest or _DEFAULT_BLOCK, _DEFAULT_BLOCK)
+    least = 1 if wanted.task == "causal-lm" or are_lines(loaded.train) else len(texts) - texts.null_count
+    return max(least, round(tokens / block))
+
+
+def arguments(module: str, description: str) -> argparse.ArgumentParser:
+    """What a check of a recipe is called with."""
+    parser = argparse.ArgumentParser(prog=f"python -m {module}", description=description)
+    parser.add_argument("recipe", type=Path)
+    parser.add_argument("--base-dir", type=Path, action="append", default=[])
+    parser.add_argument("--set", dest="overrides", action="append", default=[])
+    parser.add_argument("--home", default=None)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    given = arguments("workbench.train.check", str(__doc__)).parse_args(argv)
+    search = given.base_dir or [given.recipe.absolute().parent, Path.cwd()]
+    try:
+        answer = check(given.recipe, search, given.overrides, Home.resolve(given.home))
+    except WorkbenchError as error:
+        answer = {"ok": False, "problems": [error.sentence]}
+    print(json.dumps(answer, ensure_ascii=True))
+    return 0 if answer["ok"] else 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

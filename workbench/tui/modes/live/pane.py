@@ -1,0 +1,310 @@
+"""The Live pane: a run as it trains, with the marked ones laid over it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+from textual import events
+from textual.app import ComposeResult
+from textual.containers import Grid
+
+from workbench.core.errors import UnknownRun, WorkbenchError
+from workbench.core.rundir import RunDir
+from workbench.tui.bindings import LIVE, textual_bindings
+from workbench.tui.feed import Snapshot
+from workbench.tui.modes.live.charts import AXES, CHARTS, SMOOTHINGS, Look, counted, neighbour, specs
+from workbench.tui.modes.live.requests import LiveBody, LiveRequest, tail
+from workbench.tui.modes.live.run_bar import RunBar
+from workbench.tui.modes.live.tail import Tail
+from workbench.tui.pane import Pane
+from workbench.tui.widgets.chart import Chart
+from workbench.tui.widgets.run_cells import short_model
+
+# The first chart is drawn with every snapshot, the others this often (seconds): drawing costs what training needs.
+_UNHURRIED = 1.0
+_LIVE = ("running", "stopping", "queued")
+# How many drawn points a direction moves what is read by.
+_READ = {"left": -1, "right": 1, "page_up": -10, "page_down": 10, "top": -(1 << 30), "bottom": 1 << 30}
+
+
+class LivePane(Pane):
+    """Progress, the charts, the foot."""
+
+    MODE = "live"
+    BINDINGS = textual_bindings(LIVE)
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (150, "-wide")]
+    DEFAULT_CSS = """
+    LivePane {
+        & Grid { grid-size: 2 2; grid-rows: 3fr 2fr; grid-gutter: 0 1; height: 1fr; }
+        & Chart { display: none; }
+        & .-first { display: block; }
+        &.-wide Grid { grid-size: 10 2; }
+        &.-wide Chart { display: block; column-span: 2; }
+        &.-wide #loss, &.-wide #evaluation { column-span: 5; }
+        &.-wide #memory, &.-wide #load { column-span: 2; }
+        & Grid.-one { grid-size: 1 1; grid-rows: 1fr; }
+        & Grid.-one Chart { display: none; }
+        & Grid.-one Chart.-shown { display: block; column-span: 1; }
+    }
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._look = Look()
+        self._window: tuple[int, int] | None = None
+        self._columns = 160
+        self._body: LiveBody | None = None
+        self._focus: int | None = None
+        self._drawn = 0.0
+        self._waiting = False
+        self._moved = False  # the user has asked for another window: all charts follow at once
+
+    def compose_body(self) -> ComposeResult:
+        plain = self.app.slow_link
+        yield RunBar(plain=plain)
+        with Grid():
+            for number, name in enumerate(CHARTS):
+                yield Chart(id=name.replace(" ", "-"), classes="-first" if number < 4 else "", plain=plain)
+        yield Tail()
+
+    def on_mount(self) -> None:
+        if self.app.selection.run is None:
+            self._say_no_run()
+
+    def _say_no_run(self) -> None:
+        self.say_empty("No run chosen", "1  choose one in Runs with enter", "1 n  start one from a recipe")
+
+    # -- the feed ------------------------------------------------------------------------------------------------
+
+    def request(self) -> LiveRequest | None:
+        selection = self.app.selection
+        if selection.run is None:
+            return None
+        return LiveRequest(self.app.home.runs, selection.run, selection.marks, self._columns, self._window)
+
+    def on_snapshot(self, snapshot: Snapshot) -> None:
+        if not isinstance(snapshot.body, LiveBody):
+            self._say_no_run()
+            return
+        body, before = snapshot.body, self._body
+        self._body = body
+        self.say_empty(None)
+        self.query_one(RunBar).tell(body)
+        self.query_one(Tail).tell(body)
+        if before is None or before.tracks != body.tracks or before.window != body.window:
+            self._draw_charts(now=self._moved)
+            self._moved = False
+        self._say_where(body)
+        if before is None or before.run.state != body.run.state:
+            self.refresh_footer()
+
+    def on_feed_error(self, error: WorkbenchError) -> None:
+        if isinstance(error, UnknownRun):
+            self.say_empty(error.what, "1  choose another")
+        else:
+            super().on_feed_error(error)
+
+    def _say_where(self, body: LiveBody) -> None:
+        run = body.run
+        over = f"with {len(body.tracks) - 1} marked" if len(body.tracks) > 1 else short_model(run.model)
+        at = [f"at step {self._look.at:,}"] if self._look.at is not None else []
+        self.crumbs(run.name, run.id, over, *at)
+        self.crumbs_right(counted(body))
+
+    # -- drawing -------------------------------------------------------------------------------------------------
+
+    def _draw_charts(self, *, now: bool = False) -> None:
+        if self._body is None:
+            return
+        drawn = specs(self._body, self._look)
+        wait = 0.0 if now else self._drawn + _UNHURRIED - time.monotonic()
+        for name in CHARTS[:1] if wait > 0 else CHARTS:
+            self._chart(name).draw(drawn[name])
+        if wait <= 0:
+            self._drawn = time.monotonic()
+        elif not self._waiting:
+            self._waiting = True
+            self.set_timer(wait, self._draw_the_rest)
+
+    def _draw_the_rest(self) -> None:
+        self._waiting = False
+        self._draw_charts()
+
+    def _chart(self, name: str) -> Chart:
+        return self.query_one(f"#{name.replace(' ', '-')}", Chart)
+
+    def on_resize(self, event: events.Resize) -> None:
+        self.query_one(Tail).allow_tall(event.size.height >= 36)
+        columns = max(40, event.size.width)
+        if columns != self._columns:
+            self._columns = columns
+            self.ask()
+
+    def on_run_changed(self, run: str | None) -> None:
+        self._window = None
+        self._moved = False
+        self._body = None
+        self._look = replace(self._look, at=None)
+        self.say_empty("Loading …") if run else self._say_no_run()
+        self.ask()
+
+    def on_marks_changed(self, marks: tuple[str, ...]) -> None:
+        self.ask()
+
+    # -- keys ----------------------------------------------------------------------------------------------------
+
+    def why_not(self, id: str) -> str | None:
+        body = self._body
+        if body is None:
+            return None if id.startswith("pane.") else "No run chosen: 1 lists them"
+        live = body.run.state in _LIVE
+        if id == "live.stop" and not live:
+            return f"{body.run.name} is not running: it is {body.run.state}"
+        if id == "live.resume" and (live or body.run.state == "completed"):
+            return f"{body.run.name} is {body.run.state}: there is nothing to resume"
+        return None
+
+    def _restyle(self, look: Look, said: str) -> None:
+        self._look = look
+        self._draw_charts(now=True)
+        self.app.notify(said, timeout=2)
+
+    def action_log(self) -> None:
+        log = not self._look.log
+        self._restyle(replace(self._look, log=log), "y logarithmic" if log else "y linear")
+
+    def action_smooth(self) -> None:
+        at = SMOOTHINGS.index(self._look.smoothing)
+        smoothing = SMOOTHINGS[(at + 1) % len(SMOOTHINGS)]
+        self._restyle(replace(self._look, smoothing=smoothing), f"smoothing {smoothing:g}" if smoothing else "raw")
+
+    def action_axis(self) -> None:
+        axis = AXES[(AXES.index(self._look.axis) + 1) % len(AXES)]
+        self._restyle(replace(self._look, axis=axis), f"x by {axis}")
+
+    def action_read(self) -> None:
+        """Read the values at a step, or the newest again."""
+        if self._look.at is not None or self._body is None:
+            self._point(None)
+        else:
+            low, high = self._shown()
+            self._point(neighbour(self._body, int((low + high) / 2), 0))
+
+    def _point(self, step: int | None) -> None:
+        self._look = replace(self._look, at=step)
+        self._draw_charts(now=True)
+        if self._body is not None:
+            self._say_where(self._body)
+
+    def action_enlarge(self) -> None:
+        at = -1 if self._focus is None else self._focus
+        self._focus = at + 1 if at + 1 < len(CHARTS) else None
+        self._show_focus()
+
+    def _show_focus(self) -> None:
+        self.query_one(Grid).set_class(self._focus is not None, "-one")
+        for number, name in enumerate(CHARTS):
+            self._chart(name).set_class(number == self._focus, "-shown")
+        self._draw_charts(now=True)
+
+    def step_back(self) -> bool:
+        if self._look.at is not None:
+            self._point(None)
+            return True
+        if self._focus is not None:
+            self._focus = None
+            self._show_focus()
+            return True
+        if self._window is not None:
+            self.action_zoom_all()
+            return True
+        return False
+
+    def action_copy(self) -> None:
+        if self._body is not None:
+            self.app.copy(self._body.run.id)
+
+    def action_output(self) -> None:
+        from workbench.tui.modes.live.console import OutputScreen
+
+        body = self._body
+        if body is not None:
+            console = RunDir(self.app.home.runs / body.run.id).console
+            self.background(
+                lambda: tail(console, 2000), lambda lines: self.app.push_screen(OutputScreen(body, lines)), group="out"
+            )
+
+    # -- zoom and pan --------------------------------------------------------------------------------------------
+
+    def _zoom(self, low: float, high: float) -> None:
+        """Show steps `low` to `high`, kept within what there is."""
+        last = float(max((track.run.step or 0) for track in self._body.tracks)) if self._body else 0.0
+        width = max(4.0, high - low)
+        low = max(0.0, min(low, max(0.0, last - width)))
+        self._show_window(None if low <= 0 and width >= last else (int(low), int(low + width)))
+
+    def _show_window(self, window: tuple[int, int] | None) -> None:
+        self._moved = window != self._window
+        self._window = window
+        self.ask()
+
+    def _shown(self) -> tuple[float, float]:
+        assert self._body is not None
+        last = max((track.run.step or 0) for track in self._body.tracks)
+        low, high = self._body.window
+        return float(low), float(min(high, last) if self._window is None else high)
+
+    def action_zoom_in(self) -> None:
+        low, high = self._shown()
+        last = max((track.run.step or 0) for track in self._body.tracks) if self._body else 0
+        quarter = (high - low) / 4
+        newest = high >= last and self._body is not None and self._body.run.state in _LIVE
+        self._zoom(*((low + 2 * quarter, high) if newest else (low + quarter, high - quarter)))
+
+    def action_zoom_out(self) -> None:
+        low, high = self._shown()
+        half = (high - low) / 2
+        self._zoom(low - half, high + half)
+
+    def action_zoom_all(self) -> None:
+        self._show_window(None)
+
+    def move(self, direction: str) -> None:
+        """Left and right move what is read, else they pan a chart that is zoomed in."""
+        if self._look.at is not None and self._body is not None and direction in _READ:
+            self._point(neighbour(self._body, self._look.at, _READ[direction]))
+        elif self._window is not None and direction in ("left", "right"):
+            low, high = self._shown()
+            by = (high - low) / 4 * (1 if direction == "right" else -1)
+            self._zoom(low + by, high + by)
+
+    # -- the run -------------------------------------------------------------------------------------------------
+
+    def action_stop(self) -> None:
+        from workbench.runs.control import request_stop
+        from workbench.tui.modals import Confirm
+
+        if self._body is not None:
+            run = self._body.run
+            directory = RunDir(self.app.home.runs / run.id)
+            question = Confirm(f"Stop {run.name}?", "Stop it", detail="It saves a checkpoint at the end of its step.")
+            said = f"{run.name} is asked to stop"
+            self.app.ask_user(
+                question,
+                lambda _: self.background(
+                    lambda: request_stop(directory), lambda _: self.app.notify(said), group="stop"
+                ),
+            )
+
+    def action_resume(self) -> None:
+        from workbench.runs.control import resume
+
+        if self._body is not None:
+            run = self._body.run
+            directory = RunDir(self.app.home.runs / run.id)
+            self.background(
+                lambda: resume(self.app.home, directory),
+                lambda _: self.app.notify(f"{run.name} goes on"),
+                group="resume",
+            )

@@ -1,0 +1,234 @@
+"""The confusion matrix, shaded by the share of its row, and the table of its classes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from textual.geometry import Size
+from textual.message import Message
+
+from workbench.core.text import cells, clean, cut, pad
+from workbench.display.spans import Line, Span, width_of
+from workbench.display.wrap import wrap
+from workbench.metrics.confusion import ClassReport, Confusion, macro
+from workbench.tui.widgets.drawn_spans import Drawing
+
+CORNER = "true \\ called"
+UNDEFINED = "–"
+_WIDEST_NAME, _WIDEST_CELL = 20, 14
+_HEAD_LINES = 3
+
+
+@dataclass(frozen=True)
+class Window:
+    """`count` things starting with `first` of `total`."""
+
+    first: int
+    count: int
+    total: int
+
+    @classmethod
+    def around(cls, cursor: int, room: int, total: int, first: int = 0) -> Window:
+        """As much as fits in `room`, moved from `first` only as far as shows the cursor."""
+        count = max(1, min(room, total))
+        first = min(max(first, cursor - count + 1), cursor)
+        return cls(max(0, min(first, total - count)), count, total)
+
+    @property
+    def whole(self) -> bool:
+        return self.count >= self.total
+
+    @property
+    def indices(self) -> range:
+        return range(self.first, min(self.first + self.count, self.total))
+
+    def __str__(self) -> str:
+        return f"{self.first + 1}–{min(self.first + self.count, self.total)} of {self.total}"
+
+
+@dataclass(frozen=True)
+class Measures:
+    """Widths in cells of the name column and of each count column, and lines of the head."""
+
+    name: int
+    cell: int
+    head: int
+
+    @classmethod
+    def of(cls, matrix: Confusion, width: int, height: int) -> Measures:
+        """Names whole where they fit, else folded or cut; a count is never cut."""
+        widest = max(cells(clean(label)) for label in matrix.labels)
+        digits = len(str(max(map(max, matrix.counts))))
+        name = max(cells(CORNER), min(widest, _WIDEST_NAME, max(6, width // 3)))
+        fair = (width - name - 1) // matrix.size
+        cell = max(digits + 2, 7, min(fair, widest + 3, _WIDEST_CELL))
+        most = 1 if height < 8 else _HEAD_LINES
+        head = max(len(wrap(clean(label), cell - 2, most)) for label in matrix.labels)
+        return cls(name, cell, head)
+
+
+def matrix_lines(
+    matrix: Confusion, cursor: tuple[int, int], width: int, height: int, first: tuple[int, int] = (0, 0)
+) -> tuple[list[Line], tuple[int, int]]:
+    """The part of the matrix around the cursor, in `width` × `height` cells, and the row and column it starts with.
+
+    The cell under the cursor stands in brackets. Where not all fits, the last line says what is shown.
+    """
+    measures = Measures.of(matrix, width, height)
+    columns = Window.around(cursor[1], (width - measures.name - 1) // measures.cell, matrix.size, first[1])
+    rows = Window.around(cursor[0], height - measures.head, matrix.size, first[0])
+    if not (rows.whole and columns.whole):
+        rows = Window.around(cursor[0], height - measures.head - 1, matrix.size, first[0])
+    lines = _names(matrix, measures, columns)
+    lines += [_row(matrix, row, cursor, measures, columns) for row in rows.indices]
+    if not (rows.whole and columns.whole):
+        lines.append((Span(cut(f"rows {rows}, columns {columns}", width), "muted"),))
+    return lines, (rows.first, columns.first)
+
+
+def _names(matrix: Confusion, measures: Measures, columns: Window) -> list[Line]:
+    """The head: each name folded into its column, standing on the last line."""
+    folded = [_folded(matrix.labels[column], measures) for column in columns.indices]
+    lines: list[Line] = []
+    for place in range(measures.head):
+        corner = CORNER if place == measures.head - 1 else ""
+        heads = "".join(pad(name[place] + " ", measures.cell, right=True) for name in folded)
+        lines.append((Span(pad(corner, measures.name + 1), "muted"), Span(heads, "head")))
+    return lines
+
+
+def _folded(label: str, measures: Measures) -> list[str]:
+    room = measures.cell - 2
+    label = clean(label)
+    parts = wrap(label, room, measures.head)
+    if sum(map(len, parts)) < len(label.replace(" ", "")):
+        parts[-1] = cut(parts[-1] + "…" * 2, room)
+    return [""] * (measures.head - len(parts)) + parts
+
+
+def _row(matrix: Confusion, row: int, cursor: tuple[int, int], measures: Measures, columns: Window) -> Line:
+    name = Span(pad(clean(matrix.labels[row]), measures.name) + " ", "head" if row == cursor[0] else "")
+    return (name, *(_cell(matrix, row, column, cursor, measures.cell) for column in columns.indices))
+
+
+def _cell(matrix: Confusion, row: int, column: int, cursor: tuple[int, int], width: int) -> Span:
+    count = str(matrix.counts[row][column])
+    if (row, column) == cursor:
+        return Span(pad(f"[{count}]", width, right=True), "cursor")
+    role = "right" if row == column else "wrong"
+    return Span(pad(f"{count} ", width, right=True), role, matrix.share(row, column))
+
+
+def ratio_text(value: float | None) -> str:
+    """Three decimals; a ratio that is undefined is a dash."""
+    return UNDEFINED if value is None else f"{value:.3f}"
+
+
+_HEADS = (("support", 9), ("precision", 11), ("recall", 9), ("specificity", 13), ("F1", 8))
+_SHORT = (("supp.", 7), ("prec.", 7), ("rec.", 7), ("spec.", 7), ("F1", 7))
+
+
+def class_lines(classes: Sequence[ClassReport], cursor: int, width: int, height: int, first: int = 0) -> list[Line]:
+    """Support, precision, recall, specificity and F1 of each class, and their macro means last, always shown.
+
+    Heads are shortened where `width` wants it. Undefined ratios are dashes, and left out of the means.
+    """
+    widest = max((cells(clean(entry.label)) for entry in classes), default=5)
+    heads = _HEADS if width >= sum(size for _, size in _HEADS) + min(widest, 14) else _SHORT
+    name = max(5, min(widest, _WIDEST_NAME, width - sum(size for _, size in heads)))
+    window = Window.around(cursor, height - 2, len(classes), first)
+    title = "class" if window.whole else cut(f"class {window}", name)
+    lines: list[Line] = [(Span(pad(title, name) + "".join(pad(h, w, right=True) for h, w in heads), "head"),)]
+    lines += [_class_line(classes[i], name, heads, "head" if i == cursor else "") for i in window.indices if classes]
+    lines.append(_class_line(macro(classes), name, heads, "muted"))
+    return lines
+
+
+def _class_line(entry: ClassReport, name: int, heads: Sequence[tuple[str, int]], role: str) -> Line:
+    figures = (str(entry.support), *map(ratio_text, entry.ratios))
+    body = "".join(pad(text, size, right=True) for text, (_, size) in zip(figures, heads, strict=True))
+    return (Span(pad(clean(entry.label), name) + body, role),)
+
+
+class ConfusionMatrix(Drawing, can_focus=True):
+    """The matrix with a cursor moved by arrows or hjkl; enter opens the rows of the cell under it."""
+
+    @dataclass
+    class Opened(Message):
+        """Enter was pressed on a cell."""
+
+        true: str
+        called: str
+        count: int
+
+    @dataclass
+    class Moved(Message):
+        """The cursor stands on another cell."""
+
+        row: int
+        column: int
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.matrix: Confusion | None = None
+        self.cursor = (0, 0)
+        self._first = (0, 0)
+
+    def show(self, matrix: Confusion | None) -> None:
+        """Another matrix. The cursor stays where the labels are the same, else it goes to the worst mistake."""
+        same = self.matrix is not None and matrix is not None and self.matrix.labels == matrix.labels
+        self.matrix = matrix
+        if matrix is not None and not same:
+            self.cursor, self._first = _worst(matrix), (0, 0)
+        self.update_lines()
+
+    def lines(self, width: int, height: int) -> list[Line]:
+        if self.matrix is None or width < 1:
+            return []
+        drawn, self._first = matrix_lines(self.matrix, self.cursor, width, height, self._first)
+        return drawn
+
+    def get_content_width(self, container: Size, viewport: Size) -> int:
+        """As wide as its cells, at most a little over half of the container."""
+        lines = self.lines(container.width * 55 // 100, 1000)
+        return max((width_of(line) for line in lines), default=0)
+
+    def move(self, rows: int, columns: int) -> None:
+        if self.matrix is None:
+            return
+        last = self.matrix.size - 1
+        row, column = self.cursor
+        self.cursor = (min(max(row + rows, 0), last), min(max(column + columns, 0), last))
+        self.update_lines()
+        self.post_message(self.Moved(*self.cursor))
+
+    def open(self) -> None:
+        if self.matrix is None:
+            return
+        row, column = self.cursor
+        labels = self.matrix.labels
+        self.post_message(self.Opened(labels[row], labels[column], self.matrix.counts[row][column]))
+
+
+def _worst(matrix: Confusion) -> tuple[int, int]:
+    """The mistake made most often; the first cell where there is none."""
+    cells_ = [(row, column) for row in range(matrix.size) for column in range(matrix.size) if row != column]
+    worst = max(cells_, key=lambda cell: matrix.counts[cell[0]][cell[1]], default=(0, 0))
+    return worst if matrix.counts[worst[0]][worst[1]] else (0, 0)
+
+
+class ClassTable(Drawing):
+    """Per-class figures; the class of the matrix's cursor row is kept in view."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.entries: list[ClassReport] = []
+        self.cursor = 0
+
+    def show(self, classes: Sequence[ClassReport], cursor: int = 0) -> None:
+        self.entries, self.cursor = list(classes), cursor
+        self.update_lines()
+
+    def lines(self, width: int, height: int) -> list[Line]:
+        return class_lines(self.entries, self.cursor, width, height) if self.entries else []

@@ -1,0 +1,235 @@
+"""What the Metrics pane shows, read from the registry: runs by metrics, and how the current run was judged."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from workbench.core.errors import WorkbenchError
+from workbench.metrics.confusion import ClassReport, Confusion
+from workbench.tui.modes.metrics import curve_figures
+from workbench.tui.modes.metrics.curve_figures import Curves
+from workbench.tui.modes.metrics.evaluation_list import Sample, Scores
+from workbench.tui.modes.metrics.metric_table import MetricColumn, MetricRow
+
+if TYPE_CHECKING:
+    from workbench.contracts.events import Event
+    from workbench.registry.snapshots import RunRow
+    from workbench.registry.store import Registry
+
+Shown = Literal["best", "last"]
+
+RECENT = 20
+_LOOKED_AT = 100
+# Read first what people ask for first; whatever is not named here follows by name.
+_ORDER = (
+    "accuracy", "f1", "precision", "recall", "specificity", "mcc", "perplexity", "bits_per_byte", "token_accuracy",
+    "rougeL", "bleu", "chrf", "exact_match", "masked_accuracy", "pearson", "spearman", "mse", "mae", "r2", "loss",
+)  # fmt: skip
+_NOT_QUALITY = ("runtime", "per_second", "epoch", "samples")
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One evaluation of one split. `values` are by the bare name of the metric."""
+
+    split: str
+    step: int
+    epoch: float | None
+    values: Mapping[str, float]
+    confusion: Confusion | None = None
+    classes: tuple[ClassReport, ...] = ()
+    predictions: str | None = None
+    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    curves: Curves | None = None
+    rows: int | None = None
+
+    @property
+    def main(self) -> tuple[str, ...]:
+        """The names of the measures that people ask for first: a few, and the loss."""
+        named = [name for name in _ORDER if name in self.values and name != "loss"]
+        return (*named[:3], *(["loss"] if "loss" in self.values else []))
+
+    @property
+    def scores(self) -> Scores:
+        return Scores(self.step, self.epoch, self.values)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The current run and everything it was judged by, oldest first."""
+
+    run_id: str
+    name: str
+    task: str
+    state: str
+    evaluations: tuple[Evaluation, ...] = ()
+    samples: tuple[Sample, ...] = ()
+    paired: bool = False  # a row is two texts
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The splits evaluated, in the order they first were."""
+        return tuple(dict.fromkeys(entry.split for entry in self.evaluations))
+
+    def of_split(self, split: str) -> tuple[Evaluation, ...]:
+        return tuple(entry for entry in self.evaluations if entry.split == split)
+
+    def shown(self, split: str) -> Evaluation | None:
+        """The evaluation of a split whose rows are kept: the newest that wrote predictions, else the newest."""
+        found = self.of_split(split)
+        return next((entry for entry in reversed(found) if entry.predictions), found[-1] if found else None)
+
+
+@dataclass(frozen=True)
+class MetricsView:
+    """Everything on the pane."""
+
+    rows: tuple[MetricRow, ...] = ()
+    columns: tuple[MetricColumn, ...] = ()
+    judged: Judged | None = None
+
+
+@dataclass(frozen=True)
+class MetricsRequest:
+    """What the pane asks of the feed. Without a current run the newest run with metrics stands for it."""
+
+    current: str | None
+    marks: tuple[str, ...] = ()
+    split: str | None = None
+    shown: Shown = "best"
+
+    def read(self, registry: Registry) -> MetricsView:
+        current, others = self._runs(registry)
+        if current is None:
+            return MetricsView()
+        rows = tuple(self._row(run, current) for run in (current, *others))
+        keys = {key for row in rows for key in row.values}
+        return MetricsView(rows, columns_of(keys, self.split, rows[0].values), judged(registry, current))
+
+    def _runs(self, registry: Registry) -> tuple[RunRow | None, list[RunRow]]:
+        """The current run, and the marked ones or the newest of its task."""
+        current = _find(registry, self.current) if self.current else None
+        if self.marks:
+            others = [run for id in self.marks if (run := _find(registry, id))]
+        else:
+            recent = registry.runs(f"task:{current.task}" if current else "", limit=_LOOKED_AT)
+            judged_ = [run for run in recent if quality(run.metrics)]
+            stands = current or next(iter(judged_), None)
+            others = [run for run in judged_ if stands and comparable(run, stands)][:RECENT]
+        current = current or next(iter(others), None)
+        return current, [run for run in others if current is None or run.id != current.id]
+
+    def _row(self, run: RunRow, current: RunRow) -> MetricRow:
+        return MetricRow(
+            run_id=run.id,
+            name=run.name,
+            state=run.state,
+            values={key: self._value(run.metrics[key]) for key in quality(run.metrics)},
+            marked=run.id in self.marks,
+            current=run.id == current.id,
+        )
+
+    def _value(self, summary: Any) -> float:
+        best = summary.best if self.shown == "best" else None
+        return float(summary.last if best is None else best)
+
+
+def _find(registry: Registry, id: str) -> RunRow | None:
+    try:
+        return registry.find(id, include_deleted=True)
+    except WorkbenchError:
+        return None
+
+
+def comparable(run: RunRow, other: RunRow) -> bool:
+    """Whether two runs are judged alike: one task, and more than the loss in common, which may be another loss."""
+    if run.task != other.task:
+        return False
+    one, two = set(quality(run.metrics)), set(quality(other.metrics))
+    return not two or bool((one & two) - {"eval/loss", "test/loss"}) or not (one | two) - {"eval/loss", "test/loss"}
+
+
+def quality(keys: Iterable[str]) -> list[str]:
+    """The keys that say how good a model is: of an evaluation, and no timing or count."""
+    return [key for key in keys if key.startswith(("eval/", "test/")) and not any(word in key for word in _NOT_QUALITY)]
+
+
+def columns_of(keys: Iterable[str], split: str | None, current: Container[str] = ()) -> tuple[MetricColumn, ...]:
+    """Columns in reading order: first those that the current run has, and of them those of the split on screen."""
+    first = "test/" if split == "test" else "eval/"
+
+    def place(key: str) -> tuple[bool, bool, int, str]:
+        name = key.split("/", 1)[1]
+        rank = _ORDER.index(name) if name in _ORDER else len(_ORDER)
+        return key not in current, not key.startswith(first), rank, key
+
+    return tuple(MetricColumn.named(key) for key in sorted(keys, key=place))
+
+
+def judged(registry: Registry, run: RunRow) -> Judged:
+    """How a run was judged, by its eval and sample events. What cannot be read of an event is left out."""
+    events = registry.events(run.id, ["eval", "sample"])
+    return Judged(
+        run_id=run.id,
+        name=run.name,
+        task=run.task,
+        state=run.state,
+        evaluations=tuple(evaluation(event) for event in events if event.type == "eval"),
+        samples=tuple(sample(event) for event in events if event.type == "sample"),
+        paired=run.task == "question-answering" or bool((run.recipe.get("data") or {}).get("text_pair")),
+    )
+
+
+def evaluation(event: Event) -> Evaluation:
+    """An eval event, its scalars by bare name."""
+    fields = event.fields
+    confusion = _confusion(fields)
+    return Evaluation(
+        split=str(fields.get("split", "validation")),
+        step=int(fields.get("step") or 0),
+        epoch=None if fields.get("epoch") is None else float(fields["epoch"]),
+        values={key.split("/", 1)[-1]: value for key, value in event.scalars.items()},
+        confusion=confusion,
+        classes=tuple(confusion.report()) if confusion else _classes(fields.get("per_class") or ()),
+        predictions=fields.get("predictions"),
+        intervals=_intervals(fields.get("intervals")),
+        curves=curve_figures.parse(fields),
+        rows=confusion.total if confusion else _rows(fields.get("confusions")),
+    )
+
+
+def _intervals(record: Any) -> dict[str, tuple[float, float]]:
+    try:
+        return {str(name): (float(low), float(high)) for name, (low, high) in (record or {}).items()}
+    except (AttributeError, TypeError, ValueError):
+        return {}
+
+
+def _rows(confusions: Any) -> int | None:
+    """Of several labels each has a matrix over all rows."""
+    try:
+        return sum(map(sum, confusions[0])) if confusions else None
+    except (IndexError, KeyError, TypeError):
+        return None
+
+
+def _confusion(fields: Mapping[str, Any]) -> Confusion | None:
+    try:
+        return Confusion.parse(fields["labels"], fields["confusion"])
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _classes(records: Sequence[Any]) -> tuple[ClassReport, ...]:
+    try:
+        return tuple(ClassReport.parse(record) for record in records)
+    except (KeyError, TypeError, ValueError):
+        return ()
+
+
+def sample(event: Event) -> Sample:
+    """A sample event."""
+    fields = event.fields
+    return Sample(int(fields.get("step") or 0), str(fields.get("prompt", "")), str(fields.get("text", "")))

@@ -1,0 +1,112 @@
+"""Starting a run from the screen: check, create, launch. Everything here blocks: call it from a thread."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from workbench.core.home import Home, recipes_dir
+from workbench.core.rundir import RunDir
+
+if TYPE_CHECKING:
+    from workbench.recipe import Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class RecipeFile:
+    """A recipe that can be chosen. `search` is where its relative paths are looked up; `origin` says whose it is."""
+
+    path: Path
+    search: tuple[Path, ...]
+    origin: str
+
+    @property
+    def name(self) -> str:
+        return self.path.stem
+
+
+def drafts_dir(home: Home) -> Path:
+    """Where edited copies of recipes are kept."""
+    return home.path / "drafts"
+
+
+def recipe_files(home: Home, here: Path) -> list[RecipeFile]:
+    """Edited copies, recipes in the current directory, and those that are shipped; newest copies first."""
+    drafts = sorted(drafts_dir(home).glob("*.toml"), key=lambda path: path.stat().st_mtime, reverse=True)
+    found = [RecipeFile(path, (here, recipes_dir()), "edited copy") for path in drafts]
+    if here.resolve() != recipes_dir().resolve():
+        found += [RecipeFile(path, (here,), "here") for path in sorted(here.glob("*.toml")) if _is_recipe(path)]
+    return found + [RecipeFile(path, (recipes_dir(), here), "shipped") for path in sorted(recipes_dir().glob("*.toml"))]
+
+
+def _is_recipe(path: Path) -> bool:
+    """Whether a TOML file means to be a recipe: it names a task."""
+    try:
+        return any(line.lstrip().startswith("task") for line in path.read_text("utf-8").splitlines())
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+def draft_of(home: Home, recipe: RecipeFile) -> RecipeFile:
+    """A copy of a recipe that may be edited; a draft is its own."""
+    if recipe.path.parent == drafts_dir(home):
+        return recipe
+    drafts_dir(home).mkdir(mode=0o700, exist_ok=True)
+    path, number = drafts_dir(home) / recipe.path.name, 1
+    while path.exists():
+        number += 1
+        path = drafts_dir(home) / f"{recipe.name}-{number}.toml"
+    path.write_bytes(recipe.path.read_bytes())
+    return RecipeFile(path, recipe.search, "edited copy")
+
+
+_NEXT = re.compile(r"\s+(?=[A-Za-z_]+(?:\.[A-Za-z_]+)*=)")
+
+
+def changes(text: str) -> list[str]:
+    """`train.epochs=1 notes=try again` as fields with their values, which may hold spaces."""
+    return [change for change in _NEXT.split(text.strip()) if change]
+
+
+def validate(path: Path, overrides: Sequence[str]) -> Recipe:
+    """The recipe. Raises RecipeError with every problem that can be seen without its data and model."""
+    from workbench.recipe import load
+
+    return load(path, list(overrides))
+
+
+def check(home: Home, path: Path, search: Sequence[Path], overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """All there is to know of a recipe before it runs. Raises RecipeError with every problem found."""
+    from workbench.runs.preflight import preflight
+
+    return preflight(path, search, overrides, home=home)
+
+
+def check_and_launch(
+    home: Home,
+    path: Path,
+    search: Sequence[Path],
+    overrides: Sequence[str] = (),
+    *,
+    progress: Callable[[str], object] = lambda text: None,
+) -> str:
+    """Check the recipe with its data and model, make a run of it, start it; the run's id.
+
+    `progress` is told what is being done. Raises RecipeError with every problem found, or another WorkbenchError.
+    """
+    from workbench.runs.start import start
+
+    progress("reading the recipe")
+    validate(path, overrides)
+    argv = ["workbench", "run", str(path), *(word for change in overrides for word in ("--set", change))]
+    return start(home, path, search=search, overrides=overrides, argv=argv, progress=progress).id
+
+
+def clone(home: Home, run: RunDir, changes: Sequence[str]) -> str:
+    """Start a run again with its recipe, what was overridden then, and `changes`; the new run's id."""
+    facts = run.read_facts()
+    overrides = [*(str(change) for change in facts.get("overrides", ())), *changes]
+    return check_and_launch(home, run.recipe, [Path(path) for path in facts["search"]], overrides)

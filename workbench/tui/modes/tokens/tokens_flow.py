@@ -1,0 +1,205 @@
+"""How tokens are laid out: as the text they came from, with ids and labels below, or one a line. Pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from workbench.core.text import cells, clean, cut, pad
+from workbench.display.spans import Line, Span
+
+_SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+_SHOWN = 400  # characters of one token: an unknown word may be a megabyte long
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token as `tokens.encode` describes it."""
+
+    id: int
+    token: str
+    piece: str
+    start: int
+    end: int
+    sequence: int | None
+    special: bool
+    unknown: bool
+    word: int | None
+    mask: int
+    cut: bool
+    part: int
+    label: str = ""  # what is learnt of it
+
+    @classmethod
+    def parse(cls, record: dict[str, Any]) -> Token:
+        return cls(**{name: record[name] for name in cls.__slots__ if name in record})
+
+    @property
+    def shown(self) -> str:
+        """Its piece of the text, safe to show. Later bytes of a character are numbered: 酒₂."""
+        if self.part:
+            return str(self.part + 1).translate(_SUBSCRIPTS)
+        return clean(self.piece[:_SHOWN]) or clean(self.token[:_SHOWN]) or "∅"
+
+    @property
+    def notes(self) -> str:
+        """What is special about it, in words."""
+        words = {"special": self.special, "unknown": self.unknown, "cut off": self.cut, "padding": not self.mask}
+        said = [word for word, is_so in words.items() if is_so]
+        return ", ".join([*said, f"byte {self.part + 1} of its character"] if self.part else said)
+
+    def role(self, index: int) -> str:
+        """How it is coloured; neighbours differ."""
+        if self.unknown:
+            kind = "unknown"
+        elif self.special:
+            kind = "special"
+        else:
+            kind = "odd" if index % 2 else "even"
+        return f"cut-{kind}" if self.cut else kind
+
+
+_KINDS = ("even", "odd", "special", "unknown")
+ROLES = (*_KINDS, *(f"cut-{kind}" for kind in _KINDS), "at", "mark", "gap")
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A stretch of a line: a token (by its index), or what stands between tokens (index None)."""
+
+    index: int | None
+    text: str
+    role: str
+    column: int
+    width: int
+
+
+Rows = list[list[Box]]
+
+
+def marks(tokens: Sequence[Token], limit: int | None) -> dict[int, str]:
+    """Before which tokens the text is cut, and the words that say so."""
+    found: dict[int, str] = {}
+    before: bool | None = None
+    for index, token in enumerate(tokens):
+        if token.sequence is None:
+            continue
+        if token.cut != (before or False) and (before is not None or token.cut):
+            found[index] = f"┃cut here at {limit}┃"
+        before = token.cut
+    return found
+
+
+def flow(tokens: Sequence[Token], sources: Sequence[str], width: int, limit: int | None) -> Rows:
+    """Tokens side by side as in the text, spaces between them kept; lines break where the text does."""
+    page = _Page(width)
+    cuts = marks(tokens, limit)
+    reached: dict[int, int] = {}
+    for index, token in enumerate(tokens):
+        if token.sequence is not None:
+            gap = sources[token.sequence][reached.get(token.sequence, 0) : token.start]
+            page.gap(gap)
+            reached[token.sequence] = max(token.end, reached.get(token.sequence, 0))
+        elif index:
+            page.gap(" ")
+        if index in cuts:
+            page.add(None, cuts[index], "mark")
+        page.add(index, token.shown, token.role(index))
+        if token.sequence is None:
+            page.gap(" ")
+        if "\n" in token.piece and not token.part:
+            page.turn()
+    return page.rows
+
+
+def boxes(tokens: Sequence[Token], width: int, limit: int | None) -> Rows:
+    """Tokens side by side, each as wide as its id and its label, so that they can stand below it."""
+    page = _Page(width)
+    cuts = marks(tokens, limit)
+    for index, token in enumerate(tokens):
+        if index in cuts:
+            page.add(None, cuts[index], "mark")
+            page.gap(" ")
+        size = max(cells(token.shown), len(str(token.id)), cells(below(token)))
+        page.add(index, pad(token.shown, min(size, width)), token.role(index))
+        page.gap(" ")
+    return page.rows
+
+
+class _Page:
+    """Fills lines of so many cells from left to right."""
+
+    def __init__(self, width: int) -> None:
+        self.rows: Rows = [[]]
+        self._width, self._used = max(2, width), 0
+
+    def add(self, index: int | None, text: str, role: str) -> None:
+        text = cut(text, self._width)
+        size = cells(text)
+        if self._used + size > self._width:
+            self.turn()
+        self.rows[-1].append(Box(index, text, role, self._used, size))
+        self._used += size
+
+    def gap(self, text: str) -> None:
+        """Spaces, which a break swallows. Line feeds among them break the line."""
+        for number, part in enumerate(text.split("\n")):
+            if number:
+                self.turn()
+            size = cells(clean(part[: self._width]))
+            if part and self.rows[-1] and self._used + size < self._width:
+                self.rows[-1].append(Box(None, clean(part[: self._width]), "gap", self._used, size))
+                self._used += size
+
+    def turn(self) -> None:
+        if self.rows[-1]:
+            self.rows.append([])
+            self._used = 0
+
+
+def below(token: Token) -> str:
+    """Its label, safe to show, in a few cells."""
+    return cut(clean(token.label[:_SHOWN]).replace("-100", "−100"), 16)
+
+
+def drawn(rows: Rows, tokens: Sequence[Token], cursor: int, *, ids: bool, labels: bool = False) -> Iterator[Line]:
+    """The lines of laid out rows; with `ids` a second one below each, with `labels` a third."""
+    for row in rows:
+        yield tuple(Span(box.text, "at" if box.index == cursor else box.role) for box in row)
+        if ids:
+            yield tuple(
+                Span(" " * box.width if box.index is None else pad(str(tokens[box.index].id), box.width), "muted")
+                for box in row
+            )
+        if labels:
+            yield tuple(_label(tokens, box) for box in row)
+
+
+def _label(tokens: Sequence[Token], box: Box) -> Span:
+    text = "" if box.index is None else below(tokens[box.index])
+    return Span(pad(text, box.width), "muted" if text in ("", "−100", "O") else "mark")
+
+
+def listed(tokens: Sequence[Token], top: int, cursor: int, width: int, height: int, limit: int | None) -> list[Line]:
+    """One token a line: number, id, token, piece, characters, word, what is special."""
+    shown = range(top, min(len(tokens), top + height - 1))
+    here = [tokens[index] for index in shown]
+    name = min(24, max([5, *(cells(clean(token.token[:40])) for token in here)]))
+    piece = min(20, max([5, *(cells(token.shown) for token in here)]))
+    label = max((cells(below(token)) for token in tokens), default=0)
+    label = max(5, label) + 2 if label else 0
+    head = f"{'#':>5} {'id':>6}  {pad('token', name)}  {pad('piece', piece)}  {'characters':>11} {'word':>5}  "
+    head += pad("label", label)
+    cuts = marks(tokens, limit)
+    lines: list[Line] = [(Span(cut(head, width), "head"),)]
+    for index, token in zip(shown, here, strict=True):
+        place = "–" if token.sequence is None else f"{token.start}–{token.end}"
+        word = "–" if token.word is None else str(token.word)
+        left = f"{index:>5} {token.id:>6}  {pad(clean(token.token[:40]), name)}  "
+        right = f"  {place:>11} {word:>5}  {pad(below(token), label)}{cuts.get(index, '') or token.notes}"
+        if index == cursor:
+            lines.append((Span(pad(left + pad(token.shown, piece) + right, width), "at"),))
+        else:
+            lines.append((Span(left, "muted"), Span(pad(token.shown, piece), token.role(index)), Span(right, "muted")))
+    return lines

@@ -1,0 +1,140 @@
+"""What Try is about: the runs it may load, read from the registry, and the places a model is loaded from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from workbench.core.errors import BadInput, WorkbenchError
+from workbench.core.home import Home
+from workbench.core.paths import expanded
+from workbench.core.rundir import RunDir
+
+if TYPE_CHECKING:
+    from workbench.registry.snapshots import RunRow
+    from workbench.registry.store import Registry
+
+
+@dataclass(frozen=True)
+class Where:
+    """A place to load from. `kind` is the parameter of `model.open` that `value` is given as."""
+
+    kind: str
+    value: str
+    title: str
+
+    @property
+    def params(self) -> dict[str, str]:
+        return {self.kind: self.value}
+
+
+@dataclass(frozen=True)
+class TriedRun:
+    """A run as far as Try needs it. `base` is the model it was tuned from; empty where it was built from scratch."""
+
+    id: str
+    name: str
+    state: str
+    task: str
+    base: str = ""
+    generate: Mapping[str, Any] = field(default_factory=dict)
+    second: str = ""  # the field besides the first that a row needs, as far as the recipe says
+
+    @property
+    def where(self) -> Where:
+        return Where("run", self.id, self.name)
+
+    @property
+    def base_where(self) -> Where:
+        return Where("base", self.id, f"{self.base} (base)")
+
+
+@dataclass(frozen=True)
+class TryView:
+    """The current run, and the marked runs besides."""
+
+    run: TriedRun | None = None
+    marked: tuple[TriedRun, ...] = ()
+
+
+@dataclass(frozen=True)
+class TryRequest:
+    """What the pane asks of the feed. Without a current run the newest completed one stands for it."""
+
+    current: str | None
+    marks: tuple[str, ...] = ()
+
+    def read(self, registry: Registry) -> TryView:
+        run = _find(registry, self.current) if self.current else None
+        if run is None:
+            run = next((_tried(row) for row in registry.runs("state:completed", limit=1)), None)
+        found = (_find(registry, id) for id in self.marks)
+        return TryView(run, tuple(other for other in found if other and (run is None or other.id != run.id)))
+
+
+def _find(registry: Registry, id: str) -> TriedRun | None:
+    try:
+        return _tried(registry.find(id, include_deleted=True))
+    except WorkbenchError:
+        return None
+
+
+def _tried(row: RunRow) -> TriedRun:
+    recipe = row.recipe
+    base = str((recipe.get("model") or {}).get("name") or "")
+    second = "text_pair" if (recipe.get("data") or {}).get("text_pair") else ""
+    second = "context" if row.task == "question-answering" else second
+    return TriedRun(row.id, row.name, row.state, row.task, base, dict(recipe.get("generate") or {}), second)
+
+
+def offers(home: Home, view: TryView) -> list[Where]:
+    """Every place that can be named from here: the run, its sealed checkpoints, the marked runs, the base model."""
+    from workbench.train.checkpoints import sealed
+
+    if view.run is None:
+        return [other.where for other in view.marked]
+    steps = RunDir(home.runs / view.run.id).checkpoints.glob("step-*")
+    kept = sorted((path for path in steps if sealed(path)), key=lambda path: int(path.name[5:]), reverse=True)
+    checkpoints = [Where("checkpoint", str(path), f"{view.run.name} {path.name}") for path in kept]
+    base = [view.run.base_where] if view.run.base else []
+    return [view.run.where, *(other.where for other in view.marked), *checkpoints, *base]
+
+
+def named(home: Home, text: str) -> Where:
+    """A typed run or directory. Blocks. Raises BadInput, UnknownRun or AmbiguousRun."""
+    path = expanded(text.strip())
+    if path.is_dir():
+        return Where("path", str(path.absolute()), path.name)
+    if not text.strip() or "/" in text:
+        raise BadInput(f"no such directory: {text}", mend="give a run, or a directory with config.json in it")
+    from workbench.registry.store import Registry
+
+    with Registry.open(home, readonly=True) as registry:
+        return _tried(registry.find(text.strip())).where
+
+
+@dataclass(frozen=True)
+class OpenModel:
+    """What `model.open` answered."""
+
+    handle: str
+    task: str
+    labels: Sequence[str]
+    fields: tuple[str, ...]
+    generates: bool
+    name: str
+    step: int | None
+
+    @classmethod
+    def parse(cls, record: Mapping[str, Any]) -> OpenModel:
+        step = record.get("step")
+        return cls(
+            handle=str(record["handle"]),
+            task=str(record["task"]),
+            labels=tuple(str(label) for label in record.get("labels") or ()),
+            fields=tuple(str(field) for field in record["fields"]),
+            generates=bool(record["generates"]),
+            name=str(record.get("name") or ""),
+            step=None if step is None else int(step),
+        )

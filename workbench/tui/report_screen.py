@@ -1,0 +1,36 @@
+"""What there is to say of the rows a recipe trains on, as `workbench check` says it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from textual.content import Content
+
+from workbench.contracts.events import read_all
+from workbench.core.errors import BadInput
+from workbench.core.rundir import RunDir
+from workbench.display.data_report import report_lines
+from workbench.display.spans import Span
+from workbench.tui.text_screen import Sheet
+
+_STYLES: Final = {"head": "$text-accent", "best": "bold $text-success", "bar": "$primary", "muted": "$foreground 60%"}
+
+
+def report_sheet(title: str, data: Mapping[str, Any], width: int) -> Sheet:
+    """The report as a sheet for a screen of so many columns."""
+    lines = (Content.assemble(*map(_styled, line)) for line in report_lines(data, max(40, width - 8)))
+    return Sheet(title, Content("\n").join(lines))
+
+
+def _styled(span: Span) -> Content:
+    return Content.styled(span.text, _STYLES[span.role]) if span.role else Content(span.text)
+
+
+def of_run(path: Path) -> Mapping[str, Any]:
+    """The report a run has left in its log. Blocks. Raises BadInput where there is none yet."""
+    for event in read_all(RunDir(path).events):
+        if event.type == "data" and "report" in event.fields:
+            return event.fields | {"splits": event.fields["report"]}
+    raise BadInput("the run has not read its rows yet", where=path.name, mend="wait until it trains")

@@ -1,1 +1,0 @@
-"""One file per mode, imported when the mode is first opened."""
