@@ -151,7 +151,8 @@ def test_nesting_that_ends_a_process_is_told_with_its_line(write):
     """Arrow's own reader follows it without a bound and crashes, so another process tries."""
     deep = '{"text": "a"}\n{"a": "]]]]]]", "b": ' + "[" * 200_000 + "]" * 200_000 + "}\n"
     path = write("a.jsonl", deep)
-    program = f"from workbench.data.formats.by_name import by_name as formats; from pathlib import Path; formats.read_file(Path({str(path)!r}))"
+    program = "import sys; from pathlib import Path; from workbench.data.formats.by_name import read_file; "
+    program += f"read_file(Path({str(path)!r}))"
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert "a.jsonl:2: lists and objects are nested more than 100 deep" in ended.stderr
     assert "nested more than 100 deep" in complaint(write("a.json", "[" * 200_000 + "]" * 200_000))
