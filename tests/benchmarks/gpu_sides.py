@@ -93,9 +93,9 @@ device = "{device}"
 
 def _ours(job: Job) -> Measured:
     """A run as `python -m workbench.train` makes it, read from its log."""
-    from workbench import recipe
     from workbench.contracts import events
     from workbench.core.rundir import RunDir
+    from workbench.tasks import recipe_union as recipe
     from workbench.train.__main__ import main
 
     case = job.case

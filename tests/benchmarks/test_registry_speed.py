@@ -182,7 +182,7 @@ def many_runs(home: Home, total: int) -> None:
 
 
 def write_run(home: Home, number: int, draw: random.Random) -> None:
-    from workbench.recipe import parse
+    from workbench.tasks.recipe_union import parse
 
     recipe = parse(
         f'name="imdb-bert-{number}"\ntask="text-classification"\ntags=["sweep-{number % 9}"]\n'

@@ -169,9 +169,9 @@ def alone(contestant: Contestant) -> Lap:
 
 def ours(place: Path, name: str, recipe_text: str, *overrides: str, score: str | None = None) -> Contestant:
     """A whole run of ours, of a recipe whose paths are in `place`. `score` is a scalar to keep the last value of."""
-    from workbench import recipe
     from workbench.contracts import events
     from workbench.core.rundir import RunDir
+    from workbench.tasks import recipe_union as recipe
     from workbench.train.run_log import LogJournal
     from workbench.train.session import Session
     from workbench.train.stopping import StopRequest
@@ -195,7 +195,7 @@ def ours(place: Path, name: str, recipe_text: str, *overrides: str, score: str |
 
 def precision_of(recipe_text: str) -> str:
     """What a run of the recipe trains in on this machine, and so the scripts beside it."""
-    from workbench import recipe
+    from workbench.tasks import recipe_union as recipe
     from workbench.train import device
 
     return device.choose(recipe.parse(recipe_text)).precision

@@ -10,6 +10,7 @@ import pytest
 
 from workbench.data.tables import sources, splits
 from workbench.recipe import Recipe
+from workbench.tasks import recipe_union
 
 MakeRecipe = Callable[..., Recipe]
 
@@ -32,7 +33,7 @@ def make_recipe() -> MakeRecipe:
     """A recipe with the given `[data]`; other tables by name."""
 
     def make(task: str = "text-classification", tables: dict[str, Any] | None = None, **data: Any) -> Recipe:
-        return Recipe.model_validate(
+        return recipe_union.stored(
             {"name": "tried", "task": task, "model": {"name": "builtin:minilm"}, "data": data} | (tables or {})
         )
 

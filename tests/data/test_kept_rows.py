@@ -53,7 +53,7 @@ def test_rows_that_are_mapped_are_those_that_were_read(tmp_path, cache, name, mo
 
 
 def parsed(name, *overrides):
-    from workbench import recipe
+    from workbench.tasks import recipe_union as recipe
 
     task = "causal-lm" if name.endswith(".txt") else "text-classification"
     model = (

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench import recipe
 from workbench.core.errors import DataError
 from workbench.data.report.writing import Writing
 from workbench.data.tables import splits as data
 from workbench.data.tables import tagged, tags
 from workbench.data.tables.tags import Tagset
 from workbench.metrics.entities import spans
+from workbench.tasks import recipe_union as recipe
 
 RECIPE = """
 name = "x"

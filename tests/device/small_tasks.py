@@ -11,10 +11,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from workbench import recipe
 from workbench.data.tables import splits as data
 from workbench.models.locate import locate
 from workbench.models.weights import longest
+from workbench.tasks import recipe_union as recipe
 from workbench.tasks import spec
 from workbench.tasks.shared.rows import Batch
 

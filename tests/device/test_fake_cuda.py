@@ -26,11 +26,11 @@ from card import CARD, StandInCard, on_the_card, stand_in_card
 from small_tasks import ENCODER, KINDS, make
 from transfers import TO_DEVICE, TO_HOST, transfers
 
-from workbench import recipe
 from workbench.recipe import Generate
+from workbench.tasks import recipe_union as recipe
 from workbench.tasks import spec
+from workbench.tasks.interface import forward
 from workbench.tasks.shared.rows import IGNORED
-from workbench.tasks.spec import forward
 from workbench.train.attention import for_judging
 from workbench.train.best import Rule
 from workbench.train.building import loop_of

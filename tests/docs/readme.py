@@ -9,7 +9,7 @@ import typer
 from workbench.cli.help import usage
 from workbench.cli.root import cli
 from workbench.contracts import events
-from workbench.recipe import fields
+from workbench.tasks.recipe_union import fields
 from workbench.tui import bindings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -36,9 +36,13 @@ def _usages(group: Any, prefix: str) -> list[tuple[str, str]]:
 
 
 def recipe_fields() -> str:
-    """A row for each field of a recipe."""
-    rows = "\n".join(f"| `{field}` | {text} |" for field, text in fields().items())
-    return f"| field | says |\n|---|---|\n{rows}"
+    """A row for each field of a recipe: those of all recipes, then those that each task adds."""
+    tables = []
+    for task, there in fields().items():
+        rows = "\n".join(f"| `{field}` | {text} |" for field, text in there.items())
+        title = f"Besides, in recipes for {task}:\n\n" if task else ""
+        tables.append(f"{title}| field | says |\n|---|---|\n{rows}")
+    return "\n\n".join(tables)
 
 
 def event_table() -> str:

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from workbench.core.errors import RecipeError
 from workbench.core.home import recipes_dir
-from workbench.recipe import Recipe, fields, flatten, load, parse
+from workbench.recipe import Recipe, flatten
+from workbench.tasks import recipe_union
+from workbench.tasks.recipe_union import load, parse
 
 SMALLEST = 'name = "x"\ntask = "text-classification"\n[model]\nname = "m"\n[data]\ntrain = "a.jsonl"\n'
 
@@ -119,12 +121,65 @@ def test_equal_experiments_have_equal_digests_whatever_they_are_called():
 
 def test_a_resolved_recipe_is_the_same_recipe():
     recipe = parse(SMALLEST, overrides=["model.config.n_layer=2", "data.holdout=0.2", "launch.env.A='b'"])
-    assert Recipe.model_validate(recipe.resolved()) == recipe
+    assert recipe_union.stored(recipe.resolved()) == recipe
 
 
 def test_every_field_has_a_description():
-    assert all(fields().values())
-    assert set(flatten(parse(SMALLEST).resolved())) <= set(fields()) | {"data.subset"}
+    fields = {name: told for there in recipe_union.fields().values() for name, told in there.items()}
+    assert all(fields.values())
+    assert set(flatten(parse(SMALLEST).resolved())) <= set(fields) | {"data.subset"}
+
+
+FOREIGN = """name = "x"
+task = "text-classification"
+[model]
+name = "m"
+[data]
+source = "s"
+prefix = "summarize: "
+block_size = 128
+tags = "ner_tags"
+question = "q"
+[train]
+mask_probability = 0.2
+loss_on = "all"
+liger = false
+[evaluate]
+beams = 4
+n_best = 20
+[generate]
+prompts = []
+"""
+
+
+def test_a_field_of_another_task_is_refused_with_its_line_and_whose_it_is():
+    told = problems(FOREIGN)
+    assert "r.toml:16: evaluate.beams is of seq2seq: leave it out of a recipe for text-classification" in told
+    assert told[1].startswith("r.toml:8: data.block_size is of causal-lm and masked-lm")
+    assert [line.split(" ")[1] for line in told] == [
+        "data.prefix", "data.block_size", "data.tags", "data.question", "train.mask_probability", "train.loss_on",
+        "train.liger", "evaluate.beams", "evaluate.n_best", "generate.prompts",
+    ]  # fmt: skip
+
+
+def test_an_override_of_another_task_is_refused_too():
+    (told,) = problems(SMALLEST, "evaluate.beams=2")
+    assert told.startswith("--set evaluate.beams: evaluate.beams is of seq2seq")
+
+
+def test_without_its_task_a_recipe_is_told_all_that_is_wrong_with_the_rest():
+    told = problems(FOREIGN.replace("text-classification", "txt") + "seed = 1\n[trian]\nepochs = 1\n")
+    assert told[0].startswith("r.toml:2: task = \"txt\": must be one of 'text-classification', 'token-classification'")
+    assert any("unknown key trian" in line for line in told)
+    assert not any("is of" in line for line in told)
+
+
+def test_a_stored_recipe_of_an_older_version_has_the_fields_of_all_tasks_and_opens():
+    old = parse(SMALLEST).resolved()
+    old["evaluate"] |= {"beams": 1, "n_best": 20}
+    old["train"] |= {"mask_probability": 0.15}
+    old["generate"] = {"prompts": [], "top_k": 0}
+    assert recipe_union.stored(old) == parse(SMALLEST)
 
 
 @given(st.text(max_size=300))

@@ -12,9 +12,9 @@ os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
 import pytest
 
-from workbench import recipe
 from workbench.contracts import events
 from workbench.core.rundir import RunDir
+from workbench.tasks import recipe_union as recipe
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -11,12 +11,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench import recipe
 from workbench.core.errors import ModelError
 from workbench.data.tables import splits as data
 from workbench.models.locate import Located, locate
-from workbench.recipe import Generate, Recipe
-from workbench.tasks import spec
+from workbench.recipe import Generate
+from workbench.tasks import recipe_union, spec
+from workbench.tasks import recipe_union as recipe
 from workbench.tasks.causal_lm.data import CausalLM, LanguageJudge
 from workbench.tasks.causal_lm.packing import pack
 from workbench.tasks.shared import generation
@@ -187,7 +187,7 @@ def test_a_model_that_sees_both_ways_is_refused_by_the_task_itself(tmp_path):
     from transformers import BertConfig
 
     BertConfig().save_pretrained(tmp_path)
-    wanted = Recipe.model_validate(
+    wanted = recipe_union.stored(
         {"name": "x", "task": "causal-lm", "model": {"name": str(tmp_path)}, "data": {"train": "a.txt"}}
     )
     with pytest.raises(ModelError, match="bert reads a text both ways, and would see what it is to foresee"):

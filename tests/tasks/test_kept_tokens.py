@@ -9,12 +9,12 @@ import json
 import numpy as np
 import pytest
 
-from workbench import recipe
 from workbench.data.cache.token_cache import TokenCache
 from workbench.data.cache.word_ids import WordIds
 from workbench.data.tables import splits as data
 from workbench.models.locate import locate, minilm_directory
 from workbench.models.weights import open_tokenizer
+from workbench.tasks import recipe_union as recipe
 from workbench.tasks import spec
 
 RECIPE = """

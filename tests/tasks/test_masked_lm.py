@@ -11,9 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from workbench import recipe
 from workbench.core.errors import BadInput, ModelError
 from workbench.data.tables import splits as data
+from workbench.tasks import recipe_union as recipe
 from workbench.tasks import spec
 from workbench.tasks.masked_lm.masking import Masking
 from workbench.tasks.shared.rows import IGNORED, Padding, TokenRows

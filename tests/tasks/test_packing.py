@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from workbench import recipe
 from workbench.data.tables import splits as data
+from workbench.tasks import recipe_union as recipe
 from workbench.tasks import spec
 from workbench.tasks.causal_lm.data import Blocks
 from workbench.tasks.causal_lm.packing import keeps_apart, pack

@@ -14,11 +14,11 @@ import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import BertConfig, BertForQuestionAnswering, PreTrainedTokenizerFast
 
-from workbench import recipe
 from workbench.core.errors import BadInput, DataError
 from workbench.data.tables import splits as data
 from workbench.models.locate import locate
 from workbench.models.weights import longest
+from workbench.tasks import recipe_union as recipe
 from workbench.tasks import spec
 from workbench.tasks.question_answering.data import step_loss
 from workbench.tasks.shared.rows import IGNORED

@@ -12,13 +12,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench import recipe
 from workbench.core.errors import BadInput, DataError, ModelError
 from workbench.data.tables import splits as data
 from workbench.models import weights
 from workbench.models.locate import locate
 from workbench.recipe import Data, Generate, validation
-from workbench.tasks import spec
+from workbench.tasks import interface, spec
+from workbench.tasks import recipe_union as recipe
 from workbench.tasks.seq2seq import languages, searching
 from workbench.tasks.seq2seq.data import TextWriter, TokenLoss, sides_of
 from workbench.tasks.seq2seq.encode import Sides
@@ -135,7 +135,7 @@ def built(family, tokenizer):
 
 
 def rows(sources, targets):
-    return spec.Prepared({"train": TokenRows.pack(sources, targets=TokenRows.pack(targets))}, [], 20, {})
+    return interface.Prepared({"train": TokenRows.pack(sources, targets=TokenRows.pack(targets))}, [], 20, {})
 
 
 # Rows
@@ -351,7 +351,7 @@ def test_every_family_writes_is_saved_and_writes_the_same_again(family, words, t
     words.save_pretrained(tmp_path)
     opened = TextWriter(tmp_path, max_length=20)
     opened._sides = sides
-    assert isinstance(opened, spec.Predictor)
+    assert isinstance(opened, interface.Predictor)
     assert [answer["text"] for answer in opened.predict(["a cat", {"text": "a dog sits"}])] == before
     # Written token by token it is the same.
     stream = "".join(opened.generate("a dog sits", Generate(max_new_tokens=12, temperature=0)))

@@ -10,11 +10,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench import recipe
 from workbench.core.errors import WorkbenchError
 from workbench.data.tables import splits as data
 from workbench.models.weights import train_bpe
-from workbench.tasks import spec
+from workbench.tasks import interface, spec
+from workbench.tasks import recipe_union as recipe
 from workbench.tasks.shared.encoding import encode
 from workbench.tasks.shared.rows import Padding, TokenRows
 
@@ -111,7 +111,7 @@ def test_a_model_from_scratch_in_chinese_is_saved_opened_and_asked(chinese, tmp_
     from workbench.models.locate import locate
 
     task = spec.task_for(chinese)
-    assert isinstance(task, spec.Task)
+    assert isinstance(task, interface.Task)
     splits = data.load(chinese, [tmp_path])
     tokenizer = task.tokenizer(splits, [tmp_path])
     located = locate(chinese.model, [tmp_path])
@@ -126,7 +126,7 @@ def test_a_model_from_scratch_in_chinese_is_saved_opened_and_asked(chinese, tmp_
     tokenizer.save_pretrained(tmp_path / "model")
 
     opened = spec.predictor("text-classification", tmp_path / "model")
-    assert isinstance(opened, spec.Predictor)
+    assert isinstance(opened, interface.Predictor)
     assert opened.labels == ["好评", "差评"]
     answers = opened.predict(["房间很好", "x" * 5000, ""], top_k=1)
     assert all(len(answer["probabilities"]) == 1 for answer in answers)

@@ -10,11 +10,11 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from workbench import recipe
 from workbench.core.errors import BadInput, DataError, RecipeError
 from workbench.data.tables import splits as data
 from workbench.metrics import catalog
 from workbench.models.locate import locate
+from workbench.tasks import recipe_union as recipe
 from workbench.tasks import spec
 
 RECIPE = """

@@ -13,10 +13,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workbench import recipe
 from workbench.core.errors import BadInput, DataError, WorkbenchError
 from workbench.data.tables import splits as data
-from workbench.tasks import spec
+from workbench.tasks import interface, spec
+from workbench.tasks import recipe_union as recipe
 from workbench.tasks.shared.rows import IGNORED
 from workbench.tasks.token_classification.data import step_loss
 
@@ -224,7 +224,7 @@ def test_it_learns_and_tells_its_figures_again_when_asked(people, trained, said)
     assert table[0]["text"] == " ".join(table[0]["tokens"])
 
     opened = spec.predictor("token-classification", run.model, max_length=48)
-    assert isinstance(opened, spec.Predictor)
+    assert isinstance(opened, interface.Predictor)
     assert opened.labels == ["O", "B-LOC", "I-LOC", "B-PER", "I-PER"]
     for entry, answer in zip(table, opened.predict([{"tokens": entry["tokens"]} for entry in table]), strict=True):
         named = "; ".join(f"{found['label']}: {found['text']}" for found in answer["entities"])

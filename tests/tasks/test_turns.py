@@ -9,11 +9,11 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from workbench import recipe
 from workbench.core.errors import BadInput, DataError
 from workbench.data.tables import splits as data
 from workbench.models.weights import train_bpe
 from workbench.recipe import Generate
+from workbench.tasks import recipe_union as recipe
 from workbench.tasks import spec
 from workbench.tasks.causal_lm.turns import Learnt, fit
 from workbench.tasks.shared.rows import IGNORED

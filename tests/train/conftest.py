@@ -23,9 +23,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import pytest
 
-from workbench import recipe
 from workbench.contracts import events
 from workbench.core.rundir import RunDir
+from workbench.tasks import recipe_union as recipe
 from workbench.train.run_log import LogJournal
 from workbench.train.stopping import StopRequest
 

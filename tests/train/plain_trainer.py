@@ -23,8 +23,10 @@ from workbench.data.tables import splits as data
 from workbench.models import weights
 from workbench.models.locate import locate
 from workbench.recipe import Recipe
+from workbench.tasks import recipe_union
+from workbench.tasks.interface import Task
 from workbench.tasks.shared.rows import Collator, TokenRows
-from workbench.tasks.spec import Task, task_for
+from workbench.tasks.spec import task_for
 from workbench.train.order import EpochOrder
 from workbench.train.rng import RepeatableCollator
 
@@ -58,7 +60,7 @@ class Parts:
         from transformers import set_seed
 
         facts = run.read_facts()
-        recipe, search = Recipe.model_validate(facts["recipe"]), [Path(place) for place in facts["search"]]
+        recipe, search = recipe_union.stored(facts["recipe"]), [Path(place) for place in facts["search"]]
         task, splits, located = task_for(recipe), data.load(recipe, search), locate(recipe.model, search)
         tokenizer = task.tokenizer(splits, search)
         prepared = task.prepare(splits, tokenizer, weights.longest(task.config(located, tokenizer), tokenizer))

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 import torch
 
-from workbench import recipe
 from workbench.core.errors import BadInput
 from workbench.models.locate import Located
+from workbench.tasks import recipe_union as recipe
 from workbench.train import methods, optimizer_options
 from workbench.train.adapters import is_adapted
 

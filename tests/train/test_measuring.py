@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from workbench import recipe
 from workbench.contracts import events
 from workbench.core.home import Home
+from workbench.tasks import recipe_union as recipe
 from workbench.train.measure import measure
 
 

@@ -11,10 +11,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from workbench import recipe
 from workbench.core.errors import BadInput, ModelError
 from workbench.models.locate import Located
 from workbench.models.weights import load_model
+from workbench.tasks import recipe_union as recipe
 from workbench.tasks.spec import predictor
 from workbench.train import adapters, checkpoints, methods, optimizer_options
 from workbench.train.anatomy import anatomy

@@ -9,9 +9,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from workbench import recipe
 from workbench.core.errors import BadInput
 from workbench.recipe.schema import OptimizerName, ScheduleName
+from workbench.tasks import recipe_union as recipe
 from workbench.train import optim, optimizer_options
 from workbench.train.memory import pieces
 

@@ -12,8 +12,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from workbench import recipe
 from workbench.core.errors import RecipeError
+from workbench.tasks import recipe_union as recipe
 from workbench.train import checkpoints, optimizer_options
 
 TWO = ("launch.processes=2", "train.gradient_accumulation=2", "train.precision=fp32", "model.dropout=0")

@@ -18,7 +18,7 @@ from pathlib import Path
 from workbench.contracts.events import EventWriter
 from workbench.core.home import Home
 from workbench.core.rundir import RunDir, hold_lock
-from workbench.recipe import parse
+from workbench.tasks.recipe_union import parse
 
 RECIPE = """# workbench run demo.toml
 name = "demo"

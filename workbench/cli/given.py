@@ -89,10 +89,10 @@ def _filled(lines: Iterable[tuple[str, str]], *, objects: bool) -> Iterator[Aske
 
 def names_of(task: str, data: Mapping[str, Any]) -> dict[str, list[str]]:
     """By which names the fields of a row are known: those of the recipe's `[data]`, then the usual ones."""
-    from workbench.data.tables.column_roles import SHAPES
+    from workbench.tasks.spec import spec_of
 
     found: dict[str, list[str]] = {}
-    for shape in SHAPES[task]:
+    for shape in spec_of(task).shapes:
         for role in shape.roles:
             own = data.get(role.name)
             found.setdefault(role.name, [_folded(own)] if isinstance(own, str) else [])

@@ -1,6 +1,6 @@
 """What a model answers, read from the lab's records and laid out in lines: the same for the terminal and for Try.
 
-`workbench.tasks.spec.Predictor.predict` says which record is which.
+`workbench.tasks.interface.Predictor.predict` says which record is which.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from workbench.core.errors import BadInput
 
 if TYPE_CHECKING:
-    from workbench.tasks.spec import Asked, Predictor
+    from workbench.tasks.interface import Asked, Predictor
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,7 @@ class DataService:
         """`{"at", "row", "text", "label", "fields": [{"name", "text", "characters"}], "passage"}`: a row whole.
 
         The outer `text` is the name of the column that is the text, or None; fields are cut at `limit` characters.
-        `passage` is what is made into tokens, as `Passages.of` gives it; of rows without a recipe its text alone.
+        `passage` is what is made into tokens, as `RowText` has it; of rows without a recipe its text alone.
         Raises BadInput.
         """
         return self._open(source, recipe, run).rows(split).whole(at, min(limit, TEXT_LIMIT))

@@ -22,22 +22,13 @@ from workbench.lab.services import exposed
 from workbench.models import locate
 from workbench.models.adapter_files import CONFIG, base_of, is_adapter
 from workbench.recipe import Generate, Model
+from workbench.tasks.spec import specs
 from workbench.train import checkpoints
 
 if TYPE_CHECKING:
-    from workbench.tasks.spec import Predictor
+    from workbench.tasks.interface import Predictor
 
 KEPT: Final = 2
-_HEADS: Final = (
-    ("ForSequenceClassification", "text-classification"),
-    ("ForTokenClassification", "token-classification"),
-    ("ForQuestionAnswering", "question-answering"),
-    ("ForMaskedLM", "masked-lm"),
-    ("ForConditionalGeneration", "seq2seq"),
-    ("MTModel", "seq2seq"),
-    ("ForCausalLM", "causal-lm"),
-    ("LMHeadModel", "causal-lm"),
-)
 
 
 @dataclass(frozen=True)
@@ -93,7 +84,7 @@ class ModelService:
 
     @exposed
     def predict(self, handle: str, texts: list[str | dict[str, str]], top_k: int | None = None) -> list[dict[str, Any]]:
-        """An answer to each text or row of fields, as `workbench.tasks.spec.Predictor.predict` says."""
+        """An answer to each text or row of fields, as `workbench.tasks.interface.Predictor.predict` says."""
         return self._load(handle).predictor.predict(texts, top_k)
 
     @exposed
@@ -244,9 +235,9 @@ def _run_around(directory: Path) -> RunDir | None:
 def _task_of(directory: Path) -> str:
     config = _json(directory / (CONFIG if is_adapter(directory) else "config.json")) or {}
     named = [str(name) for name in config.get("architectures") or ()]
-    for ending, task in _HEADS:
-        if any(name.endswith(ending) for name in named):
-            return task
+    for spec in specs().values():
+        if any(name.endswith(spec.head.suffixes) for name in named):
+            return spec.name
     raise ModelError(
         f"{named[0] if named else 'the model'} has no head to try: it neither classifies nor generates",
         where=str(directory),

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from workbench.core.errors import BadInput, DataError
 from workbench.core.home import Home
 from workbench.core.paths import expanded
 from workbench.data.tables import labels, sources, splits
+from workbench.data.tables.problem import Labelled
 from workbench.lab import places
 from workbench.lab.paged import PagedRows
-from workbench.lab.passages import Passages
 from workbench.lab.row_pages import Rows, label_names, recognise
 from workbench.models.locate import BPE
+from workbench.tasks.shared.row_texts import RowTexts
+from workbench.tasks.spec import load, spec_of
 
 _KEPT = 3
 LARGE = 64 << 20  # bytes; beyond it a split is paged through rather than read
@@ -123,31 +127,36 @@ def of_origin(origin: places.Origin, also: Sequence[Path] = ()) -> Opening:
     """
     data = origin.recipe.data
     try:
-        made = splits.load(origin.recipe, origin.search)
+        made = splits.load(origin.recipe, spec_of(origin.recipe.task).shapes, origin.search)
     except DataError as error:
         if data.source is None:
             raise
         opening = of_source(sources.open_source(data, origin.search), [error.sentence])
     else:
-        passages = Passages(made, data)
-        readers = {name: functools.partial(_made, made, name, origin, passages) for name in made.tables()}
+        texts: RowTexts[Any] = load(spec_of(origin.recipe.task).row_texts)(made, data)
+        readers = {name: functools.partial(_made, made, name, origin, texts) for name in made.tables()}
         files = [file for place in made.origins.values() for file in place.source.part(place.split).files]
         opening = Opening(origin.recipe.name, readers, files, list(made.notes))
     opening.name = origin.recipe.name
     opening.files = [*opening.files, *also]
-    opening.max_length = data.max_length or data.block_size
+    opening.max_length = data.longest
     model = origin.recipe.model
     opening.tokenizer = None if model.tokenizer == BPE else model.tokenizer or model.name
     return opening
 
 
-def _made(made: splits.Splits, name: str, origin: places.Origin, passages: Passages) -> Rows:
+def _made(made: splits.Splits, name: str, origin: places.Origin, texts: RowTexts[Any]) -> Rows:
     table = made.tables()[name]
     try:
-        named = labels.names(made, name, origin.recipe.data) if made.label else None
+        data = origin.recipe.data
+        named = labels.names(made, name, data) if made.label and isinstance(data, Labelled) else None
     except DataError:
         named = label_names(table, made.label)
-    passage, reading = functools.partial(passages.of, name), functools.partial(made.texts, name)
+
+    def passage(at: int) -> dict[str, Any]:
+        return dataclasses.asdict(texts.of(name, at))
+
+    reading = functools.partial(made.texts, name)
     return Rows(table, made.text, made.label, named, made.dropped.get(name, 0), passage, reading)
 
 

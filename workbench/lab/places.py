@@ -11,6 +11,7 @@ from workbench.core.home import Home
 from workbench.core.paths import expanded
 from workbench.core.rundir import RunDir
 from workbench.recipe import Recipe
+from workbench.tasks import recipe_union
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ def of_run(home: Home, run: str) -> Origin:
     directory = run_dir(home, run)
     try:
         facts = directory.read_facts()
-        recipe = Recipe.model_validate(facts["recipe"])
+        recipe = recipe_union.stored(facts["recipe"])
     except (OSError, ValueError, KeyError) as error:
         raise BadInput(f"the run's facts cannot be read ({error})", where=str(directory.facts)) from error
     return Origin(recipe, _search(facts))
@@ -42,10 +43,8 @@ def of_run(home: Home, run: str) -> Origin:
 
 def of_recipe(path: str, overrides: list[str] | None = None) -> Origin:
     """The recipe in a file. Raises RecipeError."""
-    from workbench import recipe
-
     file = expanded(path)
-    return Origin(recipe.load(file, overrides), (file.resolve().parent, Path.cwd()))
+    return Origin(recipe_union.load(file, overrides), (file.resolve().parent, Path.cwd()))
 
 
 def _search(facts: dict[str, Any]) -> tuple[Path, ...]:

@@ -17,8 +17,7 @@ from workbench.core.errors import DataError
 from workbench.data.formats import columnar
 from workbench.data.formats.text_lines import are_lines
 from workbench.data.report import row_report
-from workbench.data.tables import columns
-from workbench.lab.passages import joined_words
+from workbench.data.tables import columns, roles
 
 SNIPPET = 400
 _BINS = 60
@@ -219,7 +218,7 @@ def label_names(table: pa.Table, label: str | None) -> pa.ChunkedArray | None:
 
 def recognise(table: pa.Table) -> tuple[str | None, str | None]:
     """Text and label of rows that no recipe speaks of: by their usual names, else the first strings; or None."""
-    label = columns.recognised(table, columns.LABEL, texts=False)
+    label = columns.recognised(table, roles.LABEL_NAMES, texts=False)
     besides = [label] if label else []
     strings = (field.name for field in table.schema if _is_text(field.type) and field.name not in besides)
     return columns.text_column(table, besides=besides) or next(strings, None), label
@@ -240,3 +239,11 @@ def _named(value: str, name: str | None) -> str:
 
 def _is_text(type: pa.DataType) -> bool:
     return bool(pa.types.is_string(type) or pa.types.is_large_string(type))
+
+
+def joined_words(column: pa.ChunkedArray) -> pa.ChunkedArray | None:
+    """A column of lists of words as strings, spaces between them; None for any other column."""
+    kind = column.type
+    if not (pa.types.is_list(kind) or pa.types.is_large_list(kind)) or not pa.types.is_string(kind.value_type):
+        return None
+    return pc.binary_join(column, " ")

@@ -46,7 +46,7 @@ class TokenService:
     ) -> dict[str, Any]:
         """Every token of `text` (and `pair`), and which of them a cut at `max_length` tokens would leave out.
 
-        `spans`, `words`, `spaced` and `rest` say what is learnt of it, as `Passages.of` gives them: each token then
+        `spans`, `words`, `spaced` and `rest` say what is learnt of it, as `RowText` has them: each token then
         has a `label`, "" for none.
 
         `max_length` defaults to the run's or the model's own; 0 is no limit. Of the returned `tokens`, each a dict:

@@ -77,7 +77,7 @@ def _named(home: Home, name: str) -> Place:
 def _of_run(home: Home, run: str) -> Place:
     directory = places.run_dir(home, run)
     origin = places.of_run(home, run)
-    model, limit = origin.recipe.model, origin.recipe.data.max_length or origin.recipe.data.block_size
+    model, limit = origin.recipe.model, origin.recipe.data.longest
     if own := _trained_with(directory):
         return Place(f"run {directory.id}", own, limit)
     if model.tokenizer == models.BPE:

@@ -8,7 +8,7 @@ from typing import Final, Literal
 from workbench.core.errors import BadInput
 from workbench.core.suggest import nearest
 from workbench.core.text import clean
-from workbench.recipe.validation import Problem
+from workbench.recipe.schema import Problem
 
 Direction = Literal["max", "min"]
 

@@ -4,39 +4,43 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
-_TABLES: Final = {
-    "text-classification": "MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES",
-    "token-classification": "MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING_NAMES",
-    "question-answering": "MODEL_FOR_QUESTION_ANSWERING_MAPPING_NAMES",
-    "seq2seq": "MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES",
-    "causal-lm": "MODEL_FOR_CAUSAL_LM_MAPPING_NAMES",
-    "masked-lm": "MODEL_FOR_MASKED_LM_MAPPING_NAMES",
-}
-_USUAL: Final = {
-    "text-classification": "BERT, RoBERTa or DeBERTa",
-    "token-classification": "BERT, RoBERTa or DeBERTa",
-    "question-answering": "BERT, RoBERTa or DeBERTa",
-    "seq2seq": "T5, BART, mBART or Marian",
-    "causal-lm": "GPT-2, Llama or Qwen",
-    "masked-lm": "BERT, RoBERTa or DeBERTa",
-}
+_TABLE: Final = re.compile(r"MODEL_FOR_\w+_MAPPING_NAMES")
+_MASKED: Final = "MODEL_FOR_MASKED_LM_MAPPING_NAMES"
+_WRITING: Final = "MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES"
 
 
-def unfit(task: str, config: Mapping[str, Any]) -> str | None:
+@dataclass(frozen=True)
+class Head:
+    """The model class of a task.
+
+    `auto_class` and `table` are transformers' names for it, `suffixes` how the names of its architectures end, and
+    `families` what people would recognise. `one_way`: it must not see the tokens that it predicts.
+    """
+
+    auto_class: str
+    table: str
+    suffixes: tuple[str, ...]
+    families: str
+    one_way: bool = False
+
+
+def unfit(task: str, head: Head, config: Mapping[str, Any]) -> str | None:
     """Why a model of this config cannot learn the task; None where it can, or where that is not known."""
-    type, there = str(config.get("model_type") or ""), _types(task)
+    type, there = str(config.get("model_type") or ""), _types(head.table)
     if not type or not there:
         return None
     if type not in there:
-        return f"{type} has no head for {task}: use a model such as {_USUAL[task]}"
-    if task == "causal-lm" and _reads_both_ways(config):
+        return f"{type} has no head for {task}: use a model such as {head.families}"
+    if head.one_way and _reads_both_ways(config):
         return (
-            f"{type} reads a text both ways, and would see what it is to foresee: use a model such as {_USUAL[task]}, "
+            f"{type} reads a text both ways, and would see what it is to predict: use a model such as {head.families}, "
             'or task = "masked-lm"'
         )
     return None
@@ -45,12 +49,12 @@ def unfit(task: str, config: Mapping[str, Any]) -> str | None:
 def _reads_both_ways(config: Mapping[str, Any]) -> bool:
     """Whether a model that is there for either kind of language modelling was not made a decoder."""
     type = config["model_type"]
-    either = type in _types("masked-lm") and type not in _types("seq2seq")
+    either = type in _types(_MASKED) and type not in _types(_WRITING)
     return either and not (config.get("is_decoder") or config.get("causal"))
 
 
-def _types(task: str) -> frozenset[str]:
-    return _tables().get(_TABLES[task], frozenset())
+def _types(table: str) -> frozenset[str]:
+    return _tables().get(table, frozenset())
 
 
 @lru_cache(maxsize=1)
@@ -67,7 +71,7 @@ def _tables() -> dict[str, frozenset[str]]:
     found = {}
     for statement in module.body:
         match statement:
-            case ast.Assign([ast.Name(name)], ast.Call(args=[pairs])) if name in _TABLES.values():
+            case ast.Assign([ast.Name(name)], ast.Call(args=[pairs])) if _TABLE.fullmatch(name):
                 found[name] = _keys(pairs)
     return found
 

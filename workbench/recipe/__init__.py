@@ -1,10 +1,10 @@
 """A recipe: one TOML file that says a whole experiment.
 
-It is validated here, before anything heavy is imported, and all its problems are told at once, each with its file and
-line. The resolved recipe, every default written out, is what a run stores; its digest ties equal experiments together.
+Here is what the recipes of all tasks share, and how one is read: before anything heavy is imported, all its problems
+told at once, each with its file and line. `workbench.tasks.recipe_union` reads recipes of every task. The resolved
+recipe, every default written out, is what a run stores; its digest ties equal experiments together.
 """
 
-from workbench.recipe.reading import load, parse
 from workbench.recipe.schema import (
     Data,
     Evaluate,
@@ -20,6 +20,5 @@ from workbench.recipe.schema import (
 )
 
 __all__ = [
-    "Data", "Evaluate", "Generate", "Launch", "Model", "Recipe", "Section", "Subset", "Train",
-    "fields", "flatten", "load", "parse",
+    "Data", "Evaluate", "Generate", "Launch", "Model", "Recipe", "Section", "Subset", "Train", "fields", "flatten",
 ]  # fmt: skip

@@ -4,34 +4,47 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
 from workbench.core.suggest import closest
 from workbench.core.text import cut
-from workbench.recipe.schema import fields
 
 _SHOWN: Final = 80  # cells of a value that a sentence shows
 _HEADER = re.compile(r"^\s*\[\[?\s*([\w.\-]+)\s*\]")
 _KEY = re.compile(r"^\s*([\w\-]+(?:\s*\.\s*[\w\-]+)*)\s*=")
 
 
-def sentences(faults: Iterable[Any], table: dict[str, Any], text: str, where: str, overridden: set[str]) -> list[str]:
-    """Pydantic's faults as one sentence a field. `text` is the recipe's, for the lines; `where` names it.
+class Written:
+    """Where the fields of a recipe are written: its text, or `--set`. `where` names the file."""
+
+    def __init__(self, text: str, where: str, overridden: Collection[str] = ()) -> None:
+        self._lines = _line_index(text)
+        self._where, self._overridden = where, overridden
+
+    def place(self, field: str) -> str:
+        """`recipe.toml:12`, or `--set train.epochs`; that of its table for a field that is not written."""
+        if field in self._overridden:
+            return f"--set {field}"
+        line = self._lines.get(field) or self._lines.get(field.rsplit(".", 1)[0])
+        return f"{self._where}:{line}" if line else self._where
+
+
+def sentences(faults: Iterable[Any], table: dict[str, Any], written: Written, known: Mapping[str, str]) -> list[str]:
+    """Pydantic's faults as one sentence a field; `known` are the fields there are, with their descriptions.
 
     A field of several types fails once for each: one sentence says all that would be allowed.
     """
-    lines = _line_index(text)
     found: dict[str, list[str]] = {}
     for fault in faults:
-        start, allowed = _problem(fault, table, lines, where, overridden)
+        start, allowed = _problem(fault, table, written, known)
         found.setdefault(start, []).append(allowed)
     return [f"{start}: {', or '.join(dict.fromkeys(allowed))}" for start, allowed in found.items()]
 
 
-def did_you_mean(field: str) -> str:
+def did_you_mean(field: str, fields: Iterable[str]) -> str:
     """`did you mean train.learning_rate?`, or nothing where no field is close: the whole path first, then its end."""
-    known = list(fields())
+    known = list(fields)
     tables = {name.rsplit(".", 1)[0] for name in known if "." in name}
     last = {name.rsplit(".", 1)[-1]: name for name in known}
     end = closest(field.rsplit(".", 1)[-1], last)
@@ -53,9 +66,7 @@ def _line_index(text: str) -> dict[str, int]:
     return index
 
 
-def _problem(
-    fault: Any, table: dict[str, Any], lines: dict[str, int], where: str, overridden: set[str]
-) -> tuple[str, str]:
+def _problem(fault: Any, table: dict[str, Any], written: Written, known: Mapping[str, str]) -> tuple[str, str]:
     """One pydantic error in two parts: where, which field and its value; and what is allowed."""
     # Union members appear in `loc` as names such as "constrained-int": only what is really in the file is kept.
     path: list[str] = []
@@ -67,12 +78,11 @@ def _problem(
         elif isinstance(node, list) and isinstance(part, int):
             break
     field = ".".join(path)
-    line = lines.get(field) or lines.get(field.rsplit(".", 1)[0])
-    place = f"--set {field}" if field in overridden else (f"{where}:{line}" if line else where)
+    place = written.place(field)
     if fault["type"] == "extra_forbidden":
-        return f"{place}: unknown key {field}", did_you_mean(field) or "no such field"
+        return f"{place}: unknown key {field}", did_you_mean(field, known) or "no such field"
     if fault["type"] == "missing":
-        return f"{place}: {field} is missing", fields().get(field, "give it")
+        return f"{place}: {field} is missing", known.get(field, "give it")
     return f"{place}: {field or 'recipe'}{_given(node, field)}", _allowed(fault, field)
 
 

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from workbench.core.errors import RecipeError
+from workbench.core.suggest import nearest
 from workbench.core.text import cut
-from workbench.recipe.problems import did_you_mean, sentences
-from workbench.recipe.schema import TABLES, Recipe, fields
+from workbench.recipe.problems import Written, did_you_mean, sentences
+from workbench.recipe.schema import TABLES, Recipe, fields, flatten
+
+Kinds = Mapping[str, type[Recipe]]
+"""The kinds of recipe there are, by the task that each is for."""
 
 _AT = re.compile(r"(?P<what>.*) \(at line (?P<line>\d+), column (?P<column>\d+)\)", re.DOTALL)
 _BYTE_ORDER_MARK = "\ufeff"  # some editors begin a UTF-8 file with it; TOML has no place for it
 
 
-def load(path: Path, overrides: list[str] | None = None) -> Recipe:
+def load(path: Path, kinds: Kinds, overrides: list[str] | None = None) -> Recipe:
     """The recipe in a file, with `--set` overrides. Raises RecipeError, every problem in it."""
     try:
         text = path.read_text("utf-8")
@@ -29,27 +35,86 @@ def load(path: Path, overrides: list[str] | None = None) -> Recipe:
         raise RecipeError([told], where=str(path)) from error
     except UnicodeDecodeError as error:
         raise RecipeError([f"not UTF-8 ({error.reason} at byte {error.start}): save it so"], where=str(path)) from error
-    return parse(text, where=str(path), overrides=overrides)
+    return parse(text, kinds, where=str(path), overrides=overrides)
 
 
-def parse(text: str, *, where: str = "recipe", overrides: list[str] | None = None) -> Recipe:
-    """The recipe in `text`. `where` names it in messages. Raises RecipeError, every problem in it."""
+def parse(text: str, kinds: Kinds, *, where: str = "recipe", overrides: list[str] | None = None) -> Recipe:
+    """The recipe in `text`, of the kind that its task names. `where` names it in messages.
+
+    Raises RecipeError with every problem in it.
+    """
     table = _table(text, where)
+    known = all_fields(kinds)
     problems: list[str] = []
     overridden: set[str] = set()
     for assignment in overrides or []:
         try:
-            overridden.add(_override(table, assignment))
+            overridden.add(_override(table, assignment, known))
         except ValueError as error:
             problems.append(f"--set {cut(assignment, 80)}: {error}")
+    written = Written(text, where, frozenset(overridden))
+    kind = kinds.get(str(table.get("task")), Recipe)
+    if kind is Recipe and "task" in table:
+        problems.append(_no_such_task(table["task"], kinds, written))
+    problems += _take_foreign(table, kind, kinds, written)
     try:
-        recipe = Recipe.model_validate(table)
+        recipe = kind.model_validate(table)
     except ValidationError as error:
-        problems += sentences(error.errors(), table, text, where, overridden)
+        problems += sentences(error.errors(), table, written, fields(kind))
         raise RecipeError(problems) from error
     if problems:
         raise RecipeError(problems)
     return recipe
+
+
+def _no_such_task(task: Any, kinds: Kinds, written: Written) -> str:
+    given = cut(json.dumps(task, ensure_ascii=False, default=str), 80)
+    known = ", ".join(f"'{name}'" for name in kinds)
+    return f"{written.place('task')}: task = {given}: must be one of {known}{nearest(str(task), kinds)}"
+
+
+def all_fields(kinds: Kinds) -> dict[str, str]:
+    """Every field of any kind of recipe with its description, those that all have first."""
+    there: list[type[Recipe]] = [Recipe, *kinds.values()]
+    return {name: told for kind in there for name, told in fields(kind).items()}
+
+
+def owners(field: str, kinds: Kinds) -> list[str]:
+    """The tasks whose recipes have a field."""
+    return [task for task, kind in kinds.items() if field in fields(kind)]
+
+
+def without_foreign(resolved: Mapping[str, Any], kinds: Kinds) -> dict[str, Any]:
+    """A stored recipe without the fields of other tasks: versions before this one wrote those of all."""
+    own = {name: dict(value) if isinstance(value, dict) else value for name, value in resolved.items()}
+    _remove(own, _foreign(own, kinds.get(str(own.get("task")), Recipe), kinds))
+    return own
+
+
+def _take_foreign(table: dict[str, Any], kind: type[Recipe], kinds: Kinds, written: Written) -> Iterator[str]:
+    """Take fields of other tasks out of the table, and say of each whose it is."""
+    foreign = list(_foreign(table, kind, kinds))
+    _remove(table, foreign)
+    for field in foreign if kind is not Recipe else ():
+        whose = " and ".join(owners(field, kinds))
+        yield f"{written.place(field)}: {field} is of {whose}: leave it out of a recipe for {table['task']}"
+
+
+def _foreign(table: dict[str, Any], kind: type[Recipe], kinds: Kinds) -> Iterator[str]:
+    own, known = fields(kind), all_fields(kinds)
+    for field in flatten(table):
+        if field not in own and field in known:
+            yield field
+
+
+def _remove(table: dict[str, Any], given: Iterable[str]) -> None:
+    """Take fields out of nested tables, and the tables that they leave empty."""
+    for field in given:
+        section, _, name = field.rpartition(".")
+        nested = table[section] if section else table
+        del nested[name]
+        if section and not nested:
+            del table[section]
 
 
 def _table(text: str, where: str) -> dict[str, Any]:
@@ -64,14 +129,14 @@ def _table(text: str, where: str) -> dict[str, Any]:
         raise RecipeError(["lists or tables stand too deep in one another: write it flat"], where=where) from error
 
 
-def _override(table: dict[str, Any], assignment: str) -> str:
+def _override(table: dict[str, Any], assignment: str, known: Mapping[str, str]) -> str:
     """Set `train.learning_rate=3e-5` in the table; the value is TOML, or else a string. Returns the field."""
     key, equals, value = assignment.partition("=")
     key = key.strip()
     if not equals or not key:
         raise ValueError("write it as field=value, such as train.epochs=1")
-    if key not in fields() and not key.startswith(tuple(f"{name}." for name in (*TABLES, "data.subset"))):
-        raise ValueError(f"unknown field: {did_you_mean(key) or 'see the README for those there are'}")
+    if key not in known and not key.startswith(tuple(f"{name}." for name in (*TABLES, "data.subset"))):
+        raise ValueError(f"unknown field: {did_you_mean(key, known) or 'see the README for those there are'}")
     *parents, last = key.split(".")
     for parent in parents:
         nested = table.setdefault(parent, {})
@@ -92,7 +157,7 @@ def _value(text: str) -> Any:
     except (tomllib.TOMLDecodeError, RecursionError):
         if text.lstrip().startswith(('"', "'", "[", "{")):
             raise ValueError(
-                "what begins like a TOML string, list or table is none: mend its quotes or brackets"
+                "this begins like a TOML string, list or table and is none: check its quotes or brackets"
             ) from None
         return text
     return parsed["value"] if len(parsed) == 1 else text

@@ -10,9 +10,6 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from workbench.core.paths import expanded
 
-TaskName = Literal[
-    "text-classification", "token-classification", "question-answering", "seq2seq", "causal-lm", "masked-lm"
-]
 FormatName = Literal["csv", "tsv", "json", "jsonl", "parquet", "arrow", "txt", "conll"]
 OptimizerName = Literal[
     "adamw", "adamw_torch", "adamw_torch_fused", "adafactor", "sgd", "adagrad", "rmsprop", "adamw_torch_4bit",
@@ -25,9 +22,25 @@ ScheduleName = Literal[
     "linear", "cosine", "cosine_with_restarts", "polynomial", "constant", "constant_with_warmup", "inverse_sqrt",
     "reduce_lr_on_plateau", "cosine_with_min_lr", "cosine_warmup_with_min_lr", "warmup_stable_decay", "greedy",
 ]  # fmt: skip
+# What a label is; of words, tags that spell no entities.
+Problem = Literal["single-label", "multi-label", "regression", "plain-tags"]
 Positive = Annotated[int, Field(ge=1)]
 Interval = Literal["epoch", "never"] | Positive
 SafeName = Annotated[str, Field(min_length=1, max_length=120)]
+
+
+# Fields that several tasks have, written once: a task's own section of a recipe takes those it knows.
+TextColumn = Annotated[str | None, Field(description="column of the text; recognised where there is one candidate")]
+ClassNames = Annotated[list[str] | None, Field(description="names of the classes, in the order of their ids")]
+MaxLength = Annotated[Positive | None, Field(description="tokens after which a text is cut; default: the model's")]
+Stride = Annotated[
+    Annotated[int, Field(ge=0)] | None,
+    Field(description="tokens windows of a long text share; default: a quarter of max_length, for answers a third"),
+]
+BlockSize = Annotated[Positive | None, Field(description="tokens in a training block")]
+LabelSmoothing = Annotated[
+    float, Field(ge=0, lt=1, description="share of a label spread over all (Szegedy et al. 2016)")
+]
 
 
 class Section(BaseModel):
@@ -89,42 +102,6 @@ class Data(Section):
     shuffle_seed: int | None = Field(None, ge=0, description="shuffle each split before it is sliced")
     subset: Subset | None = Field(None, description="train on a random part")
     format: FormatName | None = Field(None, description="how the files are read, where their names do not say")
-    text: str | None = Field(None, description="column of the text; recognised where there is one candidate")
-    text_pair: str | None = Field(None, description="column of a second text, for sentence pairs")
-    label: str | list[str] | None = Field(
-        None, description="column of the label, recognised likewise; several columns are several labels or targets"
-    )
-    labels: list[str] | None = Field(None, description="names of the classes, in the order of their ids")
-    problem: Literal["single-label", "multi-label", "regression"] | None = Field(
-        None, description="text-classification: what a label is; default: as the column's type says"
-    )
-    tokens: str | None = Field(None, description="token-classification: column of the words")
-    tags: str | None = Field(None, description="token-classification: column of their tags")
-    tag_scheme: Literal["bio", "iob1", "iobes", "plain"] | None = Field(
-        None, description="token-classification: how tags spell entities; default: as the tags themselves show"
-    )
-    tag_subwords: Literal["first", "all"] = Field(
-        "first", description="token-classification: which pieces of a word carry its tag"
-    )
-    question: str | None = Field(None, description="question-answering: column of the question")
-    context: str | None = Field(None, description="question-answering: column of the text with the answer in it")
-    answers: str | None = Field(None, description="question-answering: column of the answers, SQuAD's or plain text")
-    answer_start: str | None = Field(None, description="question-answering: column of where a plain answer begins")
-    target: str | None = Field(None, description="seq2seq: column of the text to write")
-    prefix: str = Field("", description="seq2seq: put before every source text, such as 'summarize: '")
-    source_language: str | None = Field(None, description="seq2seq: code of the source language, such as en_XX")
-    target_language: str | None = Field(None, description="seq2seq: code of the target language, such as de_DE")
-    prompt: str | None = Field(None, description="causal-lm: column of the prompt")
-    completion: str | None = Field(None, description="causal-lm: column of what is to be written after it")
-    messages: str | None = Field(None, description="causal-lm: column of a chat, a list of role and content")
-    max_length: Positive | None = Field(None, description="tokens after which a text is cut; default: the model's")
-    max_target_length: Positive = Field(128, description="seq2seq: tokens after which a target is cut")
-    stride: int | None = Field(
-        None,
-        ge=0,
-        description="tokens that windows of a long text share; default: a quarter of max_length, for answers a third",
-    )
-    block_size: Positive | None = Field(None, description="causal-lm, masked-lm: tokens in a training block")
 
     @field_validator("holdout")
     @classmethod
@@ -132,6 +109,12 @@ class Data(Section):
         if isinstance(value, float) and not 0 < value < 1:
             raise ValueError("a share is between 0 and 1; a number of rows has no decimal point")
         return value
+
+    @property
+    def longest(self) -> int | None:
+        """Tokens a row is cut to, or a block holds, where the recipe says so."""
+        asked: list[int | None] = [getattr(self, name, None) for name in ("max_length", "block_size")]
+        return next((length for length in asked if length is not None), None)
 
 
 class Lora(Section):
@@ -182,21 +165,6 @@ class Train(Section):
     weight_decay: float = Field(0.0, ge=0, description="decoupled; not on biases and norms")
     l1: float = Field(0.0, ge=0, description="L1 penalty: this times the sum of the trained weights' absolute values")
     l2: float = Field(0.0, ge=0, description="L2 penalty in the loss: half of this times the sum of their squares")
-    loss: Literal["cross-entropy", "focal"] = Field(
-        "cross-entropy", description="text-classification: focal (Lin et al. 2017) turns to what is hard"
-    )
-    focal_gamma: float = Field(2.0, ge=0, description="how much an easy row is passed over; 0 is cross entropy")
-    label_smoothing: float = Field(
-        0.0, ge=0, lt=1, description="share of a label spread over all (Szegedy et al. 2016)"
-    )
-    class_weights: Literal["balanced"] | dict[str, float] | None = Field(
-        None, description="weight of each class in the loss by name; balanced: the rarer, the heavier"
-    )
-    mask_probability: float = Field(0.15, gt=0, lt=1, description="masked-lm: share of the tokens to foresee")
-    whole_words: bool = Field(False, description="masked-lm: mask all pieces of a word or none")
-    loss_on: Literal["all", "answer"] | None = Field(
-        None, description="causal-lm: what is learnt; default: the answer of a prompt or chat, all of plain text"
-    )
     neftune_alpha: float | None = Field(None, gt=0, description="noise on the embeddings (Jain et al. 2023)")
     schedule: ScheduleName = Field(
         "linear",
@@ -224,9 +192,6 @@ class Train(Section):
         False, description="compute activations twice instead of keeping them: less memory, more time"
     )
     compile: bool = Field(False, description="torch.compile the model: slow to begin, then faster on a GPU")
-    liger: bool = Field(
-        False, description="causal-lm: fused kernels of liger-kernel: a fraction of the memory; needs a CUDA GPU"
-    )
     cuda_graphs: bool = Field(
         True, description="on a GPU, replay forward and backward as CUDA graphs: the same numbers, with fewer launches"
     )
@@ -251,16 +216,6 @@ class Evaluate(Section):
     direction: Literal["max", "min"] | None = Field(
         None, description="which way is better; known for every metric here"
     )
-    thresholds: float | list[float] | Literal["best"] = Field(
-        0.5, description="multi-label: the probability from which a label is called, one for all or one a label"
-    )
-    n_best: Positive = Field(20, description="question-answering: answers considered for each question")
-    max_answer_length: Positive = Field(30, description="question-answering: tokens in an answer at most")
-    null_threshold: float | None = Field(
-        None, description="question-answering: no answer is given where its score is so much above the best answer's"
-    )
-    beams: Positive = Field(1, description="seq2seq: beams of the search; 1 is greedy")
-    generate: bool = Field(True, description="seq2seq: write the targets and compare them; else the loss alone")
 
 
 class Generate(Section):
@@ -288,10 +243,10 @@ class Launch(Section):
 
 
 class Recipe(Section):
-    """A whole experiment."""
+    """A whole experiment: what all tasks share. The specs of the tasks add their own fields (`workbench.tasks`)."""
 
     name: SafeName = Field(description="what the run is called; no path in it")
-    task: TaskName = Field(description="what the model learns to do")
+    task: str = Field(description="what the model learns to do")
     tags: list[SafeName] = Field(default_factory=list, description="to find it by")
     notes: str = Field("", description="free text")
     seed: int = Field(42, ge=0, lt=2**32, description="of weights, order and dropout")
@@ -299,7 +254,6 @@ class Recipe(Section):
     data: Data = Field(Data(), description="which rows")
     train: Train = Field(Train(), description="how")
     evaluate: Evaluate = Field(Evaluate(), description="by what")
-    generate: Generate = Field(Generate(), description="generation")
     launch: Launch = Field(Launch(), description="where")
 
     @field_validator("name")
@@ -335,8 +289,8 @@ class Recipe(Section):
         return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def fields(model: type[BaseModel] = Recipe, prefix: str = "") -> dict[str, str]:
-    """Every recipe field as `train.learning_rate` → its description, in reading order; tables themselves left out."""
+def fields(model: type[BaseModel], prefix: str = "") -> dict[str, str]:
+    """Every field of a kind of recipe as `train.learning_rate` → its description, in reading order; no tables."""
     found: dict[str, str] = {}
     for name, info in model.model_fields.items():
         nested = _section_of(info.annotation)

@@ -12,13 +12,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from workbench import recipe as recipes
 from workbench.contracts.events import EventWriter
 from workbench.core.errors import BadInput, RecipeError
 from workbench.core.home import Home
 from workbench.core.rundir import RunDir, new_run_id, sync, write_atomic
 from workbench.recipe import Recipe
 from workbench.runs import provenance, redact
+from workbench.tasks import recipe_union
 
 
 def create(
@@ -41,7 +41,7 @@ def create(
     """
     source, where = _read(recipe)
     chosen = [*overrides, *_name_and_tags(source, where, overrides, name, tags)]
-    parsed = recipes.parse(source.decode("utf-8"), where=where, overrides=chosen)
+    parsed = recipe_union.parse(source.decode("utf-8"), where=where, overrides=chosen)
     _refuse_secrets(source.decode("utf-8"), parsed, where)
     file = recipe.absolute() if isinstance(recipe, Path) else None
     looked_up = [Path(path).absolute() for path in search] if search else _default_search(file)
@@ -71,7 +71,7 @@ def _read(recipe: Path | str) -> tuple[bytes, str]:
         source = recipe.read_bytes()
         source.decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        recipes.load(recipe)  # says the same in a user's words
+        recipe_union.load(recipe)  # says the same in a user's words
         raise RecipeError([f"cannot be read ({error})"], where=str(recipe)) from error
     return source, str(recipe)
 
@@ -86,7 +86,7 @@ def _name_and_tags(
     """`--name` and `--tag` as overrides, so that they are validated like any field."""
     chosen = [] if name is None else [f"name={json.dumps(name, ensure_ascii=False)}"]
     if tags:
-        known = recipes.parse(source.decode("utf-8"), where=where, overrides=[*overrides, *chosen]).tags
+        known = recipe_union.parse(source.decode("utf-8"), where=where, overrides=[*overrides, *chosen]).tags
         chosen.append(f"tags={json.dumps(list(dict.fromkeys([*known, *tags])), ensure_ascii=False)}")
     return chosen
 

@@ -14,6 +14,7 @@ from typing import Final
 
 from workbench.core.errors import BadInput, WorkbenchError
 from workbench.core.rundir import RunDir
+from workbench.tasks.spec import spec_of
 
 # What of a checkpoint is for going on with training, not for using the model.
 TRAINING: Final = frozenset(
@@ -73,8 +74,8 @@ def _copy(source: Path, to: Path, *, without: Collection[str]) -> None:
 
 
 def _merge(run: RunDir, source: Path, to: Path) -> None:
-    task = str(json.loads((source / "workbench.json").read_text("utf-8"))["task"])
-    argv = [sys.executable, "-m", "workbench.models.merging", str(source), task, str(to)]
+    head = spec_of(str(json.loads((source / "workbench.json").read_text("utf-8"))["task"])).head
+    argv = [sys.executable, "-m", "workbench.models.merging", str(source), head.auto_class, str(to)]
     environment = os.environ | {"HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_OFFLINE": "1"}
     child = subprocess.run(argv, capture_output=True, text=True, env=environment, stdin=subprocess.DEVNULL, check=False)
     if child.returncode:

@@ -15,7 +15,7 @@ from typing import Any
 
 from workbench.core.errors import RecipeError, WorkbenchError
 from workbench.core.home import Home
-from workbench.recipe import load
+from workbench.tasks.recipe_union import load
 
 
 def preflight(recipe: Path, search: Sequence[Path], overrides: Sequence[str] = (), *, home: Home) -> dict[str, Any]:

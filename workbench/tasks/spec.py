@@ -1,207 +1,118 @@
-"""What a model can learn to do: one file a task, each a whole.
+"""A task as plain data, and where to find each: every list of tasks elsewhere is a view of these.
 
-A task says which rows it needs, how they become tokens, which head the model gets, how it is judged, and how what it
-has learnt is used. `task_for` finds it by the name in the recipe. torch and transformers are imported only inside
-functions here, so that a task can be asked about without waiting for them.
+A task is a folder with a `spec` in it, whose `SPEC` is a `TaskSpec`: one of those beside this file, or one of another
+package that names it as an entry point of the group `workbench.tasks`. A spec imports nothing heavy; the code of the
+task is loaded when it is first used.
 """
 
 from __future__ import annotations
 
+import functools
 import importlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, Final
 
 from workbench.core.errors import BadInput
-from workbench.recipe import Generate, Recipe
-from workbench.recipe.validation import Problem
-from workbench.tasks.shared.rows import FOR_THE_LOSS, Batch, Collator, TokenRows
+from workbench.data.tables.roles import Shape
+from workbench.models.architectures import Head
+from workbench.recipe import Recipe
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    from workbench.tasks.interface import Predictor, Task
 
-    from workbench.data.tables.splits import Splits
-    from workbench.models.locate import Located
-
-_TASKS: Final[Mapping[str, str]] = {
-    "text-classification": "workbench.tasks.text_classification.data:TextClassification",
-    "token-classification": "workbench.tasks.token_classification.data:TokenClassification",
-    "question-answering": "workbench.tasks.question_answering.data:QuestionAnswering",
-    "seq2seq": "workbench.tasks.seq2seq.data:Seq2Seq",
-    "causal-lm": "workbench.tasks.causal_lm.data:CausalLM",
-    "masked-lm": "workbench.tasks.masked_lm.data:MaskedLM",
-}
+GROUP: Final = "workbench.tasks"
+_OWN: Final = ("text_classification", "token_classification", "question_answering", "seq2seq", "causal_lm", "masked_lm")
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """Rows made ready: `splits` by name, train first; `labels` the classes in id order (empty without classes).
+class Length:
+    """A field of `[data]` that says after how many tokens something is cut.
 
-    `counts` is what the `data` event says of each split, `notes` what the user should know. `problem` is what a label
-    is, where the task knows several kinds: it decides which metrics there are.
+    `role` is what of a row is cut, all that is read of it where that is None; `usual` is the length where the recipe
+    gives none and the model can take as much.
     """
 
-    splits: dict[str, TokenRows]
-    labels: list[str]
-    max_length: int
-    counts: dict[str, dict[str, Any]]
-    notes: list[str] = field(default_factory=list)
-    problem: Problem | None = None
+    field: str = "max_length"
+    role: str | None = None
+    usual: int = 512
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """What an evaluation found. Names in `scalars` carry no split; those in `undefined` have no value on this data.
+class TaskSpec:
+    """A task: its recipe, its rows, its model, what it is asked, its metrics, and where its code is.
 
-    `report` are further fields of the `eval` event. `predictions` makes the table of the rows, where the task has one:
-    it is called where the table is written, and does not travel to other processes.
+    `shapes` are the kinds of rows it takes, the most telling first. `peft_type` is peft's name for it, None where peft
+    has none; `new_head` says that the head is trained with adapters, being new. `asks` are the fields of a row that a
+    trained model is asked about, `may_ask` those that some models take besides. `one_to_one`: a row of the data is a
+    row of training. `code` is `module:class` of its `Task`. `choices` is `module:function` of what of a recipe makes
+    no sense together: (recipe, splits or None) → sentences. `row_texts` is `module:class` of what the Tokens pane shows
+    of a row, where that is more than the texts that are read (`workbench.tasks.shared.row_texts`).
     """
-
-    scalars: dict[str, float]
-    undefined: list[str] = field(default_factory=list)
-    report: dict[str, Any] = field(default_factory=dict)
-    predictions: Callable[[], pa.Table] | None = None
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Verdict, (self.scalars, self.undefined, self.report)
-
-
-class Judge(Protocol):
-    """Gathers what a model says of one split, batch by batch, and judges it once.
-
-    Rows here are those of `Prepared`: where a text is cut into windows, each window is one.
-    """
-
-    def ask(self, model: Any, batch: Batch) -> Any:
-        """What the model says of a batch that is on its device, `labels` and all. Runs without gradients."""
-
-    def add(self, rows: NDArray[np.int64], batch: Batch, outputs: Any) -> None:
-        """Take what `ask` gave for these rows of the split. Must not wait for a GPU."""
-
-    def part(self) -> Any:
-        """What this process has gathered, in host memory, to be sent to the first."""
-
-    def verdict(self, parts: Sequence[Any]) -> Verdict:
-        """The judgement over what all processes gathered."""
-
-
-# (outputs, labels, num_items_in_batch, …) → the sum over the batch divided by the rows or tokens of the whole step.
-# Called through `loss_of`, which gives what else of the batch is for it.
-Loss = Callable[..., Any]
-
-
-@runtime_checkable
-class Task(Protocol):
-    """One task, for one recipe."""
 
     name: str
-    draws: bool  # whether the collator draws random numbers
+    recipe: type[Recipe]
+    shapes: tuple[Shape, ...]
+    head: Head
+    peft_type: str | None
+    asks: tuple[str, ...]
+    code: str
+    may_ask: tuple[str, ...] = ()
+    lengths: tuple[Length, ...] = (Length(),)
+    new_head: bool = False
+    generates: bool = False
+    one_to_one: bool = True
+    choices: str | None = None
+    row_texts: str = "workbench.tasks.shared.row_texts:RowTexts"
 
-    def tokenizer(self, splits: Splits, search: Sequence[Path]) -> Any:
-        """The tokenizer, loaded or trained. Raises ModelError."""
-
-    def prepare(self, splits: Splits, tokenizer: Any, longest: int | None) -> Prepared:
-        """Rows as tokens. `longest` is what the model can take at once. Raises DataError, BadInput."""
-
-    def model(self, located: Located, tokenizer: Any, prepared: Prepared) -> tuple[Any, list[str]]:
-        """The model with its head, in fp32, and the names of the weights that are new. Raises ModelError."""
-
-    def config(self, located: Located, tokenizer: Any) -> Any:
-        """The model's config before anything is loaded, for its limits. Raises ModelError."""
-
-    def collator(self, tokenizer: Any, prepared: Prepared) -> Collator: ...
-
-    def loss(self) -> Loss | None:
-        """What is minimised, where it is not what the model computes itself."""
-
-    def judge(self, split: str, splits: Splits, prepared: Prepared) -> Judge: ...
-
-    def samples(self, model: Any, tokenizer: Any) -> Iterator[tuple[str, str]]:
-        """Prompts and what the model makes of them; nothing for a task that generates nothing."""
+    @property
+    def shown_length(self) -> Length:
+        """The first of the lengths: that of what is read."""
+        return self.lengths[0]
 
 
-def forward(model: Any, batch: Batch, **options: Any) -> Any:
-    """The model's outputs for a batch, without its labels and whatever else is for the loss alone."""
-    return model(**{name: tensor for name, tensor in batch.items() if name not in FOR_THE_LOSS}, **options)
+@functools.cache
+def specs() -> Mapping[str, TaskSpec]:
+    """Every task by name: those of workbench first. Raises BadInput for an entry point that gives none."""
+    found = [importlib.import_module(f"workbench.tasks.{folder}.spec").SPEC for folder in _OWN]
+    return {spec.name: spec for spec in [*found, *_from_elsewhere()]}
 
 
-def loss_of(loss: Loss, outputs: Any, batch: Batch, num_items_in_batch: Any = None) -> Any:
-    """A task's loss for a batch, given the fields that are for the loss alone."""
-    fields = {name: batch[name] for name in FOR_THE_LOSS if name in batch}
-    return loss(outputs, fields.pop("labels"), num_items_in_batch=num_items_in_batch, **fields)
+def _from_elsewhere() -> list[TaskSpec]:
+    found = []
+    for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
+        spec = entry.load()
+        if not isinstance(spec, TaskSpec):
+            raise BadInput(
+                f"{entry.value} is no TaskSpec", where=f"entry point {entry.name}", mend="name the spec of a task"
+            )
+        found.append(spec)
+    return found
 
 
-# What a predictor is asked about: a text, or the fields of a row by name.
-Asked = str | Mapping[str, str]
+def spec_of(task: str) -> TaskSpec:
+    """Raises BadInput for a task that is not there."""
+    there = specs()
+    if task not in there:
+        raise BadInput(f"no task {task!r}", where="task", mend=f"use one of {', '.join(there)}")
+    return there[task]
 
 
-@runtime_checkable
-class Predictor(Protocol):
-    """A trained model, ready to be asked.
-
-    `fields` are what a row needs, such as `("text",)` or `("question", "context")`; a bare string is the first.
-    `generates` says whether `generate` gives text; every predictor answers `predict`. Many rows are answered in two
-    steps, so that the tokenizer can work ahead of the model in a thread of its own.
-    """
-
-    task: str
-    labels: list[str]
-    fields: tuple[str, ...]
-    generates: bool
-
-    def predict(self, rows: Sequence[Asked], top_k: int | None = None) -> list[dict[str, Any]]:
-        """An answer to each row, told apart by its keys.
-
-        One label: `{"label", "probabilities": {name: share}}`, likeliest first, at most `top_k`. Several labels:
-        `{"labels": [names], "probabilities"}`. Regression: `{"values": {target: float}}`. Entities:
-        `{"entities": [{"label", "start", "end", "text", "score"}]}`, in code points of the text. An answer:
-        `{"answer", "start", "end", "score", "candidates": [{"text", "start", "end", "score"}]}`, of the context,
-        `answer` empty where there is none. Text: `{"text"}`. Masked tokens: `{"fills": [[{"token", "score"}]]}`, one
-        list a mask. Raises BadInput for a row that lacks a field.
-        """
-
-    def encode(self, rows: Sequence[Asked]) -> Any:
-        """The first half of `predict`: rows as tokens. Needs no device. Raises BadInput as `predict` does."""
-
-    def answer(self, encoded: Any, top_k: int | None = None) -> list[dict[str, Any]]:
-        """The second half of `predict`: the model's answers to what `encode` gave, in the order of the rows."""
-
-    def generate(self, prompt: str, options: Generate) -> Iterator[str]:
-        """Pieces of text that go on from the prompt, as they come. Closing the iterator stops the work."""
-
-
-def field_of(row: Asked, fields: Sequence[str]) -> tuple[str, ...]:
-    """The fields of a row in their order. Raises BadInput for one that is missing."""
-    if isinstance(row, str):
-        row = {fields[0]: row}
-    missing = [name for name in fields if name not in row]
-    if missing:
-        raise BadInput(f"a row lacks its {missing[0]}", mend=f"give {' and '.join(fields)}")
-    return tuple(str(row[name]) for name in fields)
+def load(reference: str) -> Any:
+    """What `module:name` refers to."""
+    module, _, name = reference.partition(":")
+    return getattr(importlib.import_module(module), name)
 
 
 def task_for(recipe: Recipe) -> Task:
     """The task a recipe asks for. Raises BadInput for one that is not there."""
-    made: Callable[[Recipe], Task] = _class(recipe.task)
-    return made(recipe)
+    made: Task = load(spec_of(recipe.task).code)(recipe)
+    return made
 
 
 def predictor(task: str, model_dir: Path, *, device: str | None = None, max_length: int | None = None) -> Predictor:
     """A model directory opened for use: in eval mode, on the GPU where there is one. Raises ModelError."""
-    opened: Predictor = _class(task).load(model_dir, device=device, max_length=max_length)
+    opened: Predictor = load(spec_of(task).code).load(model_dir, device=device, max_length=max_length)
     return opened
-
-
-def names() -> Iterable[str]:
-    return _TASKS.keys()
-
-
-def _class(name: str) -> Any:
-    if name not in _TASKS:
-        raise BadInput(f"no task {name!r}", where="task", mend=f"use one of {', '.join(_TASKS)}")
-    module, _, attribute = _TASKS[name].partition(":")
-    return getattr(importlib.import_module(module), attribute)

@@ -9,23 +9,14 @@ from __future__ import annotations
 import warnings
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from workbench.core.errors import BadInput
 from workbench.core.suggest import nearest
 from workbench.models.adapter_files import CONFIG, WEIGHTS
 from workbench.recipe import Recipe
+from workbench.tasks.spec import TaskSpec, spec_of
 from workbench.train.anatomy import Anatomy, anatomy, unwrapped
-
-# By peft's names, so that its AutoPeftModelFor… opens what is saved. There is none for masked language models.
-_TASKS: Final = {
-    "text-classification": "SEQ_CLS",
-    "token-classification": "TOKEN_CLS",
-    "question-answering": "QUESTION_ANS",
-    "seq2seq": "SEQ_2_SEQ_LM",
-    "causal-lm": "CAUSAL_LM",
-}
-_OWN_HEAD: Final = {"text-classification", "token-classification", "question-answering"}
 
 
 def adapt(
@@ -44,16 +35,16 @@ def adapt(
     kept = [name for name in targets if not _weights_of(name) & set(frozen)]
     if not kept:
         raise BadInput("every layer that would get adapters is frozen", where="train.freeze", mend="freeze less")
-    task = _TASKS.get(recipe.task)
+    spec = spec_of(recipe.task)
     settings = LoraConfig(
-        task_type=None if task is None else TaskType(task),
+        task_type=None if spec.peft_type is None else TaskType(spec.peft_type),
         r=lora.rank,
         lora_alpha=lora.alpha,  # type: ignore[arg-type]  # peft only divides it by the rank
         lora_dropout=lora.dropout,
         bias="none",
         use_dora=recipe.train.method == "dora",
         target_modules=sorted({name.rpartition(".")[2] for name in targets}) if kept == targets else kept,
-        modules_to_save=_whole(model, build, recipe.task, new) or None,
+        modules_to_save=_whole(model, build, spec, new) or None,
         fan_in_fan_out=_transposed(model, kept[0]),
         base_model_name_or_path=base[0],
         revision=base[1],
@@ -153,13 +144,13 @@ def _transposed(model: Any, layer: str) -> bool:
     return isinstance(model.get_submodule(layer), Conv1D)
 
 
-def _whole(model: Any, build: Anatomy, task: str, new: Collection[str]) -> list[str]:
+def _whole(model: Any, build: Anatomy, spec: TaskSpec, new: Collection[str]) -> list[str]:
     """Names of the modules that learn whole: the head of a classifier, and whatever else is new.
 
     What is tied to the embeddings is left out: two copies of one table would learn apart.
     """
     owners = {name.rpartition(".")[0] for name in new}
-    if task in _OWN_HEAD:
+    if spec.new_head:
         owners |= {name.rpartition(".")[0] for name in build.head}
     shared = _shared(model)
     return sorted(owner for owner in owners if owner and not _holds(model, owner, shared))

@@ -10,7 +10,7 @@ import torch
 
 from workbench.recipe import Recipe, Train
 from workbench.tasks.shared.rows import TokenRows
-from workbench.train import attention, optim, sharding
+from workbench.train import attention, liger, optim, sharding
 from workbench.train.batches import Batches
 from workbench.train.device import Device
 from workbench.train.graphs import WIDTH, GraphedPasses
@@ -80,7 +80,7 @@ def _graphed(model: Any, train: Train, device: Device, ranks: Ranks) -> bool:
 
     A decoder beside an encoder has no mask, which counts only where its attention looks at masks for speed.
     """
-    plain = not (train.activation_checkpointing or train.compile or train.liger or train.method == "qlora")
+    plain = not (train.activation_checkpointing or train.compile or liger.asked(train) or train.method == "qlora")
     config = model.config
     masked = not config.is_encoder_decoder or getattr(config, "_attn_implementation", None) == "eager"
     return train.cuda_graphs and device.kind == "cuda" and ranks.world == 1 and plain and masked

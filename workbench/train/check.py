@@ -7,7 +7,6 @@ object, `{"ok": true, "recipe", "model", "data", "steps"}` or `{"ok": false, "pr
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 import math
 import shutil
@@ -16,17 +15,20 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from workbench import recipe
 from workbench.core.errors import BadInput, RecipeError, WorkbenchError
 from workbench.core.home import Home
 from workbench.core.suggest import nearest
 from workbench.data.cache.token_cache import TokenCache
 from workbench.data.formats.text_lines import are_lines
 from workbench.data.report import row_report, unknown_tokens
-from workbench.data.tables import columns, labels, problem, splits
+from workbench.data.tables import columns, problem, splits
+from workbench.data.tables.problem import Labelled
 from workbench.metrics import catalog
 from workbench.models import architectures, locate
-from workbench.recipe import Recipe, validation
+from workbench.recipe import Recipe
+from workbench.recipe.schema import Problem
+from workbench.tasks import recipe_union
+from workbench.tasks.spec import load, spec_of
 from workbench.train import lengths, optimizer_options
 
 T = TypeVar("T")
@@ -41,7 +43,7 @@ _WEIGHT_BYTES = 4
 def check(path: Path, search: Sequence[Path], overrides: Sequence[str], home: Home) -> dict[str, Any]:
     """The answer, as the module's docstring says. Every problem that can be found beside another is."""
     try:
-        wanted = recipe.load(path, list(overrides))
+        wanted = recipe_union.load(path, list(overrides))
     except RecipeError as error:
         return {
             "ok": False,
@@ -52,7 +54,7 @@ def check(path: Path, search: Sequence[Path], overrides: Sequence[str], home: Ho
     if wanted.model.tokenizer:
         _attempt(lambda: locate.locate_tokenizer(wanted.model, search), problems)
     problems += device_problems(wanted) + optimizer_options.problems(wanted)
-    loaded = _attempt(lambda: splits.load(wanted, search, _cache(home)), problems)
+    loaded = _attempt(lambda: splits.load(wanted, spec_of(wanted.task).shapes, search, _cache(home)), problems)
     data = _attempt(lambda: described(wanted, loaded), problems) if loaded else None
     problems += choice_problems(wanted, loaded if data else None)
     if model is not None and loaded is not None:
@@ -122,15 +124,13 @@ def choice_problems(wanted: Recipe, loaded: splits.Splits | None) -> list[str]:
     """Metrics the task has not, and choices that make no sense together; of rows whose labels can be used also those
     that labels of this kind, or with these names, do not allow.
     """
-    if loaded is None or loaded.label is None:
-        return metric_problems(wanted) + validation.problems(wanted)
-    kind = problem.of(loaded, wanted.data)
-    names = labels.classes(dataclasses.replace(loaded, notes=[]), wanted.data)
-    found = metric_problems(wanted, kind) + validation.problems(wanted, kind)
-    return found + validation.class_problems(wanted, kind, names)
+    data = wanted.data
+    kind = problem.of(loaded, data) if loaded is not None and isinstance(data, Labelled) else None
+    choices = spec_of(wanted.task).choices
+    return metric_problems(wanted, kind) + (load(choices)(wanted, loaded) if choices else [])
 
 
-def metric_problems(wanted: Recipe, kind: validation.Problem | None = None) -> list[str]:
+def metric_problems(wanted: Recipe, kind: Problem | None = None) -> list[str]:
     """Metrics the recipe names that its task has not; with `kind`, that labels of this kind have not."""
     known = catalog.known(wanted.task, kind)
     best = [wanted.evaluate.best] if wanted.evaluate.best else []
@@ -158,7 +158,8 @@ def fit_problems(wanted: Recipe, model: locate.Located) -> list[str]:
     """A model that cannot learn the task. Code of its own may do what transformers cannot."""
     if wanted.model.trust_remote_code:
         return []
-    why = architectures.unfit(wanted.task, {"model_type": model.type} | lengths.config_of(wanted, model))
+    config = {"model_type": model.type} | lengths.config_of(wanted, model)
+    why = architectures.unfit(wanted.task, spec_of(wanted.task).head, config)
     return [] if why is None else [f"{model.name}: {why}"]
 
 
@@ -178,10 +179,10 @@ def chat_problems(wanted: Recipe, loaded: splits.Splits, search: Sequence[Path])
 def length_problems(wanted: Recipe, model: locate.Located) -> list[str]:
     """Lengths beyond the positions the model has learned."""
     there = lengths.positions(wanted, model)
-    data = wanted.data
-    asked = {"data.max_length": data.max_length, "data.block_size": data.block_size}
-    if data.max_target_length != type(data)().max_target_length:
-        asked["data.max_target_length"] = data.max_target_length
+    usual = type(wanted.data)()
+    fields = [length.field for length in spec_of(wanted.task).lengths]
+    asked = {f"data.{field}": getattr(wanted.data, field) for field in fields}
+    asked = {name: length for name, length in asked.items() if length != getattr(usual, name.removeprefix("data."))}
     return [
         f"{field} = {length} is more than the {there} positions of the model: use at most {there}"
         for field, length in asked.items()
@@ -213,7 +214,7 @@ def steps(wanted: Recipe, loaded: splits.Splits, longest: int | None = None, *, 
     `windows` on average.
     """
     rows, estimated = round(loaded.train.num_rows * windows), windows > 1
-    if _in_blocks(wanted, loaded):
+    if loaded.columns.shape.blocks:
         rows, estimated = _blocks(wanted, loaded, longest), True
     train = wanted.train
     batches = math.ceil(rows / (train.batch_size * wanted.launch.processes))
@@ -234,17 +235,12 @@ def _windows(ledger: dict[str, Any]) -> float:
     return 1.0
 
 
-def _in_blocks(wanted: Recipe, loaded: splits.Splits) -> bool:
-    """Whether texts are cut into blocks. Prompts and chats are not: each stays a row."""
-    return wanted.task in {"causal-lm", "masked-lm"} and loaded.columns.shape.name == "text"
-
-
 def _blocks(wanted: Recipe, loaded: splits.Splits, longest: int | None) -> int:
-    """About how many blocks the training text makes; of masked-lm no block holds two documents."""
+    """About how many blocks the training text makes."""
     texts = loaded.texts("train")
     tokens = columns.bytes_of(texts) / _BYTES_PER_TOKEN
-    block = wanted.data.block_size or min(longest or _DEFAULT_BLOCK, _DEFAULT_BLOCK)
-    least = 1 if wanted.task == "causal-lm" or are_lines(loaded.train) else len(texts) - texts.null_count
+    block = wanted.data.longest or min(longest or _DEFAULT_BLOCK, _DEFAULT_BLOCK)
+    least = 1 if loaded.columns.shape.blocks == "stream" or are_lines(loaded.train) else len(texts) - texts.null_count
     return max(least, round(tokens / block))
 
 

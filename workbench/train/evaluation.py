@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
+from workbench.tasks.interface import Judge, Verdict
 from workbench.tasks.shared.rows import Batch, Collator, TokenRows
-from workbench.tasks.spec import Judge, Verdict
 from workbench.train import attention
 from workbench.train.device import Device
 from workbench.train.order import by_length

@@ -9,12 +9,12 @@ from workbench.data.report import ledger
 from workbench.data.tables.splits import Splits
 from workbench.models import locate
 from workbench.recipe import Recipe
+from workbench.tasks.spec import Length, spec_of
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-_DEFAULTS: Final = {"question-answering": 384}
-_DEFAULT: Final = 512
+BLOCKS: Final = "block_size"
 _HIDDEN: Final = 768
 # Tables of learned positions: a longer text fails in the middle of training, with an index error.
 _LEARNED: Final = {
@@ -41,19 +41,19 @@ def positions(wanted: Recipe, model: locate.Located) -> int | None:
 
 
 def ledgers(wanted: Recipe, splits: Splits, tokenizer: Tokenizer, model: locate.Located) -> dict[str, Any]:
-    """A ledger by the field it is about: `max_length`, and of seq2seq `max_target_length` besides.
+    """A ledger by the field it is about: `max_length`, and what else of a row is cut by itself.
 
     Nothing where rows are cut into blocks, of which none is lost. `tokenizer` neither cuts nor pads.
     """
-    if splits.columns.shape.name == "text" and wanted.task in {"causal-lm", "masked-lm"}:
+    if splits.columns.shape.blocks:
         return {}
     limit = positions(wanted, model)
-    chosen = wanted.data.max_length or min(limit or _DEFAULT, _DEFAULTS.get(wanted.task, _DEFAULT))
-    if wanted.task != "seq2seq":
-        return _one(wanted, splits, tokenizer, model, "max_length", None, chosen, limit)
-    source = _one(wanted, splits, tokenizer, model, "max_length", "text", chosen, limit)
-    length = wanted.data.max_target_length
-    return source | _one(wanted, splits, tokenizer, model, "max_target_length", "target", length, limit)
+    found: dict[str, Any] = {}
+    for length in spec_of(wanted.task).lengths:
+        if length.field != BLOCKS:
+            chosen = getattr(wanted.data, length.field) or min(limit or length.usual, length.usual)
+            found |= _one(wanted, splits, tokenizer, model, length, chosen, limit)
+    return found
 
 
 def _one(
@@ -61,19 +61,18 @@ def _one(
     splits: Splits,
     tokenizer: Tokenizer,
     model: locate.Located,
-    field: str,
-    role: str | None,
+    length: Length,
     chosen: int,
     limit: int | None,
 ) -> dict[str, Any]:
-    found = ledger.lengths(splits, "train", tokenizer, wanted.data, role)
+    found = ledger.lengths(splits, "train", tokenizer, wanted.data, length.role)
     if found is None:
         return {}
     train = wanted.train
     hidden = config_of(wanted, model)
     width = next((int(hidden[name]) for name in ("hidden_size", "n_embd", "d_model") if name in hidden), _HIDDEN)
     batches = ledger.Batches(train.batch_size, train.group_by_length, train.padding == "max_length", width)
-    return {field: ledger.record(found, splits.train.num_rows, chosen, limit, batches)}
+    return {length.field: ledger.record(found, splits.train.num_rows, chosen, limit, batches)}
 
 
 def config_of(wanted: Recipe, model: locate.Located) -> dict[str, Any]:

@@ -12,16 +12,19 @@ from collections.abc import Iterator
 from typing import Any
 
 from workbench.core.errors import BadInput
-from workbench.recipe import Recipe
+from workbench.recipe import Recipe, Train
+
+
+def asked(train: Train) -> bool:
+    """Whether the recipe wants the kernels. Only tasks whose models have some have the field."""
+    return bool(getattr(train, "liger", False))
 
 
 def problems(recipe: Recipe) -> Iterator[str]:
     """Sentences on why `train.liger` cannot be had. Imports torch only where the package is there."""
-    if not recipe.train.liger:
+    if not asked(recipe.train):
         return
-    if recipe.task != "causal-lm":
-        yield f"train.liger: these kernels are for causal-lm: leave it out of {recipe.task}"
-    elif importlib.util.find_spec("liger_kernel") is None:
+    if importlib.util.find_spec("liger_kernel") is None:
         yield 'train.liger: it needs a package that is not here: pip install "workbench[liger]"'
     elif not _gpu(recipe):
         yield "train.liger: it needs a CUDA GPU, and this run has none: leave it out"

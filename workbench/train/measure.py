@@ -21,13 +21,14 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench import recipe
 from workbench.core.errors import RecipeError, WorkbenchError
 from workbench.core.home import Home
 from workbench.core.rundir import RunDir, sync
 from workbench.models.locate import locate
 from workbench.recipe import Recipe, Train
+from workbench.tasks import recipe_union
 from workbench.tasks.shared.rows import TokenRows
+from workbench.tasks.spec import spec_of
 from workbench.train.check import arguments, steps
 from workbench.train.order import Cut
 from workbench.train.ranks import Ranks
@@ -93,7 +94,7 @@ def _measured(wanted: Recipe, ready: Ready, place: Path, near: Path) -> dict[str
     step = float(_timed(loop, [whole], times=made + STEPS)[0, made + 1 :].mean())
     typical = float(_timed(loop, _spread(batches, STEPS), times=made + 1)[:, -1].mean())
     total = steps(wanted, ready.splits, ready.prepared.max_length)["total"]
-    if train.batch_tokens or wanted.task in {"causal-lm", "masked-lm", "question-answering", "token-classification"}:
+    if train.batch_tokens or not spec_of(wanted.task).one_to_one:
         total = _steps_of(wanted, batches.order.batches())
     saving, size, model = _save(ready, loop, place)
     kept = 0 if train.save_every == "never" else train.keep_checkpoints + 2
@@ -200,7 +201,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = arguments("workbench.train.measure", str(__doc__)).parse_args(argv)
     search = given.base_dir or [given.recipe.absolute().parent, Path.cwd()]
     try:
-        measured = measure(recipe.load(given.recipe, list(given.overrides)), search, Home.resolve(given.home))
+        measured = measure(recipe_union.load(given.recipe, list(given.overrides)), search, Home.resolve(given.home))
     except RecipeError as error:
         print(json.dumps({"ok": False, "problems": error.problems}))
         return 2

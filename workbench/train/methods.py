@@ -48,7 +48,7 @@ def loaded_for(located: Located, recipe: Recipe, precision: str) -> Located:
 
 def apply(model: Any, recipe: Recipe, new: Collection[str], located: Located) -> tuple[Any, Learning]:
     """The model with only that left trainable which the recipe wants to learn. Raises BadInput."""
-    if recipe.train.liger:
+    if liger.asked(recipe.train):
         liger.apply(model)
     names = [name for name, _ in model.named_parameters()]
     fresh = set(names) if "*" in new else set(new)

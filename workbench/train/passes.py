@@ -9,8 +9,8 @@ import torch
 from torch.nn.parallel import DistributedDataParallel
 
 from workbench.recipe import Train
+from workbench.tasks.interface import Loss, forward, loss_of
 from workbench.tasks.shared.rows import Batch
-from workbench.tasks.spec import Loss, forward, loss_of
 from workbench.train.device import Device
 from workbench.train.ranks import Ranks
 from workbench.train.sharding import gradients_apart, sharded

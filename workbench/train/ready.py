@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from workbench.data.tables import splits as data
 from workbench.recipe import Recipe
-from workbench.tasks.spec import Prepared, Task
+from workbench.tasks.interface import Prepared, Task
 from workbench.train import device
 from workbench.train.best import Rule
 from workbench.train.methods import Learning

@@ -17,6 +17,7 @@ from typing import Any, Final
 from workbench.core.errors import BadInput
 from workbench.core.text import clean
 from workbench.recipe import flatten
+from workbench.tasks import recipe_union
 from workbench.train.best import Standing
 from workbench.train.ready import Ready
 
@@ -61,7 +62,7 @@ class Fingerprint:
 
 
 def _recipe_changes(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    old, new = flatten(then), flatten(now)
+    old, new = flatten(recipe_union.own_fields(then)), flatten(now)
     changed = [key for key in old.keys() | new.keys() if old.get(key) != new.get(key) and key not in _NOT_TRAINING]
     return [clean(f"{key} was {_shown(old.get(key))} and is now {_shown(new.get(key))}") for key in sorted(changed)]
 

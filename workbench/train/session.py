@@ -17,8 +17,10 @@ from workbench.data.tables import splits as data
 from workbench.metrics import catalog
 from workbench.models.locate import Located, locate
 from workbench.recipe import Recipe
-from workbench.recipe.validation import Problem
-from workbench.tasks.spec import Prepared, Task, task_for
+from workbench.recipe.schema import Problem
+from workbench.tasks import recipe_union
+from workbench.tasks.interface import Prepared, Task
+from workbench.tasks.spec import spec_of, task_for
 from workbench.train import checkpoints, device, lengths, methods, optimizer_options
 from workbench.train.best import Rule
 from workbench.train.ready import Ended, Ready
@@ -65,7 +67,7 @@ class Session:
         """All that comes before the first step. Raises WorkbenchError."""
         task = task_for(recipe)
         rule_of(recipe)
-        rows = data.load(recipe, search, self._cache())
+        rows = data.load(recipe, spec_of(recipe.task).shapes, search, self._cache())
         chosen = device.choose(recipe)
         if checkpoint is not None and recipe.model.tokenizer == "bpe":
             from workbench.models.weights import open_tokenizer
@@ -114,7 +116,7 @@ def _read(run: RunDir) -> tuple[Recipe, list[Path]]:
     """The recipe of a run, and the directories its relative paths may mean."""
     try:
         facts = run.read_facts()
-        recipe = Recipe.model_validate(facts["recipe"])
+        recipe = recipe_union.stored(facts["recipe"])
     except (OSError, ValueError, KeyError) as error:
         raise BadInput(f"run.json cannot be used ({error})", where=str(run.path)) from error
     search = facts.get("search") or facts.get("base_dir") or [str(run.path)]

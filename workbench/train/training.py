@@ -11,7 +11,7 @@ import torch
 from workbench.core.errors import BadInput
 from workbench.core.rundir import RunDir
 from workbench.metrics import catalog
-from workbench.tasks.spec import Verdict
+from workbench.tasks.interface import Verdict
 from workbench.train import checkpoints, model_files, resume, saving, sharding
 from workbench.train.best import Standing
 from workbench.train.building import loop_of

@@ -182,7 +182,7 @@ def _of_words(splits: Splits, split: str, tokenizer: Tokenizer, data: Data, chos
     rows = _encoded(tokenizer, [read[int(row)].as_py() for row in chosen], is_pretokenized=True)
     repeated = np.full(len(rows), tokenizer.num_special_tokens_to_add(False))
     tokens = np.asarray([len(row.ids) for row in rows], np.int64)
-    return Lengths(tokens, Windows(repeated, data.stride, _OF_WORDS, np.zeros((0, 3), np.int64)))
+    return Lengths(tokens, Windows(repeated, getattr(data, "stride", None), _OF_WORDS, np.zeros((0, 3), np.int64)))
 
 
 def _of_contexts(splits: Splits, split: str, tokenizer: Tokenizer, data: Data, chosen: Ids) -> Lengths:
@@ -197,7 +197,7 @@ def _of_contexts(splits: Splits, split: str, tokenizer: Tokenizer, data: Data, c
         if (span := _answer(encoding, int(gold.starts[row]), int(gold.ends[row]))) is not None
     ]
     found = np.asarray(spans, np.int64).reshape(-1, 3)
-    return Lengths(tokens, Windows(tokens - held, data.stride, _OF_CONTEXTS, found))
+    return Lengths(tokens, Windows(tokens - held, getattr(data, "stride", None), _OF_CONTEXTS, found))
 
 
 def _answer(encoding: Encoding, start: int, end: int) -> tuple[int, int] | None:

@@ -16,6 +16,7 @@ from workbench.data.formats import faults
 from workbench.data.formats.text_lines import are_lines
 from workbench.data.report.text_facts import TextFacts
 from workbench.data.tables import answer_spans, column_roles, labels, tagged, tags
+from workbench.data.tables.problem import Labelled
 from workbench.data.tables.splits import Splits
 from workbench.recipe import Data
 
@@ -142,17 +143,17 @@ def golds(splits: Splits, data: Data) -> dict[str, dict[str, int]]:
     Nothing for tasks whose labels are texts. Raises DataError where labels cannot be used; says in `splits.notes`
     what was mended.
     """
-    if splits.label is not None:
+    if splits.label is not None and isinstance(data, Labelled):
         known = labels.classes(splits, data)
         return {split: labels.counts(splits, split, known, data) for split in splits.tables()}
-    if splits.columns.of("tags") is not None:
+    if splits.columns.of("tags") is not None and isinstance(data, tagged.TagsAsked):
         return _entities(splits, data)
     if splits.columns.of("answers") is not None:
         return {split: _answered(splits, split) for split in splits.tables()}
     return {}
 
 
-def _entities(splits: Splits, data: Data) -> dict[str, dict[str, int]]:
+def _entities(splits: Splits, data: tagged.TagsAsked) -> dict[str, dict[str, int]]:
     known = tagged.tagset(splits, data)
     found = {}
     for split in splits.tables():

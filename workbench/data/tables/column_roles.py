@@ -1,14 +1,9 @@
-"""What each task takes from a row: its roles, and the names by which a column is recognised as one.
-
-A task may read rows of several shapes, such as plain text or a chat. A role is named by the field of `[data]` that is
-called like it; the shape is the first whose columns are all there and that has every role the recipe names.
-"""
+"""Which column of the rows is which role of a task's shapes (`workbench.data.tables.roles`)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import pyarrow as pa
 
@@ -16,34 +11,8 @@ from workbench.core.errors import BadInput
 from workbench.core.text import clean
 from workbench.data.formats import faults
 from workbench.data.tables import columns
+from workbench.data.tables.roles import Shape
 from workbench.recipe import Data, Recipe
-
-
-@dataclass(frozen=True)
-class Role:
-    """One thing a task takes from a row. `usual` are names it is recognised by, the likeliest first.
-
-    `texts`: its values are strings. `likely`: where no name tells, the likeliest column will do. A row without a
-    `filled` role is dropped; a role that is not `needed` may have no column. With `nothing` an empty list is a value
-    like any other.
-    """
-
-    name: str
-    usual: tuple[str, ...]
-    texts: bool = True
-    likely: bool = False
-    filled: bool = True
-    needed: bool = True
-    nothing: bool = False
-
-
-@dataclass(frozen=True)
-class Shape:
-    """Roles that make a row, and which of them, in this order, are what a reader reads of it."""
-
-    name: str
-    roles: tuple[Role, ...]
-    reads: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -73,78 +42,16 @@ class Columns:
         return tuple(name for role in self.shape.roles if role.nothing for name in self.named.get(role.name, ()))
 
 
-_LABEL: Final = Role("label", columns.LABEL, texts=False, likely=True, nothing=True)
-_TEXT: Final = Role("text", columns.TEXT, likely=True)
-_PAIR: Final = (
-    Role("text", ("sentence1", "premise", "question1", "text_a", "text1")),
-    Role("text_pair", ("sentence2", "hypothesis", "question2", "text_b", "text2")),
-)
-
-SHAPES: Final[dict[str, tuple[Shape, ...]]] = {
-    "text-classification": (
-        Shape("pair", (*_PAIR, _LABEL), ("text", "text_pair")),
-        Shape("text", (_TEXT, _LABEL), ("text",)),
-    ),
-    "token-classification": (
-        Shape(
-            "words",
-            (
-                Role("tokens", ("tokens", "words", "characters", "chars", "token"), texts=False),
-                Role("tags", ("ner_tags", "tags", "bio_tags", "labels", "pos_tags", "ner", "label"), texts=False),
-            ),
-            ("tokens",),
-        ),
-    ),
-    "question-answering": (
-        Shape(
-            "context",
-            (
-                Role("question", ("question", "query")),
-                Role("context", ("context", "passage", "paragraph", "document", "text")),
-                Role("answers", ("answers", "answer", "answer_text"), texts=False, filled=False),
-                Role("answer_start", ("answer_start", "start"), texts=False, filled=False, needed=False),
-            ),
-            ("question", "context"),
-        ),
-    ),
-    "seq2seq": (
-        Shape(
-            "text to text",
-            (
-                Role("text", ("source", "input", "article", "document", "dialogue", "text", "question")),
-                Role("target", ("target", "summary", "highlights", "output", "translation", "answer", "label")),
-            ),
-            ("text",),
-        ),
-    ),
-    "causal-lm": (
-        Shape("chat", (Role("messages", ("messages", "conversations", "conversation"), texts=False),), ("messages",)),
-        Shape(
-            "completion",
-            (
-                Role("prompt", ("prompt", "instruction", "question", "input")),
-                Role("completion", ("completion", "response", "output", "answer")),
-            ),
-            ("prompt", "completion"),
-        ),
-        Shape("text", (_TEXT,), ("text",)),
-    ),
-    "masked-lm": (Shape("text", (_TEXT,), ("text",)),),
-}
-_ROLES: Final = frozenset(role.name for shapes in SHAPES.values() for shape in shapes for role in shape.roles)
-
-
-def find(recipe: Recipe, train: pa.Table, where: str) -> Columns:
-    """Which column is what. Raises BadInput for a role the task has not, DataError where no shape fits."""
-    shapes, asked = SHAPES[recipe.task], named(recipe.data)
-    _check_roles(recipe.task, shapes, asked)
+def find(recipe: Recipe, shapes: Sequence[Shape], train: pa.Table, where: str) -> Columns:
+    """Which column is what. Raises BadInput for roles that no shape has together, DataError where no shape fits."""
+    asked = named(recipe.data, shapes)
     fitting = [shape for shape in shapes if set(asked) <= {role.name for role in shape.roles}]
     if "text" in asked and "text_pair" not in asked:
         # Whoever names the one text of a pair, as for a baseline that sees no premise, means it alone.
         fitting = [shape for shape in fitting if shape.name != "pair"]
     if not fitting:
         raise BadInput(
-            f"{' and '.join(f'data.{name}' for name in asked)} are no shape of {recipe.task}",
+            f"{recipe.task} cannot use {' together with '.join(f'data.{name}' for name in asked)}",
             where="data",
             mend=f"name {_listed(shapes)}",
         )
@@ -154,17 +61,11 @@ def find(recipe: Recipe, train: pa.Table, where: str) -> Columns:
     return _likeliest(fitting, asked, train, where)
 
 
-def named(data: Data) -> dict[str, tuple[str, ...]]:
+def named(data: Data, shapes: Sequence[Shape]) -> dict[str, tuple[str, ...]]:
     """The roles a recipe names, with their columns."""
-    given = {name: value for name in sorted(_ROLES) if (value := getattr(data, name)) is not None}
+    roles = sorted({role.name for shape in shapes for role in shape.roles})
+    given = {name: value for name in roles if (value := getattr(data, name)) is not None}
     return {name: (value,) if isinstance(value, str) else tuple(value) for name, value in given.items()}
-
-
-def _check_roles(task: str, shapes: Sequence[Shape], asked: dict[str, tuple[str, ...]]) -> None:
-    known = {role.name for shape in shapes for role in shape.roles}
-    for name in asked:
-        if name not in known:
-            raise BadInput(f"{task} has no use for it", where=f"data.{name}", mend=f"it reads {_listed(shapes)}")
 
 
 def _listed(shapes: Sequence[Shape]) -> str:
@@ -228,7 +129,7 @@ def note(chosen: Columns, data: Data) -> list[str]:
         f"name it in data.{role}"
         for role in chosen.guessed
     ]
-    if chosen.shape.name == "pair" and data.text_pair is None:
+    if chosen.of("text_pair") is not None and getattr(data, "text_pair", None) is None:
         said.append(f"pairs of texts: {clean(chosen.of('text') or '')} and {clean(chosen.of('text_pair') or '')}")
     return said
 

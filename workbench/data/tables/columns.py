@@ -15,16 +15,8 @@ from workbench.core.errors import DataError
 from workbench.core.suggest import nearest
 from workbench.core.text import clean
 from workbench.data.formats import columnar, faults
+from workbench.data.tables import roles
 
-TEXT = (
-    "text", "sentence", "review", "review_text", "review_body", "content", "text_a", "document", "comment",
-    "comment_text", "body", "tweet", "tweet_text", "message", "question", "utterance", "query", "headline",
-    "description", "title", "文本", "内容", "正文", "评论", "评价", "句子", "标题",
-)  # fmt: skip
-LABEL = (
-    "label", "labels", "class", "category", "sentiment", "target", "intent", "topic", "rating", "stars", "label_text",
-    "gold_label", "class_index", "emotion", "score", "标签", "类别", "分类", "情感", "意图",
-)  # fmt: skip
 _NUMBERS_ROWS: Final = re.compile(r"(.*_)?(id|idx|index|guid|uid|uuid)|unnamed:_\d+|编号|序号|")
 _LONGER: Final = 2  # so many times the mean length of any other column's is the texts'
 _LOOKED_AT: Final = 1000
@@ -33,7 +25,7 @@ ROW = "__row__"
 
 def text_column(table: pa.Table, *, besides: Sequence[str] = ()) -> str | None:
     """The column of the texts: one with a usual name, else as `likely_text` finds it."""
-    return recognised(table, TEXT, texts=True, besides=besides) or likely_text(table, besides=besides)
+    return recognised(table, roles.TEXT_NAMES, texts=True, besides=besides) or likely_text(table, besides=besides)
 
 
 def recognised(table: pa.Table, usual: Sequence[str], *, texts: bool, besides: Sequence[str] = ()) -> str | None:

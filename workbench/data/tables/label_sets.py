@@ -15,8 +15,8 @@ from workbench.core.errors import DataError
 from workbench.data.formats import columnar, faults
 from workbench.data.tables import columns, problem
 from workbench.data.tables.naming import Naming, Place
+from workbench.data.tables.problem import Labelled
 from workbench.data.tables.splits import Splits
-from workbench.recipe import Data
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Marks:
 NONE = "(none)"
 
 
-def marks(splits: Splits, split: str, data: Data) -> Marks:
+def marks(splits: Splits, split: str, data: Labelled) -> Marks:
     """Every label of every row of a split. Raises DataError with file and row for what is no label."""
     named = splits.columns.named["label"]
     if len(named) == 1 and columns.kind(splits.train.column(named[0]).type) == "list":
@@ -51,7 +51,7 @@ def marks(splits: Splits, split: str, data: Data) -> Marks:
     return _of_columns(splits, split, list(named), data)
 
 
-def given(splits: Splits, data: Data) -> list[str] | None:
+def given(splits: Splits, data: Labelled) -> list[str] | None:
     """The names of the labels where the recipe or the columns say them; None where they are what train holds."""
     named = splits.columns.named["label"]
     if data.labels is not None:
@@ -67,7 +67,7 @@ def given(splits: Splits, data: Data) -> list[str] | None:
 # One column a label
 
 
-def _of_columns(splits: Splits, split: str, named: list[str], data: Data) -> Marks:
+def _of_columns(splits: Splits, split: str, named: list[str], data: Labelled) -> Marks:
     titles = data.labels or named
     if len(titles) != len(named):
         raise DataError(
@@ -108,7 +108,7 @@ def _check(allowed: pa.ChunkedArray, values: pa.ChunkedArray, place: Place, said
 # A list in each row
 
 
-def _of_lists(splits: Splits, split: str, name: str, data: Data) -> Marks:
+def _of_lists(splits: Splits, split: str, name: str, data: Labelled) -> Marks:
     held = splits.tables()[split].column(name)
     if columns.kind(held.type) != "list":
         raise DataError(
@@ -134,7 +134,7 @@ def _of_lists(splits: Splits, split: str, name: str, data: Data) -> Marks:
     return Marks(names, rows)
 
 
-def _naming(splits: Splits, name: str, data: Data) -> Naming:
+def _naming(splits: Splits, name: str, data: Labelled) -> Naming:
     train, rows = _flat(splits.train.column(name))
     own = columnar.class_names(splits.train.schema, name)
     return Naming.of(train, own, data.labels, _placing(splits, "train", rows))
@@ -163,7 +163,7 @@ def _places(train: pa.ChunkedArray) -> int | None:
     return int(lengths[0]) if lengths[0] > 1 or pa.types.is_boolean(flat.type) else None
 
 
-def _of_places(splits: Splits, split: str, name: str, places: int, data: Data) -> Marks:
+def _of_places(splits: Splits, split: str, name: str, places: int, data: Labelled) -> Marks:
     titles = data.labels or [str(place) for place in range(places)]
     if len(titles) != places:
         raise DataError(

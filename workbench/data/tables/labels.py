@@ -22,14 +22,14 @@ from workbench.core.text import clean
 from workbench.data.formats import columnar, faults
 from workbench.data.tables import columns, label_sets, problem, targets
 from workbench.data.tables.naming import Naming
+from workbench.data.tables.problem import Labelled
 from workbench.data.tables.splits import Splits
-from workbench.recipe import Data
 
 _FEW = 20
 Ids = np.ndarray[tuple[int], np.dtype[np.int64]]
 
 
-def classes(splits: Splits, data: Data) -> list[str]:
+def classes(splits: Splits, data: Labelled) -> list[str]:
     """The names of the classes, in the order of their ids; of a regression, of its targets.
 
     That is the order of `data.labels`, else of the ClassLabel or the columns, else whole numbers by size, else false
@@ -62,7 +62,7 @@ def classes(splits: Splits, data: Data) -> list[str]:
     return known
 
 
-def encode(splits: Splits, split: str, known: list[str], data: Data) -> NDArray[Any]:
+def encode(splits: Splits, split: str, known: list[str], data: Labelled) -> NDArray[Any]:
     """What is learnt of each row: the id of its class, int64 [rows]; 1 for each label it has, float32 [rows, labels];
     or its numbers, float64 [rows, targets]. Raises DataError with file and row for a label not among `known`.
     """
@@ -79,7 +79,7 @@ def encode(splits: Splits, split: str, known: list[str], data: Data) -> NDArray[
     return label_sets.marks(splits, split, data).matrix(ids, splits.tables()[split].num_rows, len(known))
 
 
-def counts(splits: Splits, split: str, known: list[str], data: Data) -> dict[str, int]:
+def counts(splits: Splits, split: str, known: list[str], data: Labelled) -> dict[str, int]:
     """How many rows of a split each class has, in the order of their ids. Nothing for a regression."""
     return tally(encode(splits, split, known, data), known) if problem.of(splits, data) != "regression" else {}
 
@@ -90,7 +90,7 @@ def tally(encoded: NDArray[Any], known: list[str]) -> dict[str, int]:
     return {name: int(count) for name, count in zip(known, found, strict=True)}
 
 
-def names(splits: Splits, split: str, data: Data) -> pa.ChunkedArray:
+def names(splits: Splits, split: str, data: Labelled) -> pa.ChunkedArray:
     """Each row's label as it is read: its name, several by commas, or its number. Raises DataError for no label."""
     kind = problem.of(splits, data)
     table = splits.tables()[split]
@@ -102,7 +102,7 @@ def names(splits: Splits, split: str, data: Data) -> pa.ChunkedArray:
     return _marked(splits, split, data, kind)
 
 
-def _marked(splits: Splits, split: str, data: Data, kind: str) -> pa.ChunkedArray:
+def _marked(splits: Splits, split: str, data: Labelled, kind: str) -> pa.ChunkedArray:
     """The name of every label of a split, one a row or any number."""
     if kind == "multi-label":
         return label_sets.marks(splits, split, data).names
@@ -180,7 +180,7 @@ def _note_absent(splits: Splits, train: pa.ChunkedArray, known: list[str]) -> No
         splits.notes.append(f"train has no row of {len(absent)} of {len(known)} classes: {shown}")
 
 
-def _note_numbers(splits: Splits, data: Data) -> None:
+def _note_numbers(splits: Splits, data: Labelled) -> None:
     if data.problem is None and pa.types.is_floating(splits.train.column(_column(splits)).type):
         splits.notes.append(
             f'{clean(_column(splits))}: whole numbers are read as classes; data.problem = "regression" learns numbers'
@@ -188,7 +188,7 @@ def _note_numbers(splits: Splits, data: Data) -> None:
 
 
 def _unknown(
-    splits: Splits, split: str, found: pa.ChunkedArray, known: list[str], named: str, data: Data
+    splits: Splits, split: str, found: pa.ChunkedArray, known: list[str], named: str, data: Labelled
 ) -> DataError | None:
     """The DataError for the first label that is not among `known`, None where all are. `named` says what those are."""
     position = pc.index(pc.is_in(found, value_set=pa.array(known, pa.string())), False).as_py()

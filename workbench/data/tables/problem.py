@@ -5,6 +5,8 @@ Lists are labels, and so are several columns of 0 and 1; numbers with a fraction
 
 from __future__ import annotations
 
+from typing import Literal, Protocol, runtime_checkable
+
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -13,11 +15,24 @@ from workbench.data.formats import faults
 from workbench.data.tables import columns
 from workbench.data.tables.naming import whole
 from workbench.data.tables.splits import Splits
-from workbench.recipe import Data
-from workbench.recipe.validation import Problem
+from workbench.recipe.schema import Problem
 
 
-def of(splits: Splits, data: Data) -> Problem:
+@runtime_checkable
+class Labelled(Protocol):
+    """What a recipe's `[data]` says of labels."""
+
+    @property
+    def label(self) -> str | list[str] | None: ...
+
+    @property
+    def labels(self) -> list[str] | None: ...
+
+    @property
+    def problem(self) -> Literal["single-label", "multi-label", "regression"] | None: ...
+
+
+def of(splits: Splits, data: Labelled) -> Problem:
     """Raises DataError where the columns are not what `data.problem` says, or could be several things."""
     named = splits.columns.named["label"]
     found = [splits.train.column(name) for name in named]

@@ -19,6 +19,7 @@ from workbench.data.cache import kept_tables
 from workbench.data.cache.token_cache import TokenCache
 from workbench.data.formats.text_lines import are_lines
 from workbench.data.tables import column_roles, columns, slices, sources
+from workbench.data.tables.roles import Shape
 from workbench.recipe import Data, Recipe
 
 DEFAULT_HOLDOUT = 0.1
@@ -94,8 +95,8 @@ class Splits:
         return self.tables()[split].column(self.columns.of(role))
 
 
-def load(recipe: Recipe, search: Sequence[Path], cache: TokenCache | None = None) -> Splits:
-    """Read, shuffle, slice, clean and divide, in this order; then take the subset of train.
+def load(recipe: Recipe, shapes: Sequence[Shape], search: Sequence[Path], cache: TokenCache | None = None) -> Splits:
+    """Read, shuffle, slice, clean and divide, in this order; then take the subset of train. `shapes` are the task's.
 
     Shuffling is `numpy.random.default_rng(seed).permutation(rows)`, the same rows as `datasets`' `shuffle(seed)`.
     Rows without what the task needs of them (`Role.filled`) are dropped and counted. Lines of a text file
@@ -109,9 +110,9 @@ def load(recipe: Recipe, search: Sequence[Path], cache: TokenCache | None = None
     origins: dict[str, Origin] = {}
     for name, spec in _wanted(data, source, evaluated, notes).items():
         tables[name], origins[name] = _read(spec, f"data.{name}", data, source, search, notes, cache)
-    asked = [column for columns_of in column_roles.named(data).values() for column in columns_of]
+    asked = [column for columns_of in column_roles.named(data, shapes).values() for column in columns_of]
     tables = {name: columns.unfolded(table, asked) for name, table in tables.items()}
-    chosen = column_roles.find(recipe, tables["train"], str(origins["train"]))
+    chosen = column_roles.find(recipe, shapes, tables["train"], str(origins["train"]))
     notes += column_roles.note(chosen, data)
     dropped: dict[str, int] = {}
     for name in tables:

@@ -6,7 +6,7 @@ Faults are said with file and row. Nothing here knows tokens of a model.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import pyarrow as pa
@@ -21,7 +21,6 @@ from workbench.data.tables.naming import Naming
 from workbench.data.tables.splits import Splits
 from workbench.data.tables.tags import Tagset
 from workbench.metrics.entities import Scheme
-from workbench.recipe import Data
 
 _FEW: Final = 8
 
@@ -49,7 +48,21 @@ def words(splits: Splits, split: str) -> Lists:
     return Lists(pc.fill_null(pc.cast(found.flat, pa.string()), ""), found.offsets)
 
 
-def tagset(splits: Splits, data: Data) -> Tagset:
+@runtime_checkable
+class TagsAsked(Protocol):
+    """What a recipe's `[data]` says of tags."""
+
+    @property
+    def labels(self) -> list[str] | None: ...
+
+    @property
+    def tag_scheme(self) -> Scheme | None: ...
+
+    @property
+    def tag_subwords(self) -> Literal["first", "all"]: ...
+
+
+def tagset(splits: Splits, data: TagsAsked) -> Tagset:
     """The classes of the tags and their scheme.
 
     Classes are those of `data.labels`, else of the ClassLabel, else what train holds, completed by the prefixes of
@@ -71,7 +84,7 @@ def tagset(splits: Splits, data: Data) -> Tagset:
     return found
 
 
-def encode(splits: Splits, split: str, known: Tagset, data: Data) -> Lists:
+def encode(splits: Splits, split: str, known: Tagset, data: TagsAsked) -> Lists:
     """The id of each word's tag, int64. Raises DataError with file and row for a tag that is no class."""
     named = _names(splits, split, data)
     _check_known(splits, split, named, known)
@@ -93,7 +106,7 @@ def _lists(splits: Splits, split: str, role: str) -> Lists:
     return Lists(pc.list_flatten(column), np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)]))
 
 
-def _names(splits: Splits, split: str, data: Data) -> Lists:
+def _names(splits: Splits, split: str, data: TagsAsked) -> Lists:
     """The name of every word's tag. Raises DataError where words and tags do not match, or a tag is missing."""
     found, beside = _lists(splits, split, "tags"), _lists(splits, split, "tokens")
     _check_lengths(splits, split, beside.offsets, found.offsets)
@@ -164,7 +177,7 @@ def _check_known(splits: Splits, split: str, named: Lists, known: Tagset) -> Non
     )
 
 
-def _said(splits: Splits, data: Data, found: Tagset, there: list[str]) -> list[str]:
+def _said(splits: Splits, data: TagsAsked, found: Tagset, there: list[str]) -> list[str]:
     """What a reader should know of the tags and was not asked."""
     said = [f"tags are read as {found.scheme}"] if data.tag_scheme is None else []
     if found.scheme == "plain" and data.labels is None and all(name.isdecimal() for name in found.names):
@@ -178,7 +191,7 @@ def _said(splits: Splits, data: Data, found: Tagset, there: list[str]) -> list[s
     return said
 
 
-def _flaws(splits: Splits, split: str, data: Data, known: Tagset) -> list[str]:
+def _flaws(splits: Splits, split: str, data: TagsAsked, known: Tagset) -> list[str]:
     raw = _lists(splits, split, "tags").flat
     said = []
     if columns.kind(raw.type) == "string":

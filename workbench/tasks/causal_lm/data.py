@@ -19,12 +19,13 @@ from numpy.typing import NDArray
 
 from workbench.core.errors import BadInput, DataError, ModelError, WorkbenchError
 from workbench.models import architectures, weights
-from workbench.recipe import Generate, Recipe
+from workbench.recipe import Generate
 from workbench.tasks.causal_lm import documents, packing, turns
+from workbench.tasks.causal_lm.spec import SPEC, CausalLMRecipe
+from workbench.tasks.interface import Asked, Judge, Prepared, Verdict, forward
 from workbench.tasks.shared import generation
 from workbench.tasks.shared.rows import IGNORED, Batch, Collator, Padding, TokenRows
 from workbench.tasks.shared.token_evaluation import Foreseen, Gathering, Texts
-from workbench.tasks.spec import Asked, Judge, Prepared, Verdict, forward
 
 if TYPE_CHECKING:
     from workbench.data.tables.splits import Splits
@@ -41,7 +42,7 @@ class CausalLM:
     name = "causal-lm"
     draws = False
 
-    def __init__(self, recipe: Recipe) -> None:
+    def __init__(self, recipe: CausalLMRecipe) -> None:
         self.recipe = recipe
         self._positions: int | None = None
         self._apart = self._chat = False
@@ -53,7 +54,7 @@ class CausalLM:
     def config(self, located: Located, tokenizer: Any) -> Any:
         config = weights.read_config(self.recipe.model, located, _vocabulary(located, tokenizer))
         if (
-            why := architectures.unfit(self.name, config.to_dict())
+            why := architectures.unfit(self.name, SPEC.head, config.to_dict())
         ) is not None and not self.recipe.model.trust_remote_code:
             raise ModelError(why, where=located.name)
         self._apart = packing.keeps_apart(config)

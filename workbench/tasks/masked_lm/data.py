@@ -17,14 +17,15 @@ from numpy.typing import NDArray
 
 from workbench.core.errors import BadInput, DataError, ModelError, WorkbenchError
 from workbench.models import weights
-from workbench.recipe import Generate, Recipe
+from workbench.recipe import Generate
 from workbench.tasks.causal_lm import documents
+from workbench.tasks.interface import Asked, Judge, Loss, Prepared, Verdict, field_of, forward
 from workbench.tasks.masked_lm.masking import Masking, at_places, places_of
+from workbench.tasks.masked_lm.spec import MaskedLMRecipe
 from workbench.tasks.shared.encoding import Frame
 from workbench.tasks.shared.length_batches import LengthBatches, Places
 from workbench.tasks.shared.rows import IGNORED, LABEL_PLACES, Batch, Collator, Padding, TokenRows
 from workbench.tasks.shared.token_evaluation import Foreseen, Gathering, Texts
-from workbench.tasks.spec import Asked, Judge, Loss, Prepared, Verdict, field_of, forward
 
 if TYPE_CHECKING:
     from workbench.data.tables.splits import Splits
@@ -43,7 +44,7 @@ class MaskedLM:
     name = "masked-lm"
     draws = True
 
-    def __init__(self, recipe: Recipe) -> None:
+    def __init__(self, recipe: MaskedLMRecipe) -> None:
         self.recipe = recipe
         self._texts: dict[str, Texts] = {}
 

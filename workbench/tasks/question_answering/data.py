@@ -17,16 +17,21 @@ import numpy as np
 
 from workbench.core.errors import BadInput, DataError, WorkbenchError
 from workbench.models import weights
-from workbench.models.card import recipe_of
-from workbench.recipe import Data, Evaluate, Generate, Recipe
+from workbench.recipe import Generate
+from workbench.tasks.interface import Asked, Judge, Loss, Prepared, field_of, forward
 from workbench.tasks.question_answering import predict as answer_search
 from workbench.tasks.question_answering.encode import Cut, Windows, labelled
 from workbench.tasks.question_answering.evaluate import AnswerJudge, found_in
 from workbench.tasks.question_answering.predict import Found, Given, Search
+from workbench.tasks.question_answering.spec import (
+    QuestionAnsweringData,
+    QuestionAnsweringEvaluate,
+    QuestionAnsweringRecipe,
+)
+from workbench.tasks.shared.card import recipe_of
 from workbench.tasks.shared.length_batches import LengthBatches, Places
 from workbench.tasks.shared.rows import IGNORED, Batch, Collator, Padding, TokenRows
 from workbench.tasks.shared.text_pairs import has_segments
-from workbench.tasks.spec import Asked, Judge, Loss, Prepared, field_of, forward
 
 if TYPE_CHECKING:
     from workbench.data.tables.answer_spans import Answers
@@ -43,7 +48,7 @@ class QuestionAnswering:
     name = "question-answering"
     draws = False
 
-    def __init__(self, recipe: Recipe) -> None:
+    def __init__(self, recipe: QuestionAnsweringRecipe) -> None:
         self.recipe = recipe
         self._segments = False
 
@@ -120,7 +125,7 @@ def _vocabulary(located: Located, tokenizer: Any) -> dict[str, Any]:
     return {"vocab_size": len(tokenizer)} | {name: getattr(tokenizer, name) for name in names}
 
 
-def threshold(evaluate: Evaluate, prepared: Prepared) -> float | None:
+def threshold(evaluate: QuestionAnsweringEvaluate, prepared: Prepared) -> float | None:
     """From which margin on no answer is given: as the recipe says; else 0, and None where every question has one."""
     if evaluate.null_threshold is not None:
         return evaluate.null_threshold
@@ -193,9 +198,9 @@ class Answerer:
         self._tokenizer = weights.open_tokenizer(model_dir)
         self._model, self._device = weights.open_model(AutoModelForQuestionAnswering, model_dir, device)
         config = self._model.config
-        recipe = recipe_of(model_dir)
-        data = Data() if recipe is None else recipe.data
-        evaluate = Evaluate() if recipe is None else recipe.evaluate
+        recipe = recipe_of(model_dir, QuestionAnsweringRecipe)
+        data = QuestionAnsweringData() if recipe is None else recipe.data
+        evaluate = QuestionAnsweringEvaluate() if recipe is None else recipe.evaluate
         longest = weights.longest(config, self._tokenizer) or DEFAULT_LENGTH
         self.max_length = min(max_length or data.max_length or DEFAULT_LENGTH, longest)
         self._cut = Cut.of(self._tokenizer, self.max_length, data.stride, has_segments(config))

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.tasks.interface import Prepared, Verdict, forward
 from workbench.tasks.question_answering import predict
 from workbench.tasks.question_answering.encode import Windows
 from workbench.tasks.question_answering.predict import Found, Given, Search
 from workbench.tasks.shared.rows import IGNORED, Batch
-from workbench.tasks.spec import Prepared, Verdict, forward
 
 if TYPE_CHECKING:
     from workbench.data.tables.splits import Splits

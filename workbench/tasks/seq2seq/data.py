@@ -17,17 +17,18 @@ import numpy as np
 
 from workbench.core.errors import BadInput, ModelError
 from workbench.models import weights
-from workbench.models.card import recipe_of
-from workbench.recipe import Data, Evaluate, Generate, Recipe
+from workbench.recipe import Generate
+from workbench.tasks.interface import Asked, Judge, Loss, Prepared, field_of
 from workbench.tasks.seq2seq import languages, searching
 from workbench.tasks.seq2seq.encode import Sides, end_of
 from workbench.tasks.seq2seq.evaluate import WritingJudge
 from workbench.tasks.seq2seq.shifting import Shift, ShiftedPadding
+from workbench.tasks.seq2seq.spec import Seq2SeqData, Seq2SeqEvaluate, Seq2SeqRecipe
 from workbench.tasks.shared import generation
+from workbench.tasks.shared.card import recipe_of
 from workbench.tasks.shared.kept_tokens import KeptTokens, kept
 from workbench.tasks.shared.length_batches import LengthBatches, Places
 from workbench.tasks.shared.rows import IGNORED, Batch, Collator, Padding, TokenRows
-from workbench.tasks.spec import Asked, Judge, Loss, Prepared, field_of
 
 if TYPE_CHECKING:
     from workbench.data.tables.splits import Splits
@@ -48,7 +49,7 @@ class Seq2Seq:
     name = "seq2seq"
     draws = False
 
-    def __init__(self, recipe: Recipe) -> None:
+    def __init__(self, recipe: Seq2SeqRecipe) -> None:
         self.recipe = recipe
         self._relative = False
         self._sides: Sides | None = None
@@ -211,10 +212,10 @@ def computes_positions(config: Any) -> bool:
     return hasattr(config, "relative_attention_num_buckets")
 
 
-def sides_of(tokenizer: Any, data: Data, longest: int | None) -> Sides:
+def sides_of(tokenizer: Any, data: Seq2SeqData, longest: int | None) -> Sides:
     """How the rows of a recipe become tokens, where the model can take `longest`. Raises BadInput."""
     source = _length("max_length", data.max_length, DEFAULT_LENGTH, longest)
-    usual = Data().max_target_length
+    usual = Seq2SeqData().max_target_length
     asked = None if data.max_target_length == usual else data.max_target_length
     target = _length("max_target_length", asked, usual, longest)
     return Sides(tokenizer, data.prefix, source, target)
@@ -234,7 +235,7 @@ def _length(field: str, asked: int | None, usual: int, longest: int | None) -> i
     return asked
 
 
-def _language_notes(tokenizer: Any, data: Data) -> list[str]:
+def _language_notes(tokenizer: Any, data: Seq2SeqData) -> list[str]:
     given = [name for name in ("source_language", "target_language") if getattr(data, name) is not None]
     if languages.marks(tokenizer) or not given:
         return []
@@ -288,11 +289,11 @@ class TextWriter:
 
         tokenizer = weights.open_tokenizer(model_dir)
         self._model, place = weights.open_model(AutoModelForSeq2SeqLM, model_dir, device)
-        recipe = recipe_of(model_dir)
+        recipe = recipe_of(model_dir, Seq2SeqRecipe)
         if recipe is not None:
             languages.speak(tokenizer, recipe.data.source_language, recipe.data.target_language)
-        data = Data() if recipe is None else recipe.data
-        self._beams = (Evaluate() if recipe is None else recipe.evaluate).beams
+        data = Seq2SeqData() if recipe is None else recipe.data
+        self._beams = (Seq2SeqEvaluate() if recipe is None else recipe.evaluate).beams
         config, settings = self._model.config, self._model.generation_config
         if settings.decoder_start_token_id is None:
             settings.decoder_start_token_id = tokenizer.pad_token_id

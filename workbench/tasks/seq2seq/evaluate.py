@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.metrics.catalog import METRICS
+from workbench.tasks.interface import Prepared, Verdict, forward
 from workbench.tasks.shared.rows import IGNORED, Batch
-from workbench.tasks.spec import Prepared, Verdict, forward
 
 if TYPE_CHECKING:
     import pyarrow as pa

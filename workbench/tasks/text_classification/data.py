@@ -18,16 +18,17 @@ from numpy.typing import NDArray
 
 from workbench.core.errors import BadInput, RecipeError
 from workbench.models import weights
-from workbench.recipe import Recipe, validation
-from workbench.recipe.validation import Problem
+from workbench.recipe.schema import Problem
+from workbench.tasks.interface import Judge, Loss, Prepared
 from workbench.tasks.shared import text_pairs
 from workbench.tasks.shared.encoding import TokenIds
 from workbench.tasks.shared.kept_tokens import KeptTokens, kept
 from workbench.tasks.shared.rows import Collator, Padding, TokenRows
-from workbench.tasks.spec import Judge, Loss, Prepared
 from workbench.tasks.text_classification import loss as text_losses
+from workbench.tasks.text_classification import validation
 from workbench.tasks.text_classification.evaluate import Judged, NumbersJudge, SeveralJudge, SingleJudge
 from workbench.tasks.text_classification.predict import DEFAULT_LENGTH, THRESHOLD, TextClassifier
+from workbench.tasks.text_classification.spec import TextClassificationRecipe
 
 if TYPE_CHECKING:
     from workbench.data.tables.splits import Splits
@@ -56,7 +57,7 @@ class TextClassification:
     name = "text-classification"
     draws = False
 
-    def __init__(self, recipe: Recipe) -> None:
+    def __init__(self, recipe: TextClassificationRecipe) -> None:
         self.recipe = recipe
         self._learnt: Learnt | None = None
         self._pairs = self._typed = False
@@ -80,7 +81,7 @@ class TextClassification:
 
         data = self.recipe.data
         kind = problem.of(splits, data)
-        _refuse(validation.problems(self.recipe, kind))
+        _refuse(validation.problems_of_kind(self.recipe, kind))
         self._pairs = splits.columns.of("text_pair") is not None
         length = self._length(longest)
         text_pairs.check_room(tokenizer, length, pairs=self._pairs)

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from workbench.data.tables import labels
 from workbench.data.tables.targets import Scale
-from workbench.recipe import Data
+from workbench.tasks.interface import Prepared, Verdict, forward
 from workbench.tasks.shared.rows import Batch
-from workbench.tasks.spec import Prepared, Verdict, forward
 from workbench.tasks.text_classification.loss import Objective
+from workbench.tasks.text_classification.spec import TextClassificationData
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -35,7 +35,7 @@ class Judged:
     splits: Splits
     prepared: Prepared
     objective: Objective
-    data: Data
+    data: TextClassificationData
 
     @property
     def truth(self) -> NDArray[Any]:

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.recipe import Train
+from workbench.tasks.text_classification.spec import TextClassificationTrain
 
 Weights = NDArray[np.float64]
 
@@ -130,23 +130,23 @@ def _unsure(logarithm: Any, gamma: float) -> Any:
     return (-torch.expm1(logarithm)).clamp_min(torch.finfo(logarithm.dtype).tiny) ** gamma
 
 
-def single(train: Train, labels: NDArray[np.int64], names: list[str]) -> CrossEntropy:
+def single(train: TextClassificationTrain, labels: NDArray[np.int64], names: list[str]) -> CrossEntropy:
     """The loss of a recipe for one label a row; `labels` [rows] are those of train."""
     counts = np.bincount(labels, minlength=len(names))
     return CrossEntropy(_weights(train, balanced(counts), names), float(train.label_smoothing), _gamma(train))
 
 
-def several(train: Train, labels: NDArray[np.float32], names: list[str]) -> BinaryCrossEntropy:
+def several(train: TextClassificationTrain, labels: NDArray[np.float32], names: list[str]) -> BinaryCrossEntropy:
     """The same for any number of labels a row, [rows, labels]."""
     weights = _weights(train, balanced_positives(labels.sum(axis=0, dtype=np.int64), len(labels)), names)
     return BinaryCrossEntropy(weights, float(train.label_smoothing), _gamma(train))
 
 
-def _gamma(train: Train) -> float | None:
+def _gamma(train: TextClassificationTrain) -> float | None:
     return float(train.focal_gamma) if train.loss == "focal" else None
 
 
-def _weights(train: Train, balance: Weights, names: list[str]) -> Weights | None:
+def _weights(train: TextClassificationTrain, balance: Weights, names: list[str]) -> Weights | None:
     asked = train.class_weights
     if not isinstance(asked, dict):
         return None if asked is None else balance

@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 from workbench.core.errors import WorkbenchError
 from workbench.data.tables.targets import Scale
 from workbench.models import weights
-from workbench.models.card import recipe_of
 from workbench.recipe import Generate
+from workbench.tasks.interface import Asked, field_of
 from workbench.tasks.shared import text_pairs
+from workbench.tasks.shared.card import recipe_of
 from workbench.tasks.shared.length_batches import LengthBatches, Places
 from workbench.tasks.shared.rows import Batch, Padding
-from workbench.tasks.spec import Asked, field_of
 from workbench.tasks.text_classification.evaluate import sigmoid, softmax
+from workbench.tasks.text_classification.spec import TextClassificationRecipe
 
 DEFAULT_LENGTH: Final = 512
 THRESHOLD: Final = 0.5
@@ -109,7 +110,7 @@ def _first(ranked: dict[str, float], top_k: int | None) -> dict[str, float]:
 
 def fields(config: Any, model_dir: Path) -> tuple[str, ...]:
     """`text`, and `text_pair` where the model has learnt pairs: its config says so, or the recipe it was made by."""
-    made_by = recipe_of(model_dir)
+    made_by = recipe_of(model_dir, TextClassificationRecipe)
     pairs = getattr(config, "text_pairs", False) or (made_by is not None and made_by.data.text_pair is not None)
     return ("text", "text_pair") if pairs else ("text",)
 

@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 
 from workbench.core.errors import BadInput, DataError
 from workbench.models import weights
-from workbench.recipe import Recipe
-from workbench.recipe.validation import Problem
+from workbench.recipe.schema import Problem
+from workbench.tasks.interface import Judge, Loss, Prepared
 from workbench.tasks.shared.rows import IGNORED, Collator, Padding, TokenRows
-from workbench.tasks.spec import Judge, Loss, Prepared
 from workbench.tasks.token_classification.encode import Cutter, Pieces, for_words
 from workbench.tasks.token_classification.evaluate import Aligned, TagJudge
 from workbench.tasks.token_classification.predict import PADDED, Tagger
+from workbench.tasks.token_classification.spec import TokenClassificationRecipe
 
 if TYPE_CHECKING:
     from workbench.data.report.writing import Writing
@@ -50,7 +50,7 @@ class TokenClassification:
     name = "token-classification"
     draws = False
 
-    def __init__(self, recipe: Recipe) -> None:
+    def __init__(self, recipe: TokenClassificationRecipe) -> None:
         self.recipe = recipe
         self._learnt: Learnt | None = None
 

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from workbench.data.tables import tags
 from workbench.metrics.entities import Span, spans
+from workbench.tasks.interface import Verdict, forward
 from workbench.tasks.shared.rows import IGNORED, Batch, TokenRows
-from workbench.tasks.spec import Verdict, forward
 from workbench.tasks.token_classification.encode import Pieces
 
 if TYPE_CHECKING:

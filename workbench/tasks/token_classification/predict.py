@@ -16,12 +16,13 @@ from workbench.data.report.writing import Range, Writing
 from workbench.data.tables.tags import Tagset, scheme_of
 from workbench.metrics.entities import OUTSIDE, Span, spans
 from workbench.models import weights
-from workbench.models.card import recipe_of
 from workbench.recipe import Generate
+from workbench.tasks.interface import Asked, field_of
+from workbench.tasks.shared.card import recipe_of
 from workbench.tasks.shared.length_batches import LengthBatches, Places
 from workbench.tasks.shared.rows import Batch, Padding
-from workbench.tasks.spec import Asked, field_of
 from workbench.tasks.token_classification.encode import Cutter, Pieces, for_words
+from workbench.tasks.token_classification.spec import TokenClassificationRecipe
 
 DEFAULT_LENGTH: Final = 512
 TOKENS: Final = "tokens"
@@ -64,7 +65,7 @@ class Tagger:
         self._tokenizer = for_words(weights.open_tokenizer(model_dir), spaced=spaced)
         limit = weights.longest(config, self._tokenizer) or DEFAULT_LENGTH
         self.max_length = min(max_length or DEFAULT_LENGTH, limit)
-        made_by = recipe_of(model_dir)
+        made_by = recipe_of(model_dir, TokenClassificationRecipe)
         stride = None if made_by is None else made_by.data.stride
         fits = stride is not None and stride < self.max_length // 2
         self._cutter = Cutter.of(self._tokenizer, self.max_length, stride if fits else None)

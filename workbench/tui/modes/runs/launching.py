@@ -73,7 +73,7 @@ def changes(text: str) -> list[str]:
 
 def validate(path: Path, overrides: Sequence[str]) -> Recipe:
     """The recipe. Raises RecipeError with every problem that can be seen without its data and model."""
-    from workbench.recipe import load
+    from workbench.tasks.recipe_union import load
 
     return load(path, list(overrides))
 

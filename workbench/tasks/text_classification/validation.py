@@ -5,38 +5,51 @@ A recipe is asked before its rows are read, when only `data.problem` says what a
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
-from typing import Final, Literal
+from typing import TYPE_CHECKING
 
 from workbench.core.suggest import nearest
 from workbench.core.text import clean
-from workbench.recipe.schema import Evaluate, Recipe, Train
+from workbench.recipe.schema import Problem
+from workbench.tasks.text_classification.spec import (
+    TextClassificationEvaluate,
+    TextClassificationRecipe,
+    TextClassificationTrain,
+)
 
-# What a label is; of words, tags that spell no entities.
-Problem = Literal["single-label", "multi-label", "regression", "plain-tags"]
-
-_TASK: Final = "text-classification"
-# Fields that this task reads and few others, and what they are where nobody asks for them.
-_ITS_OWN: Final = {"train.loss": "cross-entropy", "train.label_smoothing": 0.0, "train.class_weights": None}
-_SHARED: Final = {("seq2seq", "train.label_smoothing")}
+if TYPE_CHECKING:
+    from workbench.data.tables.splits import Splits
 
 
-def problems(recipe: Recipe, problem: Problem | None = None) -> list[str]:
-    """Every choice that makes no sense, a sentence each. `problem` is what the rows hold, once that is known."""
-    if recipe.task != _TASK:
-        return list(_not_its_task(recipe))
+def problems(recipe: TextClassificationRecipe, splits: Splits | None) -> list[str]:
+    """Every choice that makes no sense, a sentence each; of what the rows hold too, where they are read.
+
+    Raises DataError for labels that cannot be used.
+    """
+    if splits is None:
+        return problems_of_kind(recipe)
+    from workbench.data.tables import labels, problem
+
+    kind = problem.of(splits, recipe.data)
+    names = labels.classes(dataclasses.replace(splits, notes=[]), recipe.data)
+    return problems_of_kind(recipe, kind) + class_problems(recipe, kind, names)
+
+
+def problems_of_kind(recipe: TextClassificationRecipe, problem: Problem | None = None) -> list[str]:
+    """Choices that make no sense together, or for this kind of label. `problem` is what the rows hold, once known."""
     kind = problem or recipe.data.problem
     found = list(_losses(recipe.train))
     if kind == "regression":
         found += _regression(recipe)
     if kind is None or kind == "multi-label":
         found += _thresholds(recipe.evaluate)
-    elif recipe.evaluate.thresholds != Evaluate().thresholds:
-        found.append(f"evaluate.thresholds: a {kind} model calls no labels by threshold: leave it out")
+    elif recipe.evaluate.thresholds != TextClassificationEvaluate().thresholds:
+        found.append(f"evaluate.thresholds: a {kind} model predicts no labels by threshold: leave it out")
     return found
 
 
-def class_problems(recipe: Recipe, problem: Problem, names: Sequence[str]) -> list[str]:
+def class_problems(recipe: TextClassificationRecipe, problem: Problem, names: Sequence[str]) -> list[str]:
     """The same of choices that speak of classes, once their names are known."""
     found = []
     asked, weights = recipe.evaluate.thresholds, recipe.train.class_weights
@@ -54,15 +67,7 @@ def _are(names: Sequence[str]) -> str:
     return f"they are {', '.join(clean(name) for name in names[:8])}{', …' if len(names) > 8 else ''}"
 
 
-def _not_its_task(recipe: Recipe) -> Iterator[str]:
-    for field, usual in _ITS_OWN.items():
-        if (recipe.task, field) not in _SHARED and getattr(recipe.train, field.removeprefix("train.")) != usual:
-            yield f"{field}: {recipe.task} has no use for it: leave it out"
-    if recipe.data.problem is not None:
-        yield f"data.problem: {recipe.task} has no use for it: leave it out"
-
-
-def _losses(train: Train) -> Iterator[str]:
+def _losses(train: TextClassificationTrain) -> Iterator[str]:
     if train.loss == "focal" and train.label_smoothing:
         yield (
             "train.label_smoothing: a smoothed label is never easy, so that focal loss has nothing to pass over: "
@@ -74,7 +79,7 @@ def _losses(train: Train) -> Iterator[str]:
                 yield f"train.class_weights: {name} = {weight:g} is below 0: a weight is 0 or more"
 
 
-def _regression(recipe: Recipe) -> Iterator[str]:
+def _regression(recipe: TextClassificationRecipe) -> Iterator[str]:
     train = recipe.train
     if train.class_weights is not None:
         yield "train.class_weights: a regression has no classes to weigh: leave it out"
@@ -83,10 +88,10 @@ def _regression(recipe: Recipe) -> Iterator[str]:
     if train.label_smoothing:
         yield "train.label_smoothing: a regression has no labels to smooth: leave it out"
     if recipe.data.labels is not None:
-        yield "data.labels: a regression has no classes to name: its targets are called as their columns"
+        yield "data.labels: a regression has no classes to name: its targets are named as their columns"
 
 
-def _thresholds(evaluate: Evaluate) -> Iterator[str]:
+def _thresholds(evaluate: TextClassificationEvaluate) -> Iterator[str]:
     asked = evaluate.thresholds
     if asked == "best":
         if evaluate.every == "never":

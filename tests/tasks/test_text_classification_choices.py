@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from workbench import recipe
-from workbench.recipe import validation
+from workbench.core.errors import RecipeError
+from workbench.tasks import recipe_union as recipe
+from workbench.tasks.text_classification import validation
+
+TEXT = 'name = "x"\ntask = "text-classification"\n[model]\nname = "m"\n[data]\nsource = "s"'
 
 
-def said(*overrides, task="text-classification", problem=None):
-    text = f'name = "x"\ntask = "{task}"\n[model]\nname = "m"\n[data]\nsource = "s"'
-    return validation.problems(recipe.parse(text, overrides=list(overrides)), problem)
+def said(*overrides, problem=None):
+    return validation.problems_of_kind(recipe.parse(TEXT, overrides=list(overrides)), problem)
 
 
 @pytest.mark.parametrize("problem", [None, "single-label", "multi-label", "regression"])
@@ -57,10 +59,7 @@ def test_choices_that_name_classes_name_those_there_are():
     assert validation.class_problems(recipe.parse(text), "single-label", ["often", "rare"]) == []
 
 
-@pytest.mark.parametrize(
-    "choice",
-    ["train.class_weights=balanced", "train.loss=focal", "train.label_smoothing=0.1", "data.problem=regression"],
-)
-def test_other_tasks_have_no_use_for_them(choice):
-    (told,) = said(choice, task="causal-lm")
-    assert told == f"{choice.split('=')[0]}: causal-lm has no use for it: leave it out"
+@pytest.mark.parametrize("choice", ["train.class_weights=balanced", "train.loss=focal", "data.problem=regression"])
+def test_other_tasks_do_not_have_them(choice):
+    with pytest.raises(RecipeError, match=f"{choice.split('=')[0]} is of text-classification: leave it out"):
+        recipe.parse(TEXT.replace("text-classification", "causal-lm"), overrides=[choice])
