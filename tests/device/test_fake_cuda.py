@@ -49,7 +49,7 @@ OF_TRANSFORMERS = (
     "find_packed_sequence_indices",
     "warn_if_padding_and_no_attention_mask",
 )
-WRITING = ("searching.py", "written.py")
+WRITING = ("seq2seq/searching.py", "seq2seq/evaluate.py")
 
 
 @pytest.fixture(scope="module")
@@ -224,7 +224,7 @@ def test_a_predictor_reads_its_answers_in_one_place(made, the_card, tmp_path, ki
             answers = predictor.predict([asked] * 3)
     assert rounded(answers) == rounded(expected)
     assert {transfer.at.split(":")[0] for transfer in ours(found) if transfer.kind != TO_DEVICE} == {
-        "length_batches.py"
+        "shared/length_batches.py"
     }
 
 
@@ -247,7 +247,7 @@ def test_what_is_written_on_the_card_is_what_is_written_on_the_cpu(made, the_car
         predictor = spec.predictor(one.task.name, directory, device="cuda:0")
         with transfers() as found:
             assert list(predictor.generate("w1 w2", options)) == expected
-    assert {transfer.at.split(":")[0] for transfer in ours(found)} == {"generation.py"}
+    assert {transfer.at.split(":")[0] for transfer in ours(found)} == {"shared/generation.py"}
 
 
 class Notes(SilentJournal):
@@ -290,6 +290,6 @@ def test_the_loop_waits_for_the_card_only_where_its_steps_are_written(made, the_
         assert ours(found) == []
         with transfers() as found:
             meter.flush()
-    assert {(transfer.kind, transfer.at.split(":")[0]) for transfer in found} == {(TO_HOST, "meter.py")}
+    assert {(transfer.kind, transfer.at.split(":")[0]) for transfer in found} == {(TO_HOST, "train/meter.py")}
     assert len(found) == 1
     assert all(math.isfinite(value) for scalars in notes.steps for value in scalars.values())

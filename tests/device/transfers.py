@@ -54,7 +54,8 @@ def _outside(file: str) -> bool:
 
 
 def _place(frame: traceback.FrameSummary) -> str:
-    return f"{Path(frame.filename).name}:{frame.lineno} in {frame.name}"
+    file = Path(frame.filename)
+    return f"{file.parent.name}/{file.name}:{frame.lineno} in {frame.name}"
 
 
 class Watching(TorchDispatchMode):
