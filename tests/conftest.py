@@ -11,6 +11,7 @@ import pytest
 from workbench.data.tables import sources, splits
 from workbench.recipe import Recipe
 from workbench.tasks import recipe_union
+from workbench.tasks.spec import splits_for
 
 MakeRecipe = Callable[..., Recipe]
 
@@ -45,7 +46,7 @@ def load(tmp_path: Path, make_recipe: MakeRecipe) -> Callable[..., splits.Splits
     """The splits of a recipe with the given `[data]`, paths relative to the test's directory."""
 
     def loaded(*args: Any, **data: Any) -> splits.Splits:
-        return splits.load(make_recipe(*args, **data), [tmp_path])
+        return splits_for(make_recipe(*args, **data), [tmp_path])
 
     return loaded
 

@@ -15,6 +15,7 @@ from workbench.data.cache.token_cache import TokenCache
 from workbench.data.report import row_report
 from workbench.data.tables import columns
 from workbench.data.tables import splits as data
+from workbench.tasks.spec import splits_for
 
 
 @pytest.fixture(autouse=True)
@@ -41,10 +42,10 @@ def test_rows_that_are_mapped_are_those_that_were_read(tmp_path, cache, name, mo
     path = tmp_path / name
     path.write_text(FILES[name])
     wanted = parsed(name)
-    plain = data.load(wanted, [tmp_path])
-    first = data.load(wanted, [tmp_path], cache)
+    plain = splits_for(wanted, [tmp_path])
+    first = splits_for(wanted, [tmp_path], cache)
     monkeypatch.setattr(kept_tables, "_written", None)  # it is not read again
-    again = data.load(wanted, [tmp_path], cache)
+    again = splits_for(wanted, [tmp_path], cache)
     for split, table in plain.tables().items():
         for other in (first, again):
             assert other.tables()[split].equals(table, check_metadata=True)
@@ -67,11 +68,11 @@ def parsed(name, *overrides):
 def test_a_file_that_changed_is_read_again_though_size_and_time_are_the_same(tmp_path, cache):
     path = tmp_path / "rows.csv"
     path.write_text(FILES["rows.csv"])
-    data.load(parsed("rows.csv"), [tmp_path], cache)
+    splits_for(parsed("rows.csv"), [tmp_path], cache)
     before = path.stat()
     path.write_text(FILES["rows.csv"].replace("row 0,", "ROW 0,"))
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
-    loaded = data.load(parsed("rows.csv"), [tmp_path], cache)
+    loaded = splits_for(parsed("rows.csv"), [tmp_path], cache)
     texts = [text for split in loaded.tables() for text in loaded.texts(split, "text").to_pylist()]
     assert "ROW 0, of" in texts
     assert "row 0, of" not in texts
@@ -81,10 +82,10 @@ def test_a_file_that_cannot_be_read_is_told_as_ever_and_leaves_nothing(tmp_path,
     path = tmp_path / "rows.csv"
     path.write_text("text,label\na,b\nragged\n")
     with pytest.raises(DataError, match=r"rows\.csv:3"):
-        data.load(parsed("rows.csv"), [tmp_path], cache)
+        splits_for(parsed("rows.csv"), [tmp_path], cache)
     path.unlink()
     with pytest.raises(DataError, match="no such file"):
-        data.load(parsed("rows.csv"), [tmp_path], cache)
+        splits_for(parsed("rows.csv"), [tmp_path], cache)
     assert cache.kept() == []
 
 
@@ -92,28 +93,28 @@ def test_the_report_is_made_once_and_anew_where_a_label_changed(tmp_path, cache,
     path = tmp_path / "rows.csv"
     path.write_text(FILES["rows.csv"])
     wanted = parsed("rows.csv")
-    plain = row_report.whole(data.load(wanted, [tmp_path]), wanted.data)
-    assert row_report.whole(data.load(wanted, [tmp_path], cache), wanted.data) == plain
+    plain = row_report.whole(splits_for(wanted, [tmp_path]), wanted.data)
+    assert row_report.whole(splits_for(wanted, [tmp_path], cache), wanted.data) == plain
     made = row_report._made
     monkeypatch.setattr(row_report, "_made", None)
-    assert row_report.whole(data.load(wanted, [tmp_path], cache), wanted.data) == plain
+    assert row_report.whole(splits_for(wanted, [tmp_path], cache), wanted.data) == plain
     monkeypatch.setattr(row_report, "_made", made)
     path.write_text(FILES["rows.csv"].replace('1, of",b', '1, of",a'))
-    assert row_report.whole(data.load(wanted, [tmp_path], cache), wanted.data) != plain
+    assert row_report.whole(splits_for(wanted, [tmp_path], cache), wanted.data) != plain
 
 
 def test_rows_that_are_moved_dropped_and_held_out_are_mapped_too(tmp_path, cache, monkeypatch):
     rows = [row | ({"text": " "} if row["n"] % 7 == 0 else {}) for row in ROWS]
     (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     overrides = ["data.shuffle_seed=3", "data.train=train[:90%]", "data.subset.rows=100", "data.holdout=0.25"]
-    plain = data.load(parsed("rows.jsonl", *overrides), [tmp_path])
+    plain = splits_for(parsed("rows.jsonl", *overrides), [tmp_path])
     monkeypatch.setattr(kept_tables, "_HELD", 0)
     monkeypatch.setattr(kept_tables, "_ROWS", 32)
     picked = []
     unnamed = kept_tables._unnamed
     monkeypatch.setattr(kept_tables, "_unnamed", lambda *given: picked.append(1) or unnamed(*given))
     for where in (cache, TokenCache(tmp_path / "none", limit=0), None):
-        mapped = data.load(parsed("rows.jsonl", *overrides), [tmp_path], where)
+        mapped = splits_for(parsed("rows.jsonl", *overrides), [tmp_path], where)
         for split, table in plain.tables().items():
             assert mapped.tables()[split].equals(table, check_metadata=True)
         assert mapped.notes == plain.notes

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from workbench.core.errors import DataError
 from workbench.data.tables import labels, problem, targets
-from workbench.recipe import Data
+from workbench.tasks.text_classification.spec import TextClassificationData as Data
 
 
 @pytest.fixture

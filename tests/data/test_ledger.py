@@ -14,6 +14,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from workbench.data.report import ledger
 from workbench.data.report.ledger import Batches, Lengths, Windows
 from workbench.recipe import Data
+from workbench.tasks.token_classification.spec import TokenClassificationData
 
 PLAIN = Batches(size=2, grouped=False, fixed=False, hidden=768)
 
@@ -74,7 +75,7 @@ def test_of_words_no_entity_is_lost_and_long_rows_take_windows(load, write, word
     rows = [{"tokens": ["a"] * 30 + ["Anna", "Berg"], "tags": ["O"] * 30 + ["B-PER", "I-PER"]}] * 3
     rows.append({"tokens": ["Anna", "b"], "tags": ["B-PER", "O"]})
     write("n.jsonl", "\n".join(map(json.dumps, rows)))
-    data = Data(train="n.jsonl", stride=0)
+    data = TokenClassificationData(train="n.jsonl", stride=0)
     found = ledger.lengths(load("token-classification", train="n.jsonl", validation="n.jsonl"), "train", words, data)
     assert found.tokens.tolist() == [34, 34, 34, 4]
     (at18,) = [e for e in ledger.entries(found, 18, None, PLAIN) if e.max_length == 18]

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from workbench.core.errors import DataError
 from workbench.data.tables import slices, splits
+from workbench.tasks.spec import splits_for
 
 
 @pytest.fixture
@@ -133,7 +134,7 @@ def test_numbers_to_foresee_are_no_classes_though_a_csv_writes_them_as_text(load
 def test_nothing_is_held_out_when_nothing_is_evaluated(load, write, make_recipe, tmp_path):
     write("a.csv", "text,label\na,1\nb,0\n")
     recipe = make_recipe(tables={"evaluate": {"every": "never"}}, source="a.csv")
-    assert splits.load(recipe, [tmp_path]).validation is None
+    assert splits_for(recipe, [tmp_path]).validation is None
 
 
 def test_the_test_split_is_only_read_where_the_recipe_names_it(load, hundred, write):

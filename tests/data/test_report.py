@@ -9,7 +9,8 @@ import pytest
 from workbench.core.errors import DataError
 from workbench.data.report import row_report
 from workbench.data.tables import labels
-from workbench.recipe import Data
+from workbench.tasks.text_classification.spec import TextClassificationData as Data
+from workbench.tasks.token_classification.spec import TokenClassificationData
 
 
 def test_repeats_and_rows_that_leak_from_train_are_counted_and_noted(load, write):
@@ -80,7 +81,9 @@ def test_odd_texts_are_counted_by_what_is_odd_about_them(load, write):
 
 def test_what_there_is_to_learn_is_counted_for_tags_and_answers_too(load, write):
     write("n.jsonl", '{"tokens":["Anna","in","Rome"],"tags":["B-PER","O","B-LOC"]}\n' * 4)
-    told = row_report.whole(load("token-classification", train="n.jsonl", validation="n.jsonl"), Data(train="n.jsonl"))
+    told = row_report.whole(
+        load("token-classification", train="n.jsonl", validation="n.jsonl"), TokenClassificationData(train="n.jsonl")
+    )
     assert told["splits"]["train"]["labels"] == {"LOC": 4, "PER": 4}
     write("q.jsonl", '{"question":"who?","context":"Anna is","answers":{"text":["Anna"],"answer_start":[0]}}\n'
           '{"question":"where?","context":"Anna is","answers":{"text":[],"answer_start":[]}}\n')  # fmt: skip

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from workbench.core.errors import DataError
 from workbench.data.report.writing import Writing
-from workbench.data.tables import splits as data
 from workbench.data.tables import tagged, tags
 from workbench.data.tables.tags import Tagset
 from workbench.metrics.entities import spans
 from workbench.tasks import recipe_union as recipe
+from workbench.tasks.spec import splits_for
 
 RECIPE = """
 name = "x"
@@ -106,7 +106,7 @@ def loaded(place, train, validation=None, *overrides, **columns):
         lines = (json.dumps({"tokens": words, "ner_tags": marks}) for words, marks in rows)
         (place / f"{name}.jsonl").write_text("\n".join(lines))
     parsed = recipe.parse(RECIPE, overrides=list(overrides))
-    return data.load(parsed, [place]), parsed.data
+    return splits_for(parsed, [place]), parsed.data
 
 
 GOOD = [(["Karl", "Ove", "sang"], ["B-PER", "I-PER", "O"]), (["in", "Oslo"], ["O", "B-LOC"])]
@@ -150,7 +150,7 @@ def test_class_labels_of_datasets_have_their_names(tmp_path):
     parsed = recipe.parse(
         RECIPE, overrides=[f"data.source={tmp_path / 'saved'}", "data.train=train", "data.validation=train"]
     )
-    splits = data.load(parsed, [tmp_path])
+    splits = splits_for(parsed, [tmp_path])
     known = tagged.tagset(splits, parsed.data)
     assert known == Tagset(names, "bio")
     assert tagged.encode(splits, "train", known, parsed.data).flat.to_pylist() == [1, 2, 0] * 2
@@ -185,7 +185,7 @@ def test_texts_where_lists_belong_are_refused(tmp_path):
     (tmp_path / "train.jsonl").write_text('{"tokens": "a b", "ner_tags": "O O"}\n{"tokens": "b", "ner_tags": "O"}')
     parsed = recipe.parse(RECIPE, overrides=["data.validation=train.jsonl"])
     with pytest.raises(DataError, match="holds strings, not lists"):
-        tagged.tagset(data.load(parsed, [tmp_path]), parsed.data)
+        tagged.tagset(splits_for(parsed, [tmp_path]), parsed.data)
 
 
 def test_only_one_tag_is_nothing_to_learn(tmp_path):

@@ -11,12 +11,12 @@ from typing import Any, Final
 
 import numpy as np
 
-from workbench.data.tables import splits as data
 from workbench.models.locate import locate
 from workbench.models.weights import longest
 from workbench.tasks import recipe_union as recipe
 from workbench.tasks import spec
 from workbench.tasks.shared.rows import Batch
+from workbench.tasks.spec import splits_for
 
 WORDS: Final = [f"w{number}" for number in range(60)]
 MARKS: Final = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
@@ -164,7 +164,7 @@ def make(kind: Kind, place: Path) -> Made:
         rows = (json.dumps(kind.row(chance)) for _ in range(count))
         (place / f"{name}.jsonl").write_text("\n".join(rows))
     parsed = recipe.parse(kind.recipe())
-    task, splits = spec.task_for(parsed), data.load(parsed, [place])
+    task, splits = spec.task_for(parsed), splits_for(parsed, [place])
     tokenizer, located = task.tokenizer(splits, [place]), locate(parsed.model, [place])
     limit = longest(task.config(located, tokenizer), tokenizer)
     prepared = task.prepare(splits, tokenizer, limit)

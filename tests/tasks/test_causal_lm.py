@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workbench.core.errors import ModelError
-from workbench.data.tables import splits as data
 from workbench.models.locate import Located, locate
 from workbench.recipe import Generate
 from workbench.tasks import recipe_union, spec
@@ -21,6 +20,7 @@ from workbench.tasks.causal_lm.data import CausalLM, LanguageJudge
 from workbench.tasks.causal_lm.packing import pack
 from workbench.tasks.shared import generation
 from workbench.tasks.shared.token_evaluation import Texts
+from workbench.tasks.spec import splits_for
 
 TEXT = "the cat sat on the mat\n\nand the dog sat on the cat\n猫坐在垫子上。狗坐在猫上。\n" * 20
 
@@ -59,7 +59,7 @@ def made(tmp_path_factory):
     (place / "train.txt").write_text(TEXT)
     parsed = recipe.parse(SCRATCH)
     task = spec.task_for(parsed)
-    splits = data.load(parsed, [place])
+    splits = splits_for(parsed, [place])
     tokenizer = task.tokenizer(splits, [place])
     prepared = task.prepare(splits, tokenizer, 32)
     torch.manual_seed(0)
@@ -86,7 +86,7 @@ def test_documents_have_the_end_token_between(tmp_path):
     (tmp_path / "train.jsonl").write_text("\n".join(json.dumps({"text": f"story {n}"}) for n in range(40)))
     parsed = recipe.parse(SCRATCH.replace("train.txt", "train.jsonl"))
     task = spec.task_for(parsed)
-    splits = data.load(parsed, [tmp_path])
+    splits = splits_for(parsed, [tmp_path])
     tokenizer = task.tokenizer(splits, [tmp_path])
     rows = task.prepare(splits, tokenizer, 32).splits["validation"]
     assert (rows.ids == tokenizer.eos_token_id).sum() == 8

@@ -16,6 +16,7 @@ from workbench.models.locate import locate, minilm_directory
 from workbench.models.weights import open_tokenizer
 from workbench.tasks import recipe_union as recipe
 from workbench.tasks import spec
+from workbench.tasks.spec import splits_for
 
 RECIPE = """
 name = "kept"
@@ -50,7 +51,7 @@ def write(place, texts, pairs=False):
 
 def prepare(place, *overrides, tokenizer=None, cached=True):
     wanted = recipe.parse(RECIPE, overrides=list(overrides))
-    splits = data.load(wanted, [place])
+    splits = splits_for(wanted, [place])
     cache = TokenCache(place / "cache" / "tokens", limit=1 << 30)
     task = spec.task_for(wanted)
     task._typed = True
@@ -119,13 +120,13 @@ def test_blocks_and_both_sides_are_kept_too_and_the_words_change_nothing(tmp_pat
     model = f'{TASKS[task]}\ntokenizer = "bpe"\nvocab_size = 400'
     wanted = recipe.parse(f'name = "x"\ntask = "{task}"\n[model]\n{model}\n[data]\nsource = "{source}"\n')
     made = spec.task_for(wanted)
-    tokenizer = made.tokenizer(data.load(wanted, [tmp_path]), [tmp_path])
+    tokenizer = made.tokenizer(splits_for(wanted, [tmp_path]), [tmp_path])
     made.config(locate(wanted.model, [tmp_path]), tokenizer)
     cache = TokenCache(tmp_path / "cache" / "tokens", limit=1 << 30)
-    first = made.prepare(data.load(wanted, [tmp_path], cache), tokenizer, 64)
-    again = made.prepare(data.load(wanted, [tmp_path], cache), tokenizer, 64)
+    first = made.prepare(splits_for(wanted, [tmp_path], cache), tokenizer, 64)
+    again = made.prepare(splits_for(wanted, [tmp_path], cache), tokenizer, 64)
     monkeypatch.setattr(WordIds, "of", lambda tokenizer: None)
-    plain = made.prepare(data.load(wanted, [tmp_path]), tokenizer, 64)
+    plain = made.prepare(splits_for(wanted, [tmp_path]), tokenizer, 64)
     for name, rows in plain.splits.items():
         assert first.splits[name].digest() == again.splits[name].digest() == rows.digest()
     assert plain.counts == first.counts == again.counts

@@ -12,11 +12,11 @@ import pytest
 import torch
 
 from workbench.core.errors import BadInput, ModelError
-from workbench.data.tables import splits as data
 from workbench.tasks import recipe_union as recipe
 from workbench.tasks import spec
 from workbench.tasks.masked_lm.masking import Masking
 from workbench.tasks.shared.rows import IGNORED, Padding, TokenRows
+from workbench.tasks.spec import splits_for
 
 SCRATCH = """
 name = "x"
@@ -57,7 +57,7 @@ def sentences(tmp_path):
 
 def opened(place, *overrides):
     parsed = recipe.parse(SCRATCH, overrides=list(overrides))
-    task, splits = spec.task_for(parsed), data.load(parsed, [place])
+    task, splits = spec.task_for(parsed), splits_for(parsed, [place])
     tokenizer = task.tokenizer(splits, [place])
     return task, splits, tokenizer, task.prepare(splits, tokenizer, 32)
 
@@ -181,6 +181,6 @@ def test_a_tokenizer_without_a_mask_is_refused(sentences, tmp_path):
     parsed = recipe.parse(
         'name="x"\ntask="masked-lm"\n[model]\nname="gpt"\ntokenizer="gpt"\n[data]\ntrain="train.jsonl"\n'
     )
-    task, splits = spec.task_for(parsed), data.load(parsed, [tmp_path])
+    task, splits = spec.task_for(parsed), splits_for(parsed, [tmp_path])
     with pytest.raises(ModelError, match="no mask token"):
         task.tokenizer(splits, [tmp_path])

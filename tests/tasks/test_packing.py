@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from workbench.data.tables import splits as data
 from workbench.tasks import recipe_union as recipe
 from workbench.tasks import spec
 from workbench.tasks.causal_lm.data import Blocks
 from workbench.tasks.causal_lm.packing import keeps_apart, pack
 from workbench.tasks.shared.rows import Padding
+from workbench.tasks.spec import splits_for
 
 TINY = {
     "gpt2": {"n_layer": 2, "n_head": 2, "n_embd": 16, "n_positions": 64},
@@ -75,7 +75,7 @@ def test_a_model_without_position_ids_is_known_and_said(tmp_path):
         'name="x"\ntask="causal-lm"\n[model]\narchitecture="bloom"\ntokenizer="bpe"\nvocab_size=300\n'
         'config={n_layer=1,n_head=2,hidden_size=16}\n[data]\ntrain="train.jsonl"\nblock_size=16\n'
     )
-    task, splits = spec.task_for(parsed), data.load(parsed, [tmp_path])
+    task, splits = spec.task_for(parsed), splits_for(parsed, [tmp_path])
     tokenizer = task.tokenizer(splits, [tmp_path])
     from workbench.models.locate import locate
 

@@ -15,13 +15,13 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 from transformers import BertConfig, BertForQuestionAnswering, PreTrainedTokenizerFast
 
 from workbench.core.errors import BadInput, DataError
-from workbench.data.tables import splits as data
 from workbench.models.locate import locate
 from workbench.models.weights import longest
 from workbench.tasks import recipe_union as recipe
 from workbench.tasks import spec
 from workbench.tasks.question_answering.data import step_loss
 from workbench.tasks.shared.rows import IGNORED
+from workbench.tasks.spec import splits_for
 
 SCRATCH = """
 name = "x"
@@ -125,7 +125,7 @@ def things(tmp_path):
 
 def opened(place, *overrides):
     parsed = recipe.parse(SCRATCH, overrides=list(overrides))
-    task, splits = spec.task_for(parsed), data.load(parsed, [place])
+    task, splits = spec.task_for(parsed), splits_for(parsed, [place])
     tokenizer = task.tokenizer(splits, [place])
     config = task.config(locate(parsed.model, [place]), tokenizer)
     return task, splits, tokenizer, task.prepare(splits, tokenizer, longest(config, tokenizer))

@@ -13,7 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workbench.core.errors import BadInput, DataError, ModelError
-from workbench.data.tables import splits as data
 from workbench.models import weights
 from workbench.models.locate import locate
 from workbench.recipe import Data, Generate, validation
@@ -25,6 +24,7 @@ from workbench.tasks.seq2seq.encode import Sides
 from workbench.tasks.seq2seq.shifting import Shift, ShiftedPadding
 from workbench.tasks.shared import generation
 from workbench.tasks.shared.rows import IGNORED, Padding, TokenRows
+from workbench.tasks.spec import splits_for
 
 WORDS = ["<s>", "<pad>", "</s>", "<unk>", "a", "cat", "dog", "sits", "eine", "katze", "hund", "sitzt", "猫", "坐"]
 
@@ -166,7 +166,8 @@ def test_cut_sources_and_targets_are_counted_and_said(tmp_path, words):
         'name = "x"\ntask = "seq2seq"\n[model]\nname = "x"\n[data]\ntrain = "train.jsonl"\nholdout = 1\n'
         "max_length = 4\nmax_target_length = 4\n[evaluate]\nevery = 'never'"
     )
-    splits = data.load(parsed.model_copy(update={"data": parsed.data.model_copy(update={"holdout": None})}), [tmp_path])
+    whole = parsed.data.model_copy(update={"holdout": None})
+    splits = splits_for(parsed.model_copy(update={"data": whole}), [tmp_path])
     prepared = spec.task_for(parsed).prepare(splits, words, None)
     counts = prepared.counts["train"]
     assert counts == {
@@ -184,17 +185,17 @@ def test_cut_sources_and_targets_are_counted_and_said(tmp_path, words):
 
 
 def test_a_dotted_name_leads_into_an_object_and_one_that_does_not_is_said(dates):
-    splits = data.load(recipe.parse(DATES), [dates])
+    splits = splits_for(recipe.parse(DATES), [dates])
     assert splits.texts("train", "text")[0].as_py() == date(random.Random(0))["en"]
     assert splits.texts("train", "target")[0].as_py() == date(random.Random(0))["iso"]
     with pytest.raises(DataError, match=r"translation.en \(string\), translation.iso \(string\)"):
-        data.load(recipe.parse(DATES, overrides=["data.target=translation.fr"]), [dates])
+        splits_for(recipe.parse(DATES, overrides=["data.target=translation.fr"]), [dates])
 
 
 def test_rows_without_a_translation_are_dropped_and_counted(dates):
     with (dates / "train.jsonl").open("a") as file:
         file.write('\n{"translation": null}\n{"translation": {"en": "May 1, 1999", "iso": null}}')
-    splits = data.load(recipe.parse(DATES), [dates])
+    splits = splits_for(recipe.parse(DATES), [dates])
     assert (splits.train.num_rows, splits.dropped["train"]) == (1500, 2)
 
 
@@ -254,7 +255,7 @@ def test_a_tokenizer_without_languages_takes_any_and_it_is_said(tmp_path, words)
     parsed = recipe.parse(
         'name = "x"\ntask = "seq2seq"\n[model]\nname = "x"\n[data]\ntrain = "train.jsonl"\ntarget_language = "de"'
     )
-    notes = spec.task_for(parsed).prepare(data.load(parsed, [tmp_path]), words, None).notes
+    notes = spec.task_for(parsed).prepare(splits_for(parsed, [tmp_path]), words, None).notes
     assert any(note.startswith("data.target_language: the tokenizer marks no languages") for note in notes)
 
 

@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workbench.core.errors import WorkbenchError
-from workbench.data.tables import splits as data
 from workbench.models.weights import train_bpe
 from workbench.tasks import interface, spec
 from workbench.tasks import recipe_union as recipe
 from workbench.tasks.shared.encoding import encode
 from workbench.tasks.shared.rows import Padding, TokenRows
+from workbench.tasks.spec import splits_for
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +112,7 @@ def test_a_model_from_scratch_in_chinese_is_saved_opened_and_asked(chinese, tmp_
 
     task = spec.task_for(chinese)
     assert isinstance(task, interface.Task)
-    splits = data.load(chinese, [tmp_path])
+    splits = splits_for(chinese, [tmp_path])
     tokenizer = task.tokenizer(splits, [tmp_path])
     located = locate(chinese.model, [tmp_path])
     config = task.config(located, tokenizer)

@@ -11,11 +11,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from workbench.core.errors import BadInput, DataError, RecipeError
-from workbench.data.tables import splits as data
 from workbench.metrics import catalog
 from workbench.models.locate import locate
 from workbench.tasks import recipe_union as recipe
 from workbench.tasks import spec
+from workbench.tasks.spec import splits_for
 
 RECIPE = """
 name = "tiny"
@@ -225,7 +225,7 @@ def test_pairs_are_learnt_and_asked_for_by_both_fields(words, write, trained, sa
 
 def prepared(place, *overrides):
     parsed = recipe.parse(RECIPE, overrides=list(overrides))
-    task, splits = spec.task_for(parsed), data.load(parsed, [place])
+    task, splits = spec.task_for(parsed), splits_for(parsed, [place])
     tokenizer = task.tokenizer(splits, [place])
     config = task.config(locate(parsed.model, [place]), tokenizer)
     return task.prepare(splits, tokenizer, config.max_position_embeddings)

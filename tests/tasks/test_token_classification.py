@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workbench.core.errors import BadInput, DataError, WorkbenchError
-from workbench.data.tables import splits as data
 from workbench.tasks import interface, spec
 from workbench.tasks import recipe_union as recipe
 from workbench.tasks.shared.rows import IGNORED
+from workbench.tasks.spec import splits_for
 from workbench.tasks.token_classification.data import step_loss
 
 SCRATCH = """
@@ -81,7 +81,7 @@ def people(tmp_path):
 
 def opened(place, *overrides):
     parsed = recipe.parse(SCRATCH, overrides=list(overrides))
-    task, splits = spec.task_for(parsed), data.load(parsed, [place])
+    task, splits = spec.task_for(parsed), splits_for(parsed, [place])
     tokenizer = task.tokenizer(splits, [place])
     return task, splits, tokenizer, task.prepare(splits, tokenizer, 48)
 

@@ -10,13 +10,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from workbench.core.errors import BadInput, DataError
-from workbench.data.tables import splits as data
 from workbench.models.weights import train_bpe
 from workbench.recipe import Generate
 from workbench.tasks import recipe_union as recipe
 from workbench.tasks import spec
 from workbench.tasks.causal_lm.turns import Learnt, fit
 from workbench.tasks.shared.rows import IGNORED
+from workbench.tasks.spec import splits_for
 
 CHATML = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
@@ -75,7 +75,7 @@ def chat(thing, again=None):
 
 def prepared(place, *overrides):
     parsed = recipe.parse(RECIPE, overrides=["data.holdout=1", *overrides])
-    task, splits = spec.task_for(parsed), data.load(parsed, [place])
+    task, splits = spec.task_for(parsed), splits_for(parsed, [place])
     return task.prepare(splits, task.tokenizer(splits, [place]), 64)
 
 

@@ -19,14 +19,13 @@ import numpy as np
 from torch.utils.data import Dataset
 
 from workbench.core.rundir import RunDir
-from workbench.data.tables import splits as data
 from workbench.models import weights
 from workbench.models.locate import locate
 from workbench.recipe import Recipe
 from workbench.tasks import recipe_union
 from workbench.tasks.interface import Task
 from workbench.tasks.shared.rows import Collator, TokenRows
-from workbench.tasks.spec import task_for
+from workbench.tasks.spec import splits_for, task_for
 from workbench.train.order import EpochOrder
 from workbench.train.rng import RepeatableCollator
 
@@ -61,7 +60,7 @@ class Parts:
 
         facts = run.read_facts()
         recipe, search = recipe_union.stored(facts["recipe"]), [Path(place) for place in facts["search"]]
-        task, splits, located = task_for(recipe), data.load(recipe, search), locate(recipe.model, search)
+        task, splits, located = task_for(recipe), splits_for(recipe, search), locate(recipe.model, search)
         tokenizer = task.tokenizer(splits, search)
         prepared = task.prepare(splits, tokenizer, weights.longest(task.config(located, tokenizer), tokenizer))
         # New weights are drawn when the model is made.

@@ -111,7 +111,7 @@ def test_a_model_that_cannot_learn_the_task_is_told(ask, write):
     assert said == "builtin:minilm: bert has no head for seq2seq: use a model such as T5, BART, mBART or Marian"
     write("t.txt", "some text\n" * 20)
     (said,) = ask('source = "t.txt"', task="causal-lm")["problems"]
-    assert "bert reads a text both ways, and would see what it is to foresee" in said
+    assert "bert reads a text both ways, and would see what it is to predict" in said
     decoder = '[model]\nname = "builtin:minilm"\nconfig = { is_decoder = true }'
     assert ask('source = "t.txt"', decoder, task="causal-lm")["ok"]
     assert ask('source = "t.txt"', task="masked-lm")["ok"]
@@ -154,7 +154,7 @@ def test_choices_that_the_labels_do_not_allow_are_told(ask, reviews, write):
     more = '[train]\nclass_weights = { god = 2.0 }\n[evaluate]\nbest = "r2"\nthresholds = 0.3'
     told = "\n".join(ask(reviews, more)["problems"])
     assert "evaluate.best: single-label has no metric 'r2'" in told
-    assert "evaluate.thresholds: a single-label model calls no labels by threshold" in told
+    assert "evaluate.thresholds: a single-label model predicts no labels by threshold" in told
     assert "there is no class 'god' (did you mean 'good'?): they are bad, good" in told
     write("n.csv", "text,score\n" + "".join(f"text {i},{i / 7}\n" for i in range(30)))
     told = ask('source = "n.csv"\nlabel = "score"', '[train]\nloss = "focal"\n[evaluate]\nbest = "f1"')["problems"]

@@ -21,7 +21,7 @@ from workbench.lab.paged import PagedRows
 from workbench.lab.row_pages import Rows, label_names, recognise
 from workbench.models.locate import BPE
 from workbench.tasks.shared.row_texts import RowTexts
-from workbench.tasks.spec import load, spec_of
+from workbench.tasks.spec import load, spec_of, splits_for
 
 _KEPT = 3
 LARGE = 64 << 20  # bytes; beyond it a split is paged through rather than read
@@ -127,7 +127,7 @@ def of_origin(origin: places.Origin, also: Sequence[Path] = ()) -> Opening:
     """
     data = origin.recipe.data
     try:
-        made = splits.load(origin.recipe, spec_of(origin.recipe.task).shapes, origin.search)
+        made = splits_for(origin.recipe, origin.search)
     except DataError as error:
         if data.source is None:
             raise

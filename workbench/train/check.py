@@ -28,7 +28,7 @@ from workbench.models import architectures, locate
 from workbench.recipe import Recipe
 from workbench.recipe.schema import Problem
 from workbench.tasks import recipe_union
-from workbench.tasks.spec import load, spec_of
+from workbench.tasks.spec import load, spec_of, splits_for
 from workbench.train import lengths, optimizer_options
 
 T = TypeVar("T")
@@ -54,7 +54,7 @@ def check(path: Path, search: Sequence[Path], overrides: Sequence[str], home: Ho
     if wanted.model.tokenizer:
         _attempt(lambda: locate.locate_tokenizer(wanted.model, search), problems)
     problems += device_problems(wanted) + optimizer_options.problems(wanted)
-    loaded = _attempt(lambda: splits.load(wanted, spec_of(wanted.task).shapes, search, _cache(home)), problems)
+    loaded = _attempt(lambda: splits_for(wanted, search, _cache(home)), problems)
     data = _attempt(lambda: described(wanted, loaded), problems) if loaded else None
     problems += choice_problems(wanted, loaded if data else None)
     if model is not None and loaded is not None:

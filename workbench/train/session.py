@@ -20,7 +20,7 @@ from workbench.recipe import Recipe
 from workbench.recipe.schema import Problem
 from workbench.tasks import recipe_union
 from workbench.tasks.interface import Prepared, Task
-from workbench.tasks.spec import spec_of, task_for
+from workbench.tasks.spec import splits_for, task_for
 from workbench.train import checkpoints, device, lengths, methods, optimizer_options
 from workbench.train.best import Rule
 from workbench.train.ready import Ended, Ready
@@ -67,7 +67,7 @@ class Session:
         """All that comes before the first step. Raises WorkbenchError."""
         task = task_for(recipe)
         rule_of(recipe)
-        rows = data.load(recipe, spec_of(recipe.task).shapes, search, self._cache())
+        rows = splits_for(recipe, search, self._cache())
         chosen = device.choose(recipe)
         if checkpoint is not None and recipe.model.tokenizer == "bpe":
             from workbench.models.weights import open_tokenizer
