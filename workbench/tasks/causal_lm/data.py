@@ -22,7 +22,7 @@ from workbench.models import architectures, weights
 from workbench.recipe import Generate, Recipe
 from workbench.tasks.causal_lm import documents, packing, turns
 from workbench.tasks.shared import generation
-from workbench.tasks.shared.rows import IGNORED, Batch, Collator, Padding, TokenRows
+from workbench.tasks.shared.rows import IGNORED, Batch, Collator, Padding
 from workbench.tasks.shared.token_evaluation import Foreseen, Gathering, Texts
 from workbench.tasks.spec import Asked, Judge, Prepared, Verdict, forward
 
@@ -101,10 +101,8 @@ class CausalLM:
         notes = list(splits.notes)
         whole = self.recipe.train.loss_on == "all"
         self._chat = splits.columns.shape.name == CHAT
-        made = turns.chats if self._chat else turns.completions
         for name, table in splits.tables().items():
-            rows = made(splits, name, tokenizer, all_of_it=whole)
-            fitted = turns.fit(rows, np.asarray(table.column("__row__")), length)
+            fitted = turns.read(splits, name, tokenizer, length, chat=self._chat, all_of_it=whole)
             if not len(fitted.rows):
                 raise DataError(
                     f"no row of {name} has an answer within {length} tokens",
@@ -122,7 +120,7 @@ class CausalLM:
                 "truncated": fitted.cut,
                 "tokens": fitted.rows.tokens,
                 "learnt": fitted.learnt,
-                "bytes": _learnt_bytes(fitted.rows, tokenizer),
+                "bytes": fitted.size,
             }
         if self._chat and turns.turn_end(tokenizer) is None and not tokenizer.eos_token:
             notes.append("the chat template ends an answer with no token of its own: what is generated may not end")
@@ -200,15 +198,6 @@ class Blocks:
         # With a mask transformers would not look for documents in the positions.
         batch.pop("attention_mask", None)
         return batch
-
-
-def _learnt_bytes(rows: TokenRows, tokenizer: Any) -> int:
-    """Bytes of UTF-8 of the tokens that are learnt."""
-    assert rows.tags is not None, "answers are tagged"
-    learnt = np.where(rows.tags == IGNORED, -1, rows.ids)
-    parts = (part[part >= 0].tolist() for part in np.split(learnt, rows.bounds[1:-1]))
-    texts = tokenizer.batch_decode(list(parts), skip_special_tokens=True, clean_up_tokenization_spaces=False)
-    return sum(len(text.encode("utf-8", "replace")) for text in texts)
 
 
 class LanguageJudge:
