@@ -12,7 +12,8 @@ import pyarrow as pa
 import pytest
 
 from workbench.core.errors import BadInput
-from workbench.data.cache.token_cache import LIMIT, TokenCache, key_of, limit_asked
+from workbench.data.cache.token_cache import LIMIT, TokenCache, limit_asked
+from workbench.data.cache.token_entry import key_of
 
 
 def pieces(rows=10, seed=0):
@@ -147,7 +148,7 @@ def test_where_nothing_can_be_written_training_goes_on_and_it_is_said_once(tmp_p
 
 
 def test_a_disk_that_fills_up_is_no_end(cache, monkeypatch):
-    from workbench.data.cache import token_cache
+    from workbench.data.cache import token_entry
 
     said = []
     cache = TokenCache(cache.root, limit=1 << 30, warn=said.append)
@@ -155,7 +156,7 @@ def test_a_disk_that_fills_up_is_no_end(cache, monkeypatch):
     def full(self, values):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(token_cache._Growing, "append", full)
+    monkeypatch.setattr(token_entry.GrowingFile, "append", full)
     same(cache.arrays("a", {}, pieces), list(pieces()))
     assert "No space left" in said[0]
     assert [path.name for path in cache.root.iterdir() if path.is_dir()] == []

@@ -5,12 +5,15 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
+import os
 
 import numpy as np
 import pytest
 
+from workbench.core.errors import DataError
 from workbench.data.cache.token_cache import TokenCache
 from workbench.data.cache.word_ids import WordIds
+from workbench.data.report import ledger
 from workbench.data.tables import splits as data
 from workbench.models.locate import locate, minilm_directory
 from workbench.models.weights import open_tokenizer
@@ -138,3 +141,158 @@ def test_what_is_made_in_no_time_is_not_kept(place, monkeypatch):
     monkeypatch.setattr(data, "_WORTH", 1_000_000)
     _, cache = prepare(place)
     assert not cache.root.exists()
+
+
+CHATML = (
+    "{% for turn in messages %}<|im_start|>{{ turn['role'] }}\n{{ turn['content'] }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+BERT = (
+    'architecture = "bert"\nconfig = {num_hidden_layers = 1, num_attention_heads = 2, hidden_size = 16,'
+    ' intermediate_size = 16}\ntokenizer = "bpe"\nvocab_size = 400'
+)
+MINILM = 'name = "builtin:minilm"'
+GPT2 = f'{TASKS["causal-lm"]}\ntokenizer = "bpe"\nvocab_size = 400'
+
+
+def said(row):
+    return f"the film number {row} was good" + " and long" * (row % 29)
+
+
+def chat(row):
+    return [{"role": "user", "content": said(row)}, {"role": "assistant", "content": f"number {row}"}]
+
+
+def question(row):
+    answer = {"text": [f"number {row}"], "answer_start": [said(row).index("number")]}
+    return {"question": f"which film {row}" + " of all" * (row % 30), "context": said(row), "answers": answer}
+
+
+def tagged(row):
+    words = said(row).split() + ["\u200b"] * (row % 2)
+    return {"tokens": words, "tags": ["B-FILM" if word == "film" else "O" for word in words]}
+
+
+# name: task, model, a row, and what else the recipe says
+KINDS = {
+    "documents masked": ("masked-lm", BERT, lambda row: {"text": said(row)}, ""),
+    "words": ("token-classification", MINILM, tagged, ""),
+    "answers": ("question-answering", MINILM, question, ""),
+    "prompts": ("causal-lm", GPT2, lambda row: {"prompt": said(row), "completion": f"number {row}"}, ""),
+    "chats": ("causal-lm", GPT2, lambda row: {"messages": chat(row)}, ""),
+    "chats, all learnt": ("causal-lm", GPT2, lambda row: {"messages": chat(row)}, 'loss_on = "all"'),
+}
+
+
+class Kind:
+    """Rows of one kind, and the task that reads them."""
+
+    def __init__(self, place, kind):
+        task, model, row, train = KINDS[kind]
+        self.place, self.row = place, row
+        self.longest = 80 if kind.startswith("chats") else 40 if kind == "prompts" else 24
+        self.write(range(60))
+        self.wanted = recipe.parse(
+            f'name = "x"\ntask = "{task}"\n[model]\n{model}\n[data]\nsource = "rows.jsonl"\n[train]\n{train}\n'
+        )
+        self.task = spec.task_for(self.wanted)
+        self.tokenizer = self.task.tokenizer(splits_for(self.wanted, [place]), [place])
+        self.tokenizer.chat_template = CHATML
+        self.task.config(locate(self.wanted.model, [place]), self.tokenizer)
+        self.cache = TokenCache(place / "cache" / "tokens", limit=1 << 30)
+
+    def write(self, numbers):
+        (self.place / "rows.jsonl").write_text("\n".join(json.dumps(self.row(number)) for number in numbers))
+
+    def prepared(self, cached=True, shorter=0):
+        splits = splits_for(self.wanted, [self.place], self.cache if cached else None)
+        return self.task.prepare(splits, self.tokenizer, self.longest - shorter)
+
+    def batches(self, prepared):
+        """Every batch of every split, to the bit."""
+        import torch
+
+        torch.manual_seed(3)
+        collator = self.task.collator(self.tokenizer, prepared)
+        for rows in prepared.splits.values():
+            for start in range(0, len(rows), 8):
+                batch = collator([rows[row] for row in range(start, min(start + 8, len(rows)))])
+                yield {name: (values.dtype, values.tolist()) for name, values in batch.items()}
+
+
+def same(kind, one, other):
+    assert one.counts == other.counts
+    assert one.notes == other.notes
+    for name, rows in one.splits.items():
+        assert other.splits[name].digest() == rows.digest()
+        np.testing.assert_array_equal(other.splits[name].source, rows.source)
+    assert list(kind.batches(one)) == list(kind.batches(other))
+
+
+@pytest.fixture(params=KINDS)
+def kind(tmp_path, request):
+    return Kind(tmp_path, request.param)
+
+
+def test_rows_of_every_kind_come_from_the_cache_as_they_were_made(kind, monkeypatch):
+    plain, first = kind.prepared(cached=False), kind.prepared()
+    same(kind, plain, first)
+    entries = kind.cache.kept()
+    assert len(entries) == 2
+
+    def never(*given):
+        raise AssertionError("tokens are made again")
+
+    monkeypatch.setattr(TokenCache, "_made", never)
+    same(kind, plain, kind.prepared())
+
+
+def test_rows_of_every_kind_are_made_anew_where_an_entry_is_damaged(kind):
+    plain = kind.prepared(cached=False)
+    kind.prepared()
+    for path in kind.cache.root.glob("*/*.bin"):
+        os.truncate(path, path.stat().st_size // 2)
+    same(kind, plain, kind.prepared())
+    same(kind, plain, kind.prepared())
+
+
+def test_rows_of_every_kind_that_changed_are_made_anew(kind):
+    first = kind.prepared()
+    shorter = kind.prepared(shorter=8)
+    assert shorter.splits["train"].lengths.max() <= kind.longest - 8 < first.splits["train"].lengths.max()
+    kind.write([*range(59), 7])
+    changed = kind.prepared()
+    assert changed.splits["train"].digest() != first.splits["train"].digest()
+    same(kind, kind.prepared(cached=False), changed)
+
+
+def test_a_template_that_changes_makes_chats_anew(tmp_path):
+    kind = Kind(tmp_path, "chats")
+    first = kind.prepared()
+    kind.tokenizer.chat_template = CHATML.replace("<|im_end|>", "<|end|>")
+    assert kind.prepared().splits["train"].digest() != first.splits["train"].digest()
+
+
+def test_a_chat_that_is_refused_is_refused_every_time(tmp_path):
+    kind = Kind(tmp_path, "chats")
+    kind.tokenizer.chat_template = CHATML + "{% if messages|length == 2 %}{{ raise_exception('two turns') }}{% endif %}"
+    for _ in range(2):
+        with pytest.raises(DataError, match="two turns"):
+            kind.prepared()
+    assert not kind.cache.kept()
+
+
+@pytest.mark.parametrize("rows", ["words", "answers", "prompts"])
+def test_the_ledger_counts_tokens_once(tmp_path, rows, monkeypatch):
+    kind = Kind(tmp_path, rows)
+
+    def counted(cache):
+        splits = splits_for(kind.wanted, [tmp_path], cache)
+        return ledger.lengths(splits, "train", kind.tokenizer.backend_tokenizer, kind.wanted.data)
+
+    plain, first = counted(None), counted(kind.cache)
+    monkeypatch.setattr(ledger, "_encoded", None)
+    for found in (first, counted(kind.cache)):
+        np.testing.assert_array_equal(found.tokens, plain.tokens)
+        for name in ("repeated", "answers") if plain.windows else ():
+            np.testing.assert_array_equal(getattr(found.windows, name), getattr(plain.windows, name))

@@ -198,11 +198,11 @@ def test_bytes_are_those_of_the_answers(tmp_path, tokenizer):
     assert np.isclose(made.counts["train"]["learnt"], (made.splits["train"].tags != IGNORED).sum())
 
 
-def test_a_long_row_loses_its_end_and_one_that_just_fits_loses_nothing():
+def test_a_long_row_loses_its_end_and_one_that_just_fits_loses_nothing(tokenizer):
     def row(prompt: int, answer: int) -> Learnt:
         return Learnt(np.arange(1, prompt + answer + 1, dtype=np.int32), np.arange(prompt + answer) >= prompt)
 
-    fitted = fit(iter([row(2, 3), row(2, 4), row(5, 3), row(0, 2)]), np.array([7, 8, 9, 10]), 5)
+    fitted = fit(iter([row(2, 3), row(2, 4), row(5, 3), row(0, 2)]), np.array([7, 8, 9, 10]), 5, tokenizer)
     assert [fitted.rows[place]["input_ids"].tolist() for place in range(3)] == [
         [1, 2, 3, 4, 5],
         [1, 2, 3, 4, 5],

@@ -13,7 +13,8 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
-from workbench.data.cache.token_cache import Arrays, TokenCache, key_of
+from workbench.data.cache.token_cache import TokenCache
+from workbench.data.cache.token_entry import Arrays, key_of
 from workbench.data.cache.word_ids import Places
 from workbench.data.formats import faults, raw
 from workbench.data.tables import columns

@@ -1,9 +1,7 @@
 """Tokens that were made before, kept on disk and mapped into memory: `$WORKBENCH_HOME/cache/tokens/<key>/`.
 
-An entry is a directory with an `entry.json` and one raw file for each array. Its key is the digest of all that the
-arrays are made of (texts, tokenizer, settings, and the code that makes them), so that what changed is never served.
-It is written under another name, synced and renamed; whatever then does not verify is thrown away and made again.
-Directories are 0700, files 0600. Without room, or where nothing can be written, arrays stay in memory.
+An entry (`token_entry`) is written under another name, synced and renamed; whatever then does not verify is thrown
+away and made again. Directories are 0700. Without room, or where nothing can be written, arrays stay in memory.
 """
 
 from __future__ import annotations
@@ -11,38 +9,23 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
-import functools
-import hashlib
-import json
 import os
 import shutil
 import time
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Final
-
-import numpy as np
-import pyarrow as pa
-from numpy.typing import NDArray
+from typing import Any, Final
 
 from workbench.core.errors import BadInput
 from workbench.core.rundir import sync
-from workbench.data.cache.word_ids import pieces
+from workbench.data.cache import token_entry
+from workbench.data.cache.token_entry import Arrays, NoRoom
 
-if TYPE_CHECKING:
-    from tokenizers import Tokenizer
-
-Arrays = dict[str, NDArray[Any]]
-
-VERSION: Final = 1
 LIMIT: Final = "WORKBENCH_CACHE_BYTES"
 _MOST: Final = 20_000_000_000
 _SHARE: Final = 0.1  # of the disk at most
 _FREE: Final = 0.5  # of what is free at most
-_EDGE: Final = 1 << 16  # bytes at either end of a file that are checked when it is opened
-_FACTS: Final = "entry.json"
 _DRAFT: Final = ".draft-"
 _GONE: Final = ".gone-"
 _YOUNG: Final = 60  # seconds
@@ -58,10 +41,6 @@ class Kept:
     created: float
     used: float
     about: dict[str, Any]
-
-
-class _NoRoom(Exception):
-    """The entry would be larger than the whole cache may be."""
 
 
 class TokenCache:
@@ -83,7 +62,7 @@ class TokenCache:
         same at once make them once. Where they cannot be kept they are made in memory.
         """
         if self._limit == 0:
-            return joined(make())
+            return token_entry.joined(make())
         if (there := self.find(key)) is not None:
             return there
         try:
@@ -91,18 +70,17 @@ class TokenCache:
             with self._making(key):
                 found = self.find(key)
                 return self._made(key, about, make()) if found is None else found
-        except (OSError, _NoRoom) as error:
+        except (OSError, NoRoom) as error:
             self._say(error)
-            return joined(make())
+            return token_entry.joined(make())
 
     def find(self, key: str) -> Arrays | None:
         """The arrays kept under a key, mapped. None where there are none, or what is there does not verify."""
         place = self.root / key
         try:
-            facts = _read_facts(place)
-            found = {name: _mapped(place, name, described) for name, described in facts["arrays"].items()}
+            found = token_entry.read(place)
             with contextlib.suppress(OSError):  # others' entries, or a disk that is read only, can be used all the same
-                os.utime(place / _FACTS)
+                os.utime(place / token_entry.FACTS)
             return found
         except FileNotFoundError:
             pass
@@ -159,7 +137,7 @@ class TokenCache:
         draft.mkdir(mode=0o700)
         try:
             with _held(draft / ".lock"):
-                self._fill(draft, key, about, made)
+                token_entry.write(draft, about, made, key=key, room=self._room())
             with contextlib.suppress(FileExistsError):
                 _take_name(draft, self.root / key)
             found = self.find(key)
@@ -169,24 +147,6 @@ class TokenCache:
             shutil.rmtree(draft, ignore_errors=True)
         self._evict(key)
         return found
-
-    def _fill(self, draft: Path, key: str, about: Mapping[str, Any], made: Iterable[Arrays]) -> None:
-        files: dict[str, _Growing] = {}
-        room = self._room()
-        try:
-            for piece in made:
-                for name, values in piece.items():
-                    if name not in files:
-                        files[name] = _Growing(draft / f"{name}.bin", values.dtype, values.shape[1:])
-                    files[name].append(values)
-                if sum(file.size for file in files.values()) > room:
-                    raise _NoRoom
-            arrays = {name: file.sealed() for name, file in files.items()}
-        finally:
-            for file in files.values():
-                file.close()
-        body = {"version": VERSION, "key": key, "created": time.time(), "about": dict(about), "arrays": arrays}
-        _write(draft / _FACTS, json.dumps(body | {"sum": _sum(body)}).encode())
 
     def _room(self) -> int:
         if self._limit is not None:
@@ -223,7 +183,7 @@ class TokenCache:
 
     def _say(self, error: Exception) -> None:
         if self._warn is not None:
-            why = f"an entry is larger than {LIMIT} allows" if isinstance(error, _NoRoom) else _reason(error)
+            why = f"an entry is larger than {LIMIT} allows" if isinstance(error, NoRoom) else _reason(error)
             self._warn(f"{self.root}: tokens are not kept for the next run ({why}); they are made in memory")
             self._warn = None
 
@@ -242,115 +202,10 @@ def limit_asked() -> int | None:
     return int(asked)
 
 
-def joined(made: Iterable[Arrays]) -> Arrays:
-    """Pieces of arrays, made one of each name."""
-    parts: dict[str, list[NDArray[Any]]] = {}
-    for piece in made:
-        for name, values in piece.items():
-            parts.setdefault(name, []).append(values)
-    return {name: np.concatenate(values) for name, values in parts.items()}
-
-
-def key_of(texts: Iterable[pa.ChunkedArray], *settings: Any) -> str:
-    """32 hex digits, equal where the texts are, the settings (of plain JSON types), and our own code."""
-    whole = hashlib.blake2b(digest_size=16)
-    whole.update(json.dumps([VERSION, _code(), settings], sort_keys=True).encode())
-    for column in texts:
-        lengths, data = hashlib.blake2b(digest_size=16), hashlib.blake2b(digest_size=16)
-        for (part,) in pieces(column):
-            offsets = np.frombuffer(part.buffers()[1], np.int32)[part.offset : part.offset + len(part) + 1]
-            lengths.update(np.diff(offsets).tobytes())
-            lengths.update(np.asarray(part.is_null().to_numpy(zero_copy_only=False)).tobytes())
-            if part.buffers()[2] is not None:
-                data.update(memoryview(part.buffers()[2])[int(offsets[0]) : int(offsets[-1])])
-        whole.update(lengths.digest() + data.digest())
-    return whole.hexdigest()
-
-
-def tokenizer_digest(tokenizer: Tokenizer) -> str:
-    """Equal where a `tokenizers.Tokenizer` makes the same of a text that is neither cut nor padded."""
-    import tokenizers
-
-    copy: Tokenizer = tokenizers.Tokenizer.from_str(tokenizer.to_str())
-    copy.no_truncation()
-    copy.no_padding()
-    said = [copy.to_str(), tokenizer.encode_special_tokens, tokenizers.__version__]
-    return hashlib.blake2b(repr(said).encode(), digest_size=16).hexdigest()
-
-
-@functools.cache
-def _code() -> str:
-    """A digest of the code that reads rows and makes tokens: what it made before it changed is not served."""
-    package = Path(__file__).resolve().parents[2]
-    hashed = hashlib.blake2b(digest_size=16)
-    for path in sorted([*package.glob("data/**/*.py"), *package.glob("tasks/**/*.py")]):
-        hashed.update(path.read_bytes())
-    return hashed.hexdigest()
-
-
-class _Growing:
-    """A raw file that an array is written to, part by part."""
-
-    def __init__(self, path: Path, dtype: np.dtype[Any], inner: tuple[int, ...]) -> None:
-        self._path, self._dtype, self._inner = path, dtype, inner
-        self._file: BinaryIO = open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")  # noqa: SIM115
-        self.size = self._rows = 0
-
-    def append(self, values: NDArray[Any]) -> None:
-        if values.dtype != self._dtype or values.shape[1:] != self._inner:
-            raise ValueError(f"{self._path.name}: parts of different types")
-        self._file.write(np.ascontiguousarray(values).data if values.size else b"")
-        self.size += values.nbytes
-        self._rows += len(values)
-
-    def sealed(self) -> dict[str, Any]:
-        """Sync it, and describe it."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        shape = [self._rows, *self._inner]
-        return {"dtype": self._dtype.str, "shape": shape, "size": self.size, "edges": _edges(self._path, self.size)}
-
-    def close(self) -> None:
-        with contextlib.suppress(OSError):
-            self._file.close()
-
-
-def _edges(path: Path, size: int) -> int:
-    """CRC-32 of the first and last bytes of a file."""
-    with path.open("rb") as file:
-        found = zlib.crc32(file.read(_EDGE))
-        file.seek(max(0, size - _EDGE))
-        return zlib.crc32(file.read(_EDGE), found)
-
-
-def _mapped(place: Path, name: str, described: Mapping[str, Any]) -> NDArray[Any]:
-    """Raises OSError, or ValueError where the file is not what was written."""
-    path, dtype, shape = place / f"{name}.bin", np.dtype(described["dtype"]), tuple(described["shape"])
-    size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
-    if not path.stat().st_size == described["size"] == size or _edges(path, size) != described["edges"]:
-        raise ValueError(f"{path} is not what was written")
-    if not size:
-        return np.zeros(shape, dtype)
-    # A plain array over the map: those of numpy.memmap's own class take longer to slice.
-    return np.asarray(np.memmap(path, dtype, "r", shape=shape))
-
-
-def _read_facts(place: Path) -> dict[str, Any]:
-    facts: dict[str, Any] = json.loads((place / _FACTS).read_bytes())
-    told = facts.pop("sum")
-    if told != _sum(facts) or facts["version"] != VERSION or facts["key"] != place.name:
-        raise ValueError(f"{place} is not what was written")
-    return facts
-
-
-def _sum(body: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()[:16]
-
-
 def _kept(place: Path) -> Kept | None:
     try:
-        facts = _read_facts(place)
-        return Kept(place.name, _size(place), facts["created"], (place / _FACTS).stat().st_mtime, facts["about"])
+        facts, used = token_entry.facts(place), (place / token_entry.FACTS).stat().st_mtime
+        return Kept(place.name, _size(place), facts["created"], used, facts["about"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return Kept(place.name, _size(place), 0.0, 0.0, {"damaged": True}) if place.exists() else None
 
@@ -408,10 +263,3 @@ def _take_name(draft: Path, place: Path) -> None:
             raise FileExistsError(error.errno, error.strerror, str(place)) from error
         raise
     sync(place.parent)
-
-
-def _write(path: Path, data: bytes) -> None:
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())

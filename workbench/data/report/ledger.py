@@ -6,7 +6,7 @@ answers) cut none of it: there the ledger tells of the windows, and only an answ
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,8 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from workbench.data.cache import token_cache
-from workbench.data.cache.token_cache import Arrays
+from workbench.data.cache import token_entry
+from workbench.data.cache.token_entry import Arrays
 from workbench.data.cache.word_ids import on_all_cores
 from workbench.data.formats.text_lines import are_lines
 from workbench.data.tables import answer_spans, columns, tagged
@@ -138,26 +138,34 @@ def lengths(splits: Splits, split: str, tokenizer: Tokenizer, data: Data, role: 
         return _of_contexts(splits, split, tokenizer, data, chosen)
     if role is None and shape == "pair":
         return Lengths(
-            _kept(
+            _of_texts(
                 splits, tokenizer, [columns.picked(splits.texts(split, part), chosen) for part in ("text", "text_pair")]
             )
         )
-    return Lengths(_kept(splits, tokenizer, [pc.fill_null(columns.picked(read, chosen), "")]))
+    return Lengths(_of_texts(splits, tokenizer, [pc.fill_null(columns.picked(read, chosen), "")]))
 
 
-def _kept(splits: Splits, tokenizer: Tokenizer, texts: Sequence[pa.ChunkedArray]) -> Ids:
-    """How many tokens each row of one text or two has, found in the splits' cache where it was counted before."""
+def _of_texts(splits: Splits, tokenizer: Tokenizer, texts: Sequence[pa.ChunkedArray]) -> Ids:
+    """How many tokens each row of one text or two has."""
 
-    def make() -> Iterator[Arrays]:
+    def make() -> Arrays:
         listed = [column.to_pylist() for column in texts]
-        yield {"tokens": _counted(tokenizer, listed[0] if len(listed) == 1 else list(zip(*listed, strict=True)))}
+        return {"tokens": _counted(tokenizer, listed[0] if len(listed) == 1 else list(zip(*listed, strict=True)))}
 
+    return _kept(splits, tokenizer, make, texts)["tokens"]
+
+
+def _kept(
+    splits: Splits, tokenizer: Tokenizer, make: Callable[[], Arrays], texts: Sequence[pa.ChunkedArray], *more: Any
+) -> Arrays:
+    """What `make` counts of these texts, found in the splits' cache where it was counted before. It depends on `more`,
+    of plain JSON types, besides."""
     cache = splits.keeping("train")
     if cache is None:
-        return token_cache.joined(make())["tokens"]
-    key = token_cache.key_of(texts, "lengths", token_cache.tokenizer_digest(tokenizer))
-    about = {"holds": "lengths", "data": str(splits.origins["train"]), "rows": len(texts[0])}
-    return cache.arrays(key, about, make)["tokens"]
+        return make()
+    key = token_entry.key_of(texts, "lengths", token_entry.tokenizer_digest(tokenizer), *more)
+    about = {"holds": "lengths", "data": str(splits.origins["train"])}
+    return cache.arrays(key, about, lambda: [make()])
 
 
 def _code_points(texts: Any) -> Any:
@@ -179,25 +187,46 @@ def _counted(tokenizer: Tokenizer, inputs: Sequence[Any]) -> Ids:
 
 def _of_words(splits: Splits, split: str, tokenizer: Tokenizer, data: Data, chosen: Ids) -> Lengths:
     read = tagged.words(splits, split).rows()
-    rows = _encoded(tokenizer, [read[int(row)].as_py() for row in chosen], is_pretokenized=True)
-    repeated = np.full(len(rows), tokenizer.num_special_tokens_to_add(False))
-    tokens = np.asarray([len(row.ids) for row in rows], np.int64)
+    words = [read[int(row)].as_py() for row in chosen]
+
+    def make() -> Arrays:
+        rows = _encoded(tokenizer, words, is_pretokenized=True)
+        return {"tokens": np.asarray([len(row.ids) for row in rows], np.int64)}
+
+    flat = pa.chunked_array([[word for row in words for word in row]], pa.string())
+    tokens = _kept(splits, tokenizer, make, [flat], "words", [len(row) for row in words])["tokens"]
+    repeated = np.full(len(tokens), tokenizer.num_special_tokens_to_add(False))
     return Lengths(tokens, Windows(repeated, getattr(data, "stride", None), _OF_WORDS, np.zeros((0, 3), np.int64)))
 
 
 def _of_contexts(splits: Splits, split: str, tokenizer: Tokenizer, data: Data, chosen: Ids) -> Lengths:
     gold = answer_spans.read(splits, split)
-    both = [splits.texts(split, part).take(chosen).to_pylist() for part in ("question", "context")]
-    rows = _encoded(tokenizer, list(zip(*both, strict=True)))
-    held = np.asarray([row.sequence_ids.count(1) for row in rows], np.int64)
-    tokens = np.asarray([len(row.ids) for row in rows], np.int64)
+    starts, ends = gold.starts[chosen].tolist(), gold.ends[chosen].tolist()
+    both = [columns.picked(splits.texts(split, part), chosen) for part in ("question", "context")]
+
+    def make() -> Arrays:
+        rows = _encoded(tokenizer, list(zip(*(column.to_pylist() for column in both), strict=True)))
+        return _counted_of(rows, starts, ends)
+
+    found = _kept(splits, tokenizer, make, both, "contexts", starts, ends)
+    tokens = found["tokens"]
+    return Lengths(
+        tokens, Windows(tokens - found["held"], getattr(data, "stride", None), _OF_CONTEXTS, found["answers"])
+    )
+
+
+def _counted_of(rows: Sequence[Encoding], starts: Sequence[int], ends: Sequence[int]) -> Arrays:
+    """Of questions with contexts the `tokens` of each, those `held` of the context, and `answers` as of `Windows`."""
     spans = [
         (at, *span)
-        for at, (row, encoding) in enumerate(zip(chosen, rows, strict=True))
-        if (span := _answer(encoding, int(gold.starts[row]), int(gold.ends[row]))) is not None
+        for at, (row, *places) in enumerate(zip(rows, starts, ends, strict=True))
+        if (span := _answer(row, *places)) is not None
     ]
-    found = np.asarray(spans, np.int64).reshape(-1, 3)
-    return Lengths(tokens, Windows(tokens - held, getattr(data, "stride", None), _OF_CONTEXTS, found))
+    return {
+        "tokens": np.asarray([len(row.ids) for row in rows], np.int64),
+        "held": np.asarray([row.sequence_ids.count(1) for row in rows], np.int64),
+        "answers": np.asarray(spans, np.int64).reshape(-1, 3),
+    }
 
 
 def _answer(encoding: Encoding, start: int, end: int) -> tuple[int, int] | None:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from workbench.core.errors import DataError
-from workbench.data.cache import kept_tables, token_cache
+from workbench.data.cache import kept_tables, token_entry
 from workbench.data.formats import faults
 from workbench.data.formats.text_lines import are_lines
 from workbench.data.report.text_facts import TextFacts
@@ -197,7 +197,7 @@ def whole(splits: Splits, data: Data) -> dict[str, Any]:
         name: table.select([one for one in table.column_names if one in read])
         for name, table in splits.tables().items()
     }
-    key = token_cache.key_of(
+    key = token_entry.key_of(
         [],
         "report",
         {name: kept_tables.digest(table) for name, table in tables.items()},
@@ -209,7 +209,7 @@ def whole(splits: Splits, data: Data) -> dict[str, Any]:
         [splits.dropped, splits.notes, data.model_dump(mode="json")],
     )
 
-    def make() -> Iterator[token_cache.Arrays]:
+    def make() -> Iterator[token_entry.Arrays]:
         yield {"json": np.frombuffer(json.dumps(_made(splits, data)).encode(), np.uint8)}
 
     about = {"holds": "report", "data": str(splits.origins["train"]), "rows": splits.train.num_rows}

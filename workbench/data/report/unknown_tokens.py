@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pyarrow as pa
 
-from workbench.data.cache import token_cache
-from workbench.data.cache.token_cache import Arrays
+from workbench.data.cache import token_entry
+from workbench.data.cache.token_entry import Arrays
 from workbench.data.formats import faults
 from workbench.data.tables import columns
 from workbench.data.tables.splits import Splits
@@ -82,7 +82,7 @@ def _kept(splits: Splits, texts: list[str], tokenizer: Tokenizer) -> Unknown | N
         found = of(texts, tokenizer)
         yield {"json": np.frombuffer(json.dumps(found and asdict(found)).encode(), np.uint8)}
 
-    key = token_cache.key_of([pa.array(texts, pa.string())], "unknown", token_cache.tokenizer_digest(tokenizer))
+    key = token_entry.key_of([pa.array(texts, pa.string())], "unknown", token_entry.tokenizer_digest(tokenizer))
     about = {"holds": "unknown tokens", "data": str(splits.origins["train"]), "rows": len(texts)}
     told = json.loads(cache.arrays(key, about, make)["json"].tobytes())
     return told and Unknown(told["tokens"], told["unknown"], tuple(told["common"]))

@@ -24,7 +24,7 @@ from workbench.tasks.causal_lm import documents, packing, turns
 from workbench.tasks.causal_lm.spec import SPEC, CausalLMRecipe
 from workbench.tasks.interface import Asked, Judge, Prepared, Verdict, forward
 from workbench.tasks.shared import generation
-from workbench.tasks.shared.rows import IGNORED, Batch, Collator, Padding, TokenRows
+from workbench.tasks.shared.rows import IGNORED, Batch, Collator, Padding
 from workbench.tasks.shared.token_evaluation import Foreseen, Gathering, Texts
 
 if TYPE_CHECKING:
@@ -102,10 +102,8 @@ class CausalLM:
         notes = list(splits.notes)
         whole = self.recipe.train.loss_on == "all"
         self._chat = splits.columns.shape.name == CHAT
-        made = turns.chats if self._chat else turns.completions
         for name, table in splits.tables().items():
-            rows = made(splits, name, tokenizer, all_of_it=whole)
-            fitted = turns.fit(rows, np.asarray(table.column("__row__")), length)
+            fitted = turns.read(splits, name, tokenizer, length, chat=self._chat, all_of_it=whole)
             if not len(fitted.rows):
                 raise DataError(
                     f"no row of {name} has an answer within {length} tokens",
@@ -123,7 +121,7 @@ class CausalLM:
                 "truncated": fitted.cut,
                 "tokens": fitted.rows.tokens,
                 "learnt": fitted.learnt,
-                "bytes": _learnt_bytes(fitted.rows, tokenizer),
+                "bytes": fitted.size,
             }
         if self._chat and turns.turn_end(tokenizer) is None and not tokenizer.eos_token:
             notes.append("the chat template ends an answer with no token of its own: what is generated may not end")
@@ -201,15 +199,6 @@ class Blocks:
         # With a mask transformers would not look for documents in the positions.
         batch.pop("attention_mask", None)
         return batch
-
-
-def _learnt_bytes(rows: TokenRows, tokenizer: Any) -> int:
-    """Bytes of UTF-8 of the tokens that are learnt."""
-    assert rows.tags is not None, "answers are tagged"
-    learnt = np.where(rows.tags == IGNORED, -1, rows.ids)
-    parts = (part[part >= 0].tolist() for part in np.split(learnt, rows.bounds[1:-1]))
-    texts = tokenizer.batch_decode(list(parts), skip_special_tokens=True, clean_up_tokenization_spaces=False)
-    return sum(len(text.encode("utf-8", "replace")) for text in texts)
 
 
 class LanguageJudge:

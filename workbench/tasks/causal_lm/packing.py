@@ -20,7 +20,7 @@ from workbench.tasks.shared.kept_tokens import kept_arrays
 from workbench.tasks.shared.rows import TokenRows
 
 if TYPE_CHECKING:
-    from workbench.data.cache.token_cache import Arrays
+    from workbench.data.cache.token_entry import Arrays
     from workbench.data.tables.splits import Splits
 
 _NO_LIMIT: Final = 1 << 62

@@ -6,6 +6,7 @@ to one must begin the text of all, or where the turn begins and ends cannot be t
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -14,8 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.core.errors import BadInput, DataError
+from workbench.data.cache.token_entry import Arrays, joined
 from workbench.data.formats import faults
 from workbench.tasks.causal_lm.packing import Plain, begins, ends
+from workbench.tasks.shared.kept_tokens import bounded, kept_arrays, together
 from workbench.tasks.shared.rows import IGNORED, TokenRows
 
 if TYPE_CHECKING:
@@ -50,8 +53,7 @@ def completions(splits: Splits, split: str, tokenizer: Any, *, all_of_it: bool) 
 
 
 def chats(splits: Splits, split: str, tokenizer: Any, *, all_of_it: bool) -> Iterator[Learnt]:
-    """Chats through the model's template. Raises BadInput where there is none, DataError with the place of a row."""
-    check_template(tokenizer)
+    """Chats through the model's template. Raises DataError with the place of a row."""
     for position, value in enumerate(splits.values(split, "messages").to_pylist()):
         try:
             turns = read_turns(value)
@@ -155,25 +157,83 @@ def asked(tokenizer: Any, prompt: str) -> list[int]:
 
 @dataclass(frozen=True)
 class Fitted:
-    """Rows of at most so many tokens: how many were cut, and how many went because nothing learnt was left of them."""
+    """Rows of at most so many tokens: how many were cut, and how many went because nothing learnt was left of them.
+
+    `learnt` are the tokens that are to be foreseen, `size` their bytes as UTF-8.
+    """
 
     rows: TokenRows
     cut: int
     gone: int
     learnt: int
+    size: int
 
 
-def fit(rows: Iterator[Learnt], source: NDArray[np.int64], longest: int) -> Fitted:
+def read(splits: Splits, split: str, tokenizer: Any, longest: int, *, chat: bool, all_of_it: bool) -> Fitted:
+    """The rows of a split, chats or prompts with completions, found in the splits' cache where they were made before.
+
+    Raises BadInput where a tokenizer has no chat template, DataError with the place of a row.
+    """
+    if chat:
+        check_template(tokenizer)
+    settings = {"task": "causal-lm", "max_length": longest, "all": all_of_it}
+    settings |= _ways_of_chats(tokenizer) if chat else {"begins": begins(tokenizer), "ends": ends(tokenizer)}
+    roles = ("messages",) if chat else ("prompt", "completion")
+    made = chats if chat else completions
+
+    def make() -> Iterator[Arrays]:
+        return _cut_to(longest, made(splits, split, tokenizer, all_of_it=all_of_it), tokenizer)
+
+    found = kept_arrays(splits, split, tokenizer, settings, make, roles)
+    return _fitted(found, np.asarray(splits.tables()[split].column("__row__")))
+
+
+def _ways_of_chats(tokenizer: Any) -> dict[str, Any]:
+    """What a template makes of a chat depends on. Some templates write the date."""
+    template = str(tokenizer.chat_template)
+    today = datetime.date.today().isoformat() if "strftime_now" in template else ""
+    return {"template": template, "special": str(tokenizer.special_tokens_map), "today": today}
+
+
+def fit(rows: Iterator[Learnt], source: NDArray[np.int64], longest: int, tokenizer: Any) -> Fitted:
     """The rows cut at their end to `longest` tokens; `source` numbers them. A first token is never foreseen."""
-    kept, tags, places, cut = [], [], [], 0
-    for place, row in enumerate(rows):
-        cut += len(row.ids) > longest
-        ids, learnt = row.ids[:longest], row.learnt[:longest].copy()
-        learnt[:1] = False
-        if learnt.any():
-            kept.append(ids)
-            tags.append(np.where(learnt, ids, IGNORED).astype(np.int64))
-            places.append(source[place])
-    every = np.concatenate(tags) if tags else np.zeros(0, np.int64)
-    packed = TokenRows.pack(kept, np.asarray(places, np.int64), tags=every)
-    return Fitted(packed, cut, len(source) - len(kept), int((every != IGNORED).sum()))
+    return _fitted(joined(_cut_to(longest, rows, tokenizer)), source)
+
+
+def _cut_to(longest: int, rows: Iterator[Learnt], tokenizer: Any) -> Iterator[Arrays]:
+    """The arrays of `_fitted`, some rows at a time."""
+    none = np.zeros(0, np.int32)
+    nothing = dict.fromkeys(("ids", "tags", "lengths", "place", "cut"), none)
+    each = (_row(row, place, longest) for place, row in enumerate(rows))
+    return bounded(piece | _counted(piece, tokenizer) for piece in together(each, nothing))
+
+
+def _row(row: Learnt, place: int, longest: int) -> Arrays:
+    """The arrays of one row, empty where it has nothing to learn."""
+    ids, learnt = row.ids[:longest], row.learnt[:longest].copy()
+    learnt[:1] = False
+    there = int(learnt.any())
+    ids, learnt = ids[: there * len(ids)], learnt[: there * len(ids)]
+    return {
+        "ids": ids,
+        "tags": np.where(learnt, ids, np.int32(IGNORED)),
+        "lengths": np.full(there, len(ids), np.int32),
+        "place": np.full(there, place, np.int32),
+        "cut": np.array([len(row.ids) > longest], np.int32),
+    }
+
+
+def _counted(piece: Arrays, tokenizer: Any) -> Arrays:
+    """How many tokens are learnt, and their bytes as UTF-8."""
+    learnt = np.where(piece["tags"] == IGNORED, -1, piece["ids"])
+    rows = [part[part >= 0].tolist() for part in np.split(learnt, np.cumsum(piece["lengths"])[:-1])]
+    texts = tokenizer.batch_decode(rows, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+    size = sum(len(text.encode("utf-8", "replace")) for text in texts)
+    return {"learnt": np.array([(learnt >= 0).sum()]), "size": np.array([size])}
+
+
+def _fitted(found: Arrays, source: NDArray[np.int64]) -> Fitted:
+    place = found["place"]
+    rows = TokenRows(found["ids"], found["bounds"], source[place], tags=found["tags"])
+    cut, learnt, size = (int(found[name].sum()) for name in ("cut", "learnt", "size"))
+    return Fitted(rows, cut, len(source) - len(place), learnt, size)

@@ -8,6 +8,7 @@ the same.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -23,11 +24,13 @@ from workbench.tasks.interface import Asked, Judge, Loss, Prepared, Verdict, fie
 from workbench.tasks.masked_lm.masking import Masking, at_places, places_of
 from workbench.tasks.masked_lm.spec import MaskedLMRecipe
 from workbench.tasks.shared.encoding import Frame
+from workbench.tasks.shared.kept_tokens import bounded, kept_arrays, together
 from workbench.tasks.shared.length_batches import LengthBatches, Places
 from workbench.tasks.shared.rows import IGNORED, LABEL_PLACES, Batch, Collator, Padding, TokenRows
 from workbench.tasks.shared.token_evaluation import Foreseen, Gathering, Texts
 
 if TYPE_CHECKING:
+    from workbench.data.cache.token_entry import Arrays
     from workbench.data.tables.splits import Splits
     from workbench.models.locate import Located
 
@@ -139,22 +142,40 @@ def _vocabulary(located: Located, tokenizer: Any) -> dict[str, Any]:
 def blocks(splits: Splits, split: str, tokenizer: Any, block: int) -> TokenRows:
     """The documents of a split in blocks of at most `block` tokens. `tags` number the words, `IGNORED` for none."""
     frame = Frame.of(tokenizer)
-    room = block - len(frame.before) - len(frame.after)
-    rows: list[NDArray[np.int32]] = []
-    words: list[NDArray[np.int64]] = []
-    source: list[int] = []
-    numbers = np.asarray(splits.tables()[split].column("__row__"))
-    for place, ids, of in _encoded(splits, split, tokenizer):
-        for start in range(0, len(ids), room):
-            rows.append(np.concatenate([frame.before, ids[start : start + room], frame.after]).astype(np.int32))
-            edges = (np.full(len(part), IGNORED) for part in (frame.before, frame.after))
-            words.append(np.concatenate([next(edges), of[start : start + room], next(edges)]))
-            source.append(int(numbers[place]))
-    tags = np.concatenate(words) if words else np.zeros(0, np.int64)
-    return TokenRows.pack(rows, np.asarray(source, np.int64), tags=tags)
+    settings = {"task": MaskedLM.name, "block_size": block, **asdict(frame)}
+
+    def make() -> Iterator[Arrays]:
+        each = (
+            _framed(frame, place, ids[start:stop], words[start:stop])
+            for place, ids, words in _encoded(splits, split, tokenizer)
+            for start, stop in _stretches(len(ids), block - len(frame.before) - len(frame.after))
+        )
+        none = np.zeros(0, np.int32)
+        return bounded(together(each, {"ids": none, "tags": none, "lengths": none, "place": none}))
+
+    found = kept_arrays(splits, split, tokenizer, settings, make)
+    source = np.asarray(splits.tables()[split].column("__row__"))[found["place"]]
+    return TokenRows(found["ids"], found["bounds"], source, tags=found["tags"])
 
 
-def _encoded(splits: Splits, split: str, tokenizer: Any) -> Iterator[tuple[int, NDArray[np.int32], NDArray[np.int64]]]:
+def _stretches(tokens: int, room: int) -> Iterator[tuple[int, int]]:
+    return ((start, start + room) for start in range(0, tokens, room))
+
+
+def _framed(frame: Frame, place: int, ids: NDArray[np.int32], words: NDArray[np.int32]) -> Arrays:
+    """A block of the document at `place`, within the special tokens."""
+    before, after = (np.full(len(part), IGNORED, np.int32) for part in (frame.before, frame.after))
+    whole = np.concatenate([frame.before, ids, frame.after]).astype(np.int32)
+    tags = np.concatenate([before, words, after])
+    return {
+        "ids": whole,
+        "tags": tags,
+        "lengths": np.array([len(whole)], np.int32),
+        "place": np.array([place], np.int32),
+    }
+
+
+def _encoded(splits: Splits, split: str, tokenizer: Any) -> Iterator[tuple[int, NDArray[np.int32], NDArray[np.int32]]]:
     """Row, token ids and the word of each token, of every document; all lines of a text under its first row."""
     pieces = _pieces(splits, split, tokenizer)
     if not documents.of_lines(splits, split):
@@ -164,15 +185,15 @@ def _encoded(splits: Splits, split: str, tokenizer: Any) -> Iterator[tuple[int, 
     if whole:
         starts = np.cumsum([0, *(int(words.max(initial=-1)) + 1 for _, words in whole[:-1])])
         words = np.concatenate([words + start for (_, words), start in zip(whole, starts, strict=True)])
-        yield 0, np.concatenate([ids for ids, _ in whole]), words
+        yield 0, np.concatenate([ids for ids, _ in whole]), words.astype(np.int32)
 
 
-def _pieces(splits: Splits, split: str, tokenizer: Any) -> Iterator[tuple[NDArray[np.int32], NDArray[np.int64]]]:
+def _pieces(splits: Splits, split: str, tokenizer: Any) -> Iterator[tuple[NDArray[np.int32], NDArray[np.int32]]]:
     for group in documents.grouped(documents.texts(splits, split)):
         encoded = tokenizer(group, add_special_tokens=False, verbose=False)
         for place, ids in enumerate(encoded["input_ids"]):
             words = [IGNORED if word is None else word for word in encoded.word_ids(place)]
-            yield np.asarray(ids, np.int32), np.asarray(words, np.int64)
+            yield np.asarray(ids, np.int32), np.asarray(words, np.int32)
 
 
 def step_loss(outputs: Any, labels: Any, num_items_in_batch: Any = None, label_places: Any = None) -> Any:

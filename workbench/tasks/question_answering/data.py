@@ -29,11 +29,13 @@ from workbench.tasks.question_answering.spec import (
     QuestionAnsweringRecipe,
 )
 from workbench.tasks.shared.card import recipe_of
+from workbench.tasks.shared.kept_tokens import kept_arrays
 from workbench.tasks.shared.length_batches import LengthBatches, Places
 from workbench.tasks.shared.rows import IGNORED, Batch, Collator, Padding, TokenRows
 from workbench.tasks.shared.text_pairs import has_segments
 
 if TYPE_CHECKING:
+    from workbench.data.cache.token_entry import Arrays
     from workbench.data.tables.answer_spans import Answers
     from workbench.data.tables.splits import Splits
     from workbench.models.locate import Located
@@ -138,8 +140,7 @@ def _rows(splits: Splits, split: str, cut: Cut, found: Answers) -> tuple[TokenRo
     Raises DataError where there is nothing to learn from.
     """
     table = splits.tables()[split]
-    questions, contexts = (splits.texts(split, role).to_pylist() for role in ("question", "context"))
-    windows, shortened = cut.windows(questions, contexts)
+    windows, shortened = _windows(splits, split, cut)
     labels, nowhere = labelled(windows, found.starts, found.ends, ~found.unanswerable)
     windows = replace(windows, labels=labels, source=np.asarray(table.column("__row__"))[windows.place])
     rows: TokenRows = windows
@@ -165,6 +166,20 @@ def _rows(splits: Splits, split: str, cut: Cut, found: Answers) -> tuple[TokenRo
         notes.append(f"{split}: {len(lost)} answers stand whole in no window of {cut.max_length} tokens")
         notes[-1] += f" (the first: {splits.place(split, int(lost[0]))})"
     return rows, counts | found.counts(), notes
+
+
+def _windows(splits: Splits, split: str, cut: Cut) -> tuple[Windows, list[int]]:
+    """The windows of a split and the questions that are cut, found in the splits' cache where they were made before."""
+    asked = ("question", "context")
+
+    def make() -> Iterator[Arrays]:
+        windows, shortened = cut.windows(*(splits.texts(split, role).to_pylist() for role in asked))
+        yield windows.arrays() | {"shortened": np.asarray(shortened, np.int64)}
+
+    settings = {"task": QuestionAnswering.name, **cut.settings()}
+    found: dict[str, Any] = dict(kept_arrays(splits, split, cut.tokenizer, settings, make, asked))
+    shortened = found.pop("shortened").tolist()
+    return Windows(source=found["place"], **found), shortened
 
 
 def step_loss(outputs: Any, labels: Any, num_items_in_batch: Any = None) -> Any:

@@ -8,13 +8,14 @@ are asked about it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workbench.core.errors import BadInput, ModelError
+from workbench.data.cache.token_entry import Arrays
 from workbench.tasks.shared.rows import IGNORED, TokenRows
 
 _AT_ONCE: Final = 1000
@@ -92,8 +93,15 @@ class Windows(TokenRows):
     null: NDArray[np.int64]
     spans: NDArray[np.int32]
 
+    def arrays(self) -> Arrays:
+        """The fields by name, but for `source` and what has no value."""
+        named = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "source"}
+        return {name: values for name, values in named.items() if values is not None}
+
     def plain(self, kept: NDArray[np.bool_]) -> TokenRows:
         """The windows that are `kept`, without the way back to the text."""
+        if kept.all():
+            return TokenRows(self.ids, self.bounds, self.source, self.labels, segments=self.segments)
         along = np.repeat(kept, self.lengths)
         bounds = np.concatenate([np.zeros(1, np.int64), np.cumsum(self.lengths[kept])])
         labels = None if self.labels is None else self.labels[kept]
@@ -129,6 +137,10 @@ class Cut:
                 mend="use a quarter of data.max_length or so",
             )
         return cls(tokenizer, frame, max_length, max_length // 3 if stride is None else stride, segments)
+
+    def settings(self) -> dict[str, Any]:
+        """What windows depend on, beside the tokenizer's own file."""
+        return {"segments": self.segments, "max_length": self.max_length, "stride": self.stride, **asdict(self.frame)}
 
     @property
     def longest_question(self) -> int:

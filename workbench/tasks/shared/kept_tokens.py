@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
-from workbench.data.cache import token_cache
-from workbench.data.cache.token_cache import Arrays
+from workbench.data.cache import kept_tables, token_entry
+from workbench.data.cache.token_entry import Arrays
 from workbench.data.formats.text_lines import are_lines
+from workbench.data.tables import columns
 from workbench.tasks.shared.encoding import TokenIds
 
 if TYPE_CHECKING:
     from workbench.data.tables.splits import Splits
+
+_AT_ONCE: Final = 1000  # rows
 
 
 @dataclass(frozen=True)
@@ -42,7 +47,7 @@ def kept(
     """The tokens that `read` makes of the texts of these roles. `settings` are all else that they depend on."""
 
     def make() -> Iterator[Arrays]:
-        return _arrays(read())
+        return bounded(map(_arrays, read()))
 
     return _of(kept_arrays(splits, split, tokenizer, settings, make, roles))
 
@@ -55,28 +60,47 @@ def kept_arrays(
     make: Callable[[], Iterator[Arrays]],
     roles: Sequence[str] = (),
 ) -> Arrays:
-    """The same of any arrays; of all that is read of a row, where no roles are named."""
+    """The same of any arrays, which depend on the columns of these roles, of texts or of lists; where no roles are
+    named, on all that is read of a row.
+    """
     cache = splits.keeping(split)
     said = None if cache is None else _digest(tokenizer)
     if cache is None or said is None:
-        return token_cache.joined(make())
-    texts = [splits.texts(split, role) for role in roles] if roles else [splits.texts(split)]
+        return token_entry.joined(make())
+    nested = {role: values for role in roles if _is_nested(values := splits.values(split, role))}
+    texts = [splits.texts(split, role) for role in roles if role not in nested] if roles else [splits.texts(split)]
+    lists = kept_tables.digest(pa.table(nested)) if nested else None
     lines = are_lines(splits.tables()[split])
-    key = token_cache.key_of(texts, list(roles), said, settings, lines)
+    key = token_entry.key_of(texts, list(roles), lists, said, settings, lines)
     rows = splits.tables()[split].num_rows
     about = {"data": str(splits.origins[split]), "split": split, "rows": rows, **settings}
     return cache.arrays(key, about, make)
 
 
-def _arrays(read: Iterator[TokenIds]) -> Iterator[Arrays]:
-    """As they are kept: bounds of the whole split instead of lengths."""
+def _is_nested(values: pa.ChunkedArray) -> bool:
+    return columns.kind(values.type) in ("list", "object")
+
+
+def bounded(made: Iterable[Arrays]) -> Iterator[Arrays]:
+    """As arrays are kept: `bounds` of the whole split instead of `lengths`."""
     yield {"bounds": np.zeros(1, np.int64)}
     last = 0
-    for part in read:
-        bounds = last + np.cumsum(part.lengths)
+    for piece in made:
+        bounds = last + np.cumsum(piece["lengths"])
         last = int(bounds[-1]) if len(bounds) else last
-        made: Arrays = {"ids": part.ids, "bounds": bounds, "cut": np.array([part.cut])}
-        yield made if part.segments is None else made | {"segments": part.segments}
+        yield {name: values for name, values in piece.items() if name != "lengths"} | {"bounds": bounds}
+
+
+def together(rows: Iterable[Arrays], none: Arrays) -> Iterator[Arrays]:
+    """Arrays of single rows, those of many rows joined. `none` are the same of no row, which says their types."""
+    each = itertools.chain([none], rows)
+    while several := list(itertools.islice(each, _AT_ONCE)):
+        yield token_entry.joined(several)
+
+
+def _arrays(part: TokenIds) -> Arrays:
+    made: Arrays = {"ids": part.ids, "lengths": part.lengths, "cut": np.array([part.cut])}
+    return made if part.segments is None else made | {"segments": part.segments}
 
 
 def _of(found: Arrays) -> KeptTokens:
@@ -93,4 +117,4 @@ def _digest(tokenizer: Any) -> str | None:
     import transformers
 
     ways = [type(tokenizer).__name__, tokenizer.truncation_side, transformers.__version__]
-    return f"{token_cache.tokenizer_digest(inner)} {' '.join(ways)}"
+    return f"{token_entry.tokenizer_digest(inner)} {' '.join(ways)}"

@@ -7,7 +7,7 @@ cheap to hand to a worker process.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 IGNORED = -100  # the label that a loss leaves out, by convention of torch's cross_entropy
 LABEL_PLACES = "label_places"  # where in each row the few tokens are that have a label, [rows, most of a row]
+_AT_ONCE = 1 << 22  # tags
 FOR_THE_LOSS = ("labels", LABEL_PLACES)  # the fields of a batch that are not the model's
 
 
@@ -27,16 +28,16 @@ class TokenRows:
     """`ids` int32 [tokens]; row i is `ids[bounds[i]:bounds[i + 1]]`.
 
     `source` int64 [rows] says which row of the user's split each one is: several may be windows of one.
-    What there is to learn is one of: `labels` [rows] or [rows, targets], whole numbers or floats; `tags` int64
-    [tokens], one a token; `targets`, as many other rows, to be written. `segments` int8 [tokens] are the token types
-    of models that have them; `positions` int32 [tokens] begin anew where one document follows another in a block.
+    What there is to learn is one of: `labels` [rows] or [rows, targets], whole numbers or floats; `tags` int32 or
+    int64 [tokens], one a token; `targets`, as many other rows, to be written. `segments` int8 [tokens] are the token
+    types of models that have them; `positions` int32 [tokens] begin anew where one document follows another in a block.
     """
 
     ids: NDArray[np.int32]
     bounds: NDArray[np.int64]
     source: NDArray[np.int64]
     labels: NDArray[Any] | None = None
-    tags: NDArray[np.int64] | None = None
+    tags: NDArray[np.int32] | NDArray[np.int64] | None = None
     targets: TokenRows | None = None
     segments: NDArray[np.int8] | None = None
     positions: NDArray[np.int32] | None = None
@@ -101,10 +102,16 @@ class TokenRows:
     def digest(self) -> str:
         """16 hex digits, equal where every token and label is."""
         hashed = hashlib.sha256(np.ascontiguousarray(self.bounds).data)
-        for values in (self.ids, self.labels, self.tags, self.segments, self.positions):
+        for values in (self.ids, self.labels, *self._wide_tags(), self.segments, self.positions):
             hashed.update(b"" if values is None or not values.size else np.ascontiguousarray(values).data)
         hashed.update(b"" if self.targets is None else self.targets.digest().encode())
         return hashed.hexdigest()[:16]
+
+    def _wide_tags(self) -> Iterator[NDArray[np.int64]]:
+        """The tags as int64, a few million at a time: a digest does not depend on how they are held."""
+        tags = np.zeros(0, np.int64) if self.tags is None else self.tags
+        for start in range(0, len(tags), _AT_ONCE):
+            yield tags[start : start + _AT_ONCE].astype(np.int64, copy=False)
 
 
 Batch = dict[str, "torch.Tensor"]

@@ -20,6 +20,7 @@ from workbench.core.errors import BadInput, DataError
 from workbench.models import weights
 from workbench.recipe.schema import Problem
 from workbench.tasks.interface import Judge, Loss, Prepared
+from workbench.tasks.shared.kept_tokens import kept_arrays
 from workbench.tasks.shared.rows import IGNORED, Collator, Padding, TokenRows
 from workbench.tasks.token_classification.encode import Cutter, Pieces, for_words
 from workbench.tasks.token_classification.evaluate import Aligned, TagJudge
@@ -27,6 +28,7 @@ from workbench.tasks.token_classification.predict import PADDED, Tagger
 from workbench.tasks.token_classification.spec import TokenClassificationRecipe
 
 if TYPE_CHECKING:
+    from workbench.data.cache.token_entry import Arrays
     from workbench.data.report.writing import Writing
     from workbench.data.tables.splits import Splits
     from workbench.data.tables.tags import Tagset
@@ -103,16 +105,25 @@ class TokenClassification:
     def _split(self, splits: Splits, name: str, cutter: Cutter) -> tuple[TokenRows, dict[str, Any]]:
         from workbench.data.tables import tagged
 
-        words, gold = tagged.words(splits, name), tagged.encode(splits, name, self.learnt.tagset, self.recipe.data)
-        pieces = cutter.cut(words.rows())
+        gold = tagged.encode(splits, name, self.learnt.tagset, self.recipe.data)
+        pieces = self._pieces(splits, name, cutter)
         if not len(pieces.row):
             raise DataError(f"the tokenizer knows no word of {name}", where=f"data.{name}")
         aligned = Aligned.of(pieces, np.asarray(gold.flat.combine_chunks(), np.int64), gold.offsets)
         self.learnt.aligned[name] = aligned
         source = np.asarray(splits.tables()[name].column("__row__"))[pieces.row]
-        rows = TokenRows.pack(pieces.ids, source, tags=self._labels(aligned))
+        rows = TokenRows(pieces.ids, pieces.bounds, source, tags=self._labels(aligned))
         counts = {"rows": len(gold.offsets) - 1, "dropped": splits.dropped.get(name, 0)}
         return rows, counts | self._counted(pieces, aligned, rows)
+
+    def _pieces(self, splits: Splits, name: str, cutter: Cutter) -> Pieces:
+        from workbench.data.tables import tagged
+
+        def make() -> Iterator[Arrays]:
+            return cutter.arrays(tagged.words(splits, name).rows())
+
+        settings = {"task": self.name, **cutter.settings()}
+        return Pieces.of(kept_arrays(splits, name, cutter.tokenizer, settings, make, ("tokens",)))
 
     def _labels(self, aligned: Aligned) -> NDArray[np.int64]:
         """The tag of each token: that of its word on the first piece; further pieces carry none, or go on with it."""

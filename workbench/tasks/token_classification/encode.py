@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workbench.core.errors import BadInput, ModelError
+from workbench.data.cache.token_entry import Arrays, joined
 from workbench.tasks.shared.encoding import Frame
+from workbench.tasks.shared.kept_tokens import bounded, together
 from workbench.tasks.token_classification.windows import cut
 
 _AT_ONCE: Final = 1000
@@ -22,28 +24,28 @@ _NONE: Final = -1
 class Pieces:
     """Windows of rows of words.
 
-    `ids` [windows] are the tokens of each, special ones included. `words` are as long: the word in its row of each
-    token that the window answers for, -1 of all others. `row` int64 [windows] is the row a window is of. `shortened`
-    are rows with a word too long for any window, of which only the beginning is seen.
+    `ids` int32 [tokens], special ones included; those of window i are `ids[bounds[i]:bounds[i + 1]]`. `words` int32
+    [tokens] is the word in its row of each token that its window answers for, -1 of all others. `row` [windows] is the
+    row a window is of. `shortened` are rows with a word too long for any window, of which only the beginning is seen.
     """
 
-    ids: list[NDArray[np.int32]]
-    words: list[NDArray[np.int64]]
-    row: NDArray[np.int64]
+    ids: NDArray[np.int32]
+    bounds: NDArray[np.int64]
+    words: NDArray[np.int32]
+    row: NDArray[np.int32]
     shortened: int
 
-    @property
-    def flat_words(self) -> NDArray[np.int64]:
-        return np.concatenate([np.zeros(0, np.int64), *self.words])
+    @classmethod
+    def of(cls, found: Arrays) -> Pieces:
+        """What `Cutter.arrays` makes, joined."""
+        return cls(found["ids"], found["bounds"], found["words"], found["row"], int(found["shortened"].sum()))
 
     @property
     def firsts(self) -> NDArray[np.bool_]:
         """Whether a token is the first of a word its window answers for, [tokens of all windows]."""
-        lengths = np.fromiter((len(words) for words in self.words), np.int64, len(self.words))
-        flat = self.flat_words
-        before = np.roll(flat, 1)
-        before[np.cumsum(lengths) - lengths] = _NONE
-        first: NDArray[np.bool_] = (flat != _NONE) & (flat != before)
+        before = np.roll(self.words, 1)
+        before[self.bounds[:-1]] = _NONE
+        first: NDArray[np.bool_] = (self.words != _NONE) & (self.words != before)
         return first
 
 
@@ -71,25 +73,45 @@ class Cutter:
             )
         return cls(tokenizer, max_length, min(max_length // 4, room - 1) if stride is None else stride)
 
+    def settings(self) -> dict[str, Any]:
+        """What windows depend on, beside the tokenizer's own file."""
+        return {"max_length": self.max_length, "stride": self.stride, **asdict(Frame.of(self.tokenizer))}
+
     def cut(self, rows: Sequence[list[str]] | Any) -> Pieces:
         """The rows, a list or an Arrow column of lists of words, as windows. A row may have none."""
+        return Pieces.of(joined(self.arrays(rows)))
+
+    def arrays(self, rows: Sequence[list[str]] | Any) -> Iterator[Arrays]:
+        """The windows of some rows at a time, as `Pieces` names them."""
         frame = Frame.of(self.tokenizer)
+        none = np.zeros(0, np.int32)
+        nothing = {"ids": none, "words": none, "lengths": none, "row": none, "shortened": none}
+        each = (self._windows(frame, row, *found) for row, found in enumerate(self._encoded(rows)))
+        return bounded(together(each, nothing))
+
+    def _windows(self, frame: Frame, row: int, ids: NDArray[np.int32], numbers: NDArray[np.int64]) -> Arrays:
+        """Those of one row."""
         room = self.max_length - len(frame.before) - len(frame.after)
         before, after = (np.asarray(part, np.int32) for part in (frame.before, frame.after))
-        no_word = [np.full(len(part), _NONE) for part in (before, after)]
-        ids, words, of, shortened = [], [], [], 0
-        for row, (found, numbers) in enumerate(self._encoded(rows)):
-            kept = _within(numbers, room)
-            shortened += not kept.all()
-            found, numbers = found[kept], numbers[kept]
-            for window in cut(numbers, room, self.stride):
-                seen = slice(window.start, window.stop)
-                places = np.arange(window.start, window.stop)
-                owned = (places >= window.first) & (places < window.last)
-                ids.append(np.concatenate([before, found[seen], after]))
-                words.append(np.concatenate([no_word[0], np.where(owned, numbers[seen], _NONE), no_word[1]]))
-                of.append(row)
-        return Pieces(ids, words, np.asarray(of, np.int64), shortened)
+        edges = [np.full(len(part), _NONE, np.int32) for part in (before, after)]
+        kept = _within(numbers, room)
+        ids, numbers = ids[kept], numbers[kept].astype(np.int32)
+        windows = cut(numbers, room, self.stride)
+        made, words = [before[:0]], [edges[0][:0]]
+        for window in windows:
+            seen = slice(window.start, window.stop)
+            places = np.arange(window.start, window.stop)
+            owned = (places >= window.first) & (places < window.last)
+            made += [before, ids[seen], after]
+            words += [edges[0], np.where(owned, numbers[seen], np.int32(_NONE)), edges[1]]
+        special = len(before) + len(after)
+        return {
+            "ids": np.concatenate(made),
+            "words": np.concatenate(words),
+            "lengths": np.array([special + window.stop - window.start for window in windows], np.int32),
+            "row": np.full(len(windows), row, np.int32),
+            "shortened": np.array([not kept.all()], np.int32),
+        }
 
     def _encoded(self, rows: Sequence[list[str]] | Any) -> Iterator[tuple[NDArray[np.int32], NDArray[np.int64]]]:
         """Tokens of each row without special ones, and the number of each token's word."""

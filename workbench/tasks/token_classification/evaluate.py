@@ -42,14 +42,13 @@ class Aligned:
     firsts: NDArray[np.bool_]
     gold: NDArray[np.int64]
     offsets: NDArray[np.int64]
-    row: NDArray[np.int64]
+    row: NDArray[np.int32]
 
     @classmethod
     def of(cls, pieces: Pieces, gold: NDArray[np.int64], offsets: NDArray[np.int64]) -> Aligned:
-        words = pieces.flat_words
-        lengths = np.fromiter((len(part) for part in pieces.words), np.int64, len(pieces.words))
-        begin = np.repeat(offsets[pieces.row], lengths)
-        return cls(np.where(words >= 0, begin + words, -1), pieces.firsts, gold, offsets, pieces.row)
+        begin = np.repeat(offsets[pieces.row], np.diff(pieces.bounds))
+        place = np.where(pieces.words >= 0, begin + pieces.words, -1)
+        return cls(place, pieces.firsts, gold, offsets, pieces.row)
 
     @cached_property
     def unseen(self) -> NDArray[np.bool_]:

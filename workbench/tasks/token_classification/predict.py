@@ -97,13 +97,15 @@ class Tagger:
     def _called(self, pieces: Pieces, offsets: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Of each word of all rows the likeliest tag and its probability; -1 and 0 where nothing is seen."""
         called, shares = np.full(offsets[-1], -1), np.zeros(offsets[-1])
-        firsts = np.split(pieces.firsts, np.cumsum([len(ids) for ids in pieces.ids])[:-1])
-        windows = [{"input_ids": ids} for ids in pieces.ids]
+        firsts, words_of, ids_of = (
+            np.split(values, pieces.bounds[1:-1]) for values in (pieces.firsts, pieces.words, pieces.ids)
+        )
+        windows = [{"input_ids": ids} for ids in ids_of[: len(pieces.row)]]
         for places, (best, probability) in self._batches.answers(windows, self._likeliest):
             tags, likely = best.numpy(), probability.numpy()
             for place, at in enumerate(places.tolist()):
                 tokens = np.flatnonzero(firsts[at])
-                words = offsets[pieces.row[at]] + pieces.words[at][tokens]
+                words = offsets[pieces.row[at]] + words_of[at][tokens]
                 called[words], shares[words] = tags[place, tokens], likely[place, tokens]
         return called, shares
 
