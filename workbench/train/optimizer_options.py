@@ -106,6 +106,7 @@ def problems(recipe: Recipe) -> list[str]:
         *_quantized(train),
         *liger.problems(recipe),
         *_sharded(recipe),
+        *_padding_free(recipe),
     ]
 
 
@@ -182,3 +183,16 @@ def _sharded(recipe: Recipe) -> Iterator[str]:
         yield 'launch.sharding: the loss scale of fp16 is not divided: use "bf16", "fp32" or "auto"'
     if train.optimizer not in {"adamw", "adamw_torch", "adamw_torch_fused", "sgd"}:
         yield f"launch.sharding: {train.optimizer} does not work on divided weights: use adamw or sgd"
+
+
+def _padding_free(recipe: Recipe) -> Iterator[str]:
+    if not recipe.train.padding_free:
+        return
+    if recipe.task == "seq2seq":
+        yield "train.padding_free: a decoder looks at the padded rows of its encoder: leave it out"
+    if recipe.task == "question-answering":
+        yield "train.padding_free: the loss of question-answering is over all of a row, padding too: leave it out"
+    if recipe.train.compile:
+        yield "train.padding_free: each batch has a shape of its own, to compile for: leave train.compile out"
+    if recipe.launch.sharding != "none":
+        yield "train.padding_free: divided embeddings cannot be looked up apart from the model: leave it out"
