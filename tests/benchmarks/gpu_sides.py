@@ -14,7 +14,7 @@ from typing import Any
 from gpu_cases import Case
 from trainer_scripts import Script, task_script
 
-_LAST = 10  # steps whose losses are shown
+_LAST = 10  # steps whose losses are averaged, and shown of the last
 SETTLED = 0.4  # the share of the steps that is not measured: kernels are chosen, memory is taken, caches fill
 
 
@@ -28,25 +28,38 @@ class Job:
     model: Path
     rehearsal: bool
     overrides: tuple[str, ...] = ()
+    seed: int = 42
 
 
 @dataclass(frozen=True)
 class Measured:
     """Of the steps from `began` to `ended` (unix seconds). Tokens are those that are no padding.
 
-    `memory` is the greatest amount of bytes that torch has reserved, 0 on a CPU; `loss` the mean over the last ten.
+    `memory` is the greatest amount of bytes that torch has reserved, 0 on a CPU; `losses` are those of all steps, each
+    the mean of ten.
     """
 
     began: float
     ended: float
     tokens: int
-    loss: float
+    losses: tuple[float, ...]
     memory: int
 
     @property
     def speed(self) -> float:
         """Tokens a second."""
         return self.tokens / (self.ended - self.began)
+
+    @property
+    def loss(self) -> float:
+        """The mean of the last ten steps."""
+        return self.losses[-1]
+
+    @property
+    def halved(self) -> int | None:
+        """The step by which the loss was half of what it was at first; None where it never was."""
+        there = (place for place, loss in enumerate(self.losses, 1) if loss < self.losses[0] / 2)
+        return next((place * _LAST for place in there), None)
 
 
 def measure(job: Job) -> Measured:
@@ -70,6 +83,7 @@ def _memory() -> int:
 RECIPE = """
 name = "on-gpu"
 task = "{task}"
+seed = {seed}
 [model]
 name = "{model}"
 tokenizer = "{model}/words"
@@ -101,6 +115,7 @@ def _ours(job: Job) -> Measured:
     case = job.case
     text = RECIPE.format(
         task=case.task,
+        seed=job.seed,
         model=job.model,
         length=f"{'block_size' if case.blocks else 'max_length'} = {case.length}",
         method="lora" if case.lora else "full",
@@ -126,7 +141,7 @@ def _ours(job: Job) -> Measured:
         began=start.t,
         ended=window[-1].t,
         tokens=window[-1].fields["tokens"] - start.fields["tokens"],
-        loss=_mean([step.scalars["train/loss"] for step in window[-_LAST:]]),
+        losses=_tens([step.scalars["train/loss"] for step in steps]),
         memory=_memory(),
     )
 
@@ -139,6 +154,7 @@ class OnCard(Script):
     rate: float = 5e-5
     lora: bool = False
     cpu: bool = False
+    seed: int = 42
 
     def tokenizer(self) -> Any:
         from transformers import AutoTokenizer
@@ -161,6 +177,7 @@ class OnCard(Script):
         return TrainingArguments(
             output_dir=str(self.place / self.name),
             max_steps=self.steps,
+            seed=self.seed,
             per_device_train_batch_size=self.batch,
             learning_rate=self.rate,
             bf16=self.precision == "bf16",
@@ -193,17 +210,20 @@ def _script(job: Job) -> Measured:
         rate=case.learning_rate,
         lora=case.lora,
         cpu=job.rehearsal,
+        seed=job.seed,
     )
     trainer = task_script(script)
     watch = _watch(script.steps)
     trainer.add_callback(watch)
     _count_tokens(trainer, watch)
     trainer.train()
-    return Measured(watch.began, watch.ended, int(sum(watch.tokens)), watch.losses[-1], _memory())
+    return Measured(watch.began, watch.ended, int(sum(watch.tokens)), tuple(watch.losses), _memory())
 
 
-def _mean(losses: list[float]) -> float:
-    return sum(losses) / len(losses)
+def _tens(losses: list[float]) -> tuple[float, ...]:
+    """The means of ten, as a script logs them."""
+    tens = (losses[start : start + _LAST] for start in range(0, len(losses), _LAST))
+    return tuple(sum(ten) / len(ten) for ten in tens)
 
 
 def _count_tokens(trainer: Any, watch: Any) -> None:
@@ -225,7 +245,7 @@ def _watch(steps: int) -> Any:
     settled = int(SETTLED * steps)
 
     class Watch(TrainerCallback):
-        """When the measured steps began and ended, their tokens and losses."""
+        """When the measured steps began and ended, and their tokens; the losses of all."""
 
         def __init__(self) -> None:
             self.began = self.ended = 0.0
@@ -239,7 +259,7 @@ def _watch(steps: int) -> Any:
                 self.began, self.ended = self.began or time.time(), time.time()
 
         def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float], **_: Any) -> None:
-            if "loss" in logs and state.global_step > settled:
+            if "loss" in logs:
                 self.losses.append(logs["loss"])
 
     return Watch()

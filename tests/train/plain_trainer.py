@@ -114,6 +114,7 @@ def _arguments(recipe: Recipe, output: str) -> Any:
         "lr_scheduler_type": train.schedule,
         "warmup_steps": train.warmup_steps,
         "max_grad_norm": train.max_grad_norm,
+        "bf16": train.precision == "bf16",
     }
     quiet = {"logging_strategy": "no", "save_strategy": "no", "report_to": "none", "disable_tqdm": True}
     return TrainingArguments(

@@ -179,6 +179,9 @@ class Train(Section):
     precision: Literal["auto", "bf16", "fp16", "fp32"] = Field("auto", description="auto: bf16 where the device has it")
     group_by_length: bool = Field(True, description="batches of like lengths, so that little is padding")
     padding: Literal["longest", "max_length"] = Field("longest", description="pad to the batch or to max_length")
+    padding_free: bool = Field(
+        False, description="compute nothing for the padding of a batch, where the model allows it: the same numbers"
+    )
     early_stopping_patience: Positive | None = Field(
         None, description="evaluations without a better evaluate.best after which training ends"
     )

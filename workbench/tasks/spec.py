@@ -49,7 +49,8 @@ class TaskSpec:
     `shapes` are the kinds of rows it takes, the most telling first. `peft_type` is peft's name for it, None where peft
     has none; `new_head` says that the head is trained with adapters, being new. `asks` are the fields of a row that a
     trained model is asked about, `may_ask` those that some models take besides. `one_to_one`: a row of the data is a
-    row of training. `code` is `module:class` of its `Task`. `choices` is `module:function` of what of a recipe makes
+    row of training. `needs_padding` says why its batches cannot be computed without padding, where they cannot.
+    `code` is `module:class` of its `Task`. `choices` is `module:function` of what of a recipe makes
     no sense together: (recipe, splits or None) → sentences. `row_texts` is `module:class` of what the Tokens pane shows
     of a row, where that is more than the texts that are read (`workbench.tasks.shared.row_texts`).
     """
@@ -66,6 +67,7 @@ class TaskSpec:
     new_head: bool = False
     generates: bool = False
     one_to_one: bool = True
+    needs_padding: str | None = None
     choices: str | None = None
     row_texts: str = "workbench.tasks.shared.row_texts:RowTexts"
 

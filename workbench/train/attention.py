@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from workbench.train.device import Device
+from workbench.train.varlen import ATTENTION
 
 _RATES: Final = ("attention_probs_dropout_prob", "attn_pdrop", "attention_dropout")
 
@@ -25,11 +26,11 @@ def for_training(model: Any, device: Device) -> None:
 
 @contextmanager
 def for_judging(model: Any) -> Iterator[None]:
-    """The attention it was loaded with, where nothing is dropped; afterwards the one before again."""
-    before = _current(model)
-    swapped = before == "eager" and getattr(model, "_supports_sdpa", False)
+    """An attention for padded rows in which nothing is dropped; afterwards the one before again."""
+    before, fused = _current(model), getattr(model, "_supports_sdpa", False)
+    swapped = before == ATTENTION or (before == "eager" and fused)
     if swapped:
-        model.set_attn_implementation("sdpa")
+        model.set_attn_implementation("sdpa" if fused else "eager")
     try:
         yield
     finally:

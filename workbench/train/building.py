@@ -24,6 +24,7 @@ from workbench.train.ready import Ready
 from workbench.train.rhythm import Rhythm, total_steps
 from workbench.train.rng import RepeatableCollator
 from workbench.train.run_log import Journal
+from workbench.train.unpadding import unpad
 
 
 def loop_of(
@@ -39,7 +40,6 @@ def loop_of(
     Moves the model to its device and changes how it computes: attention, checkpointing, noise. Raises BadInput.
     """
     train, model, device = ready.recipe.train, ready.model, ready.device
-    attention.for_training(model, device)
     if train.activation_checkpointing:
         _checkpoint_activations(model)
     if train.neftune_alpha is not None:
@@ -48,6 +48,9 @@ def loop_of(
     model.config.use_cache = False
     if not getattr(model, "is_quantized", False):
         model.to(device.torch)
+    unpadding = unpad(model) if train.padding_free else None
+    if unpadding is None:
+        attention.for_training(model, device)
     if ready.recipe.launch.sharding == "fsdp" and ranks.world > 1:
         sharding.shard(model, device, ranks)
     graphed = _graphed(model, train, device, ranks)
@@ -58,7 +61,7 @@ def loop_of(
     optimizer = optim.optimizer(model, train)
     schedule = optim.schedule(optimizer, train, rhythm.total, ready.rule.direction)
     scaler = torch.amp.GradScaler(device.kind) if device.precision == "fp16" else None
-    passes = Passes(trained(model, train, device, ranks), ready.task.loss(), device, ranks, scaler)
+    passes = Passes(trained(model, train, device, ranks), ready.task.loss(), device, ranks, scaler, unpadding)
     return Loop(
         model,
         GraphedPasses(passes, partial(_no_graphs, journal)) if graphed else passes,
@@ -78,9 +81,11 @@ def loop_of(
 def _graphed(model: Any, train: Train, device: Device, ranks: Ranks) -> bool:
     """Whether CUDA graphs are tried. Checkpointed activations, 4-bit weights and Liger's loss ask the device questions.
 
-    A decoder beside an encoder has no mask, which counts only where its attention looks at masks for speed.
+    Without padding hardly two batches are of one shape, and each shape has a graph of its own. A decoder beside an
+    encoder has no mask, which counts only where its attention looks at masks for speed.
     """
-    plain = not (train.activation_checkpointing or train.compile or liger.asked(train) or train.method == "qlora")
+    asking = train.activation_checkpointing or train.compile or liger.asked(train) or train.method == "qlora"
+    plain = not asking and not train.padding_free
     config = model.config
     masked = not config.is_encoder_decoder or getattr(config, "_attn_implementation", None) == "eager"
     return train.cuda_graphs and device.kind == "cuda" and ranks.world == 1 and plain and masked

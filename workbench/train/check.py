@@ -61,6 +61,7 @@ def check(path: Path, search: Sequence[Path], overrides: Sequence[str], home: Ho
         problems += chat_problems(wanted, loaded, search)
     if model is not None:
         problems += fit_problems(wanted, model) + length_problems(wanted, model) + disk_problems(wanted, model, home)
+        problems += padding_problems(wanted, model)
     if problems or model is None or loaded is None or data is None:
         return {"ok": False, "problems": list(dict.fromkeys(problems))}
     data |= tokenized(wanted, loaded, model, search, data["notes"])
@@ -161,6 +162,16 @@ def fit_problems(wanted: Recipe, model: locate.Located) -> list[str]:
     config = {"model_type": model.type} | lengths.config_of(wanted, model)
     why = architectures.unfit(wanted.task, spec_of(wanted.task).head, config)
     return [] if why is None else [f"{model.name}: {why}"]
+
+
+def padding_problems(wanted: Recipe, model: locate.Located) -> list[str]:
+    """A model that needs padding; transformers is asked, which is slow, only where none is wanted."""
+    if not wanted.train.padding_free:
+        return []
+    from workbench.train import unpadding
+
+    problems: list[str] = []
+    return _attempt(lambda: unpadding.problems(wanted, model), problems) or problems
 
 
 def chat_problems(wanted: Recipe, loaded: splits.Splits, search: Sequence[Path]) -> list[str]:

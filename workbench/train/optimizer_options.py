@@ -15,6 +15,7 @@ from typing import Final
 
 from workbench.core.suggest import nearest
 from workbench.recipe import Recipe, Train
+from workbench.tasks.spec import spec_of
 from workbench.train import liger
 
 ADAMW: Final = "adamw_torch_fused"
@@ -106,6 +107,7 @@ def problems(recipe: Recipe) -> list[str]:
         *_quantized(train),
         *liger.problems(recipe),
         *_sharded(recipe),
+        *_padding_free(recipe),
     ]
 
 
@@ -182,3 +184,15 @@ def _sharded(recipe: Recipe) -> Iterator[str]:
         yield 'launch.sharding: the loss scale of fp16 is not divided: use "bf16", "fp32" or "auto"'
     if train.optimizer not in {"adamw", "adamw_torch", "adamw_torch_fused", "sgd"}:
         yield f"launch.sharding: {train.optimizer} does not work on divided weights: use adamw or sgd"
+
+
+def _padding_free(recipe: Recipe) -> Iterator[str]:
+    if not recipe.train.padding_free:
+        return
+    needs_padding = spec_of(recipe.task).needs_padding
+    if needs_padding is not None:
+        yield f"train.padding_free: {needs_padding}: leave it out"
+    if recipe.train.compile:
+        yield "train.padding_free: each batch has a shape of its own, to compile for: leave train.compile out"
+    if recipe.launch.sharding != "none":
+        yield "train.padding_free: divided embeddings cannot be looked up apart from the model: leave it out"

@@ -14,6 +14,7 @@ from workbench.tasks.shared.rows import Batch
 from workbench.train.device import Device
 from workbench.train.ranks import Ranks
 from workbench.train.sharding import gradients_apart, sharded
+from workbench.train.unpadding import Unpadding
 
 _NARROW: Final = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -47,13 +48,20 @@ class Passes:
     """Computes the gradients of a batch.
 
     `model` is what `trained` gave. Without a `loss` the model computes its own, which must heed
-    `num_items_in_batch`. `scaler` is that of fp16.
+    `num_items_in_batch`. `scaler` is that of fp16. `unpadding` is that of a model which computes without padding.
     """
 
     def __init__(
-        self, model: Any, loss: Loss | None, device: Device, ranks: Ranks, scaler: torch.amp.GradScaler | None = None
+        self,
+        model: Any,
+        loss: Loss | None,
+        device: Device,
+        ranks: Ranks,
+        scaler: torch.amp.GradScaler | None = None,
+        unpadding: Unpadding | None = None,
     ) -> None:
         self._model, self._loss, self._device, self._ranks, self._scaler = model, loss, device, ranks, scaler
+        self._unpadding = unpadding
 
     def __call__(self, batch: Batch, items: torch.Tensor) -> torch.Tensor:
         """The loss of a batch in host memory: its sum over the batch divided by `items`, the labels of the whole step.
@@ -61,7 +69,16 @@ class Passes:
         With several processes it is times their number, because their gradients are averaged. A detached scalar on
         the device, which is not waited for. Raises torch.OutOfMemoryError.
         """
-        return self.compute({name: self.moved(tensor) for name, tensor in batch.items()}, items)
+        moved = {name: self.moved(tensor) for name, tensor in batch.items()}
+        if self._unpadding is None:
+            return self.compute(moved, items)
+        # Where the tokens are is found in host memory: a device would have to be waited for.
+        with self._unpadding.given(batch, self._sent):
+            return self.compute(moved, items)
+
+    def _sent(self, tensor: torch.Tensor) -> torch.Tensor:
+        """A tensor made just now, on the device. A GPU copies it from page-locked memory, and nobody waits for it."""
+        return self.moved(tensor.pin_memory() if self._device.kind == "cuda" else tensor)
 
     def moved(self, tensor: torch.Tensor) -> torch.Tensor:
         return tensor.to(self._device.torch, non_blocking=True)

@@ -12,7 +12,7 @@ from workbench.core.errors import BadInput
 from workbench.core.rundir import RunDir
 from workbench.metrics import catalog
 from workbench.tasks.interface import Verdict
-from workbench.train import checkpoints, model_files, resume, saving, sharding
+from workbench.train import attention, checkpoints, model_files, resume, saving, sharding
 from workbench.train.best import Standing
 from workbench.train.building import loop_of
 from workbench.train.device import peak_memory
@@ -285,7 +285,7 @@ class Training:
         self._sampled, model = self._step, self._ready.model
         training = model.training
         model.eval()
-        with sharding.gathered(model), autocast(self._ready.device):
+        with sharding.gathered(model), attention.for_judging(model), autocast(self._ready.device):
             if self._ranks.first:
                 for prompt, text in self._ready.task.samples(model, self._ready.tokenizer):
                     self._journal.write("sample", step=self._step, prompt=prompt, text=text)
