@@ -11,7 +11,7 @@ import pytest
 from workbench.data.tables import sources, splits
 from workbench.recipe import Recipe
 from workbench.tasks import recipe_union
-from workbench.tasks.spec import splits_for
+from workbench.tasks.loading import splits_for
 
 MakeRecipe = Callable[..., Recipe]
 

@@ -15,7 +15,7 @@ from workbench.data.cache.token_cache import TokenCache
 from workbench.data.report import row_report
 from workbench.data.tables import columns
 from workbench.data.tables import splits as data
-from workbench.tasks.spec import splits_for
+from workbench.tasks.loading import splits_for
 
 
 @pytest.fixture(autouse=True)

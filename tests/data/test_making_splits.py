@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from workbench.core.errors import DataError
 from workbench.data.tables import slices, splits
-from workbench.tasks.spec import splits_for
+from workbench.tasks.loading import splits_for
 
 
 @pytest.fixture

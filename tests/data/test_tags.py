@@ -16,7 +16,7 @@ from workbench.data.tables import tagged, tags
 from workbench.data.tables.tags import Tagset
 from workbench.metrics.entities import spans
 from workbench.tasks import recipe_union as recipe
-from workbench.tasks.spec import splits_for
+from workbench.tasks.loading import splits_for
 
 RECIPE = """
 name = "x"

@@ -15,8 +15,8 @@ from workbench.models.locate import locate
 from workbench.models.weights import longest
 from workbench.tasks import recipe_union as recipe
 from workbench.tasks import spec
+from workbench.tasks.loading import splits_for
 from workbench.tasks.shared.rows import Batch
-from workbench.tasks.spec import splits_for
 
 WORDS: Final = [f"w{number}" for number in range(60)]
 MARKS: Final = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")

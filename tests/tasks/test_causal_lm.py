@@ -18,9 +18,9 @@ from workbench.tasks import recipe_union, spec
 from workbench.tasks import recipe_union as recipe
 from workbench.tasks.causal_lm.data import CausalLM, LanguageJudge
 from workbench.tasks.causal_lm.packing import pack
+from workbench.tasks.loading import splits_for
 from workbench.tasks.shared import generation
 from workbench.tasks.shared.token_evaluation import Texts
-from workbench.tasks.spec import splits_for
 
 TEXT = "the cat sat on the mat\n\nand the dog sat on the cat\n猫坐在垫子上。狗坐在猫上。\n" * 20
 

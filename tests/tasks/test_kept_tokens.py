@@ -19,7 +19,7 @@ from workbench.models.locate import locate, minilm_directory
 from workbench.models.weights import open_tokenizer
 from workbench.tasks import recipe_union as recipe
 from workbench.tasks import spec
-from workbench.tasks.spec import splits_for
+from workbench.tasks.loading import splits_for
 
 RECIPE = """
 name = "kept"

@@ -14,9 +14,9 @@ import torch
 from workbench.core.errors import BadInput, ModelError
 from workbench.tasks import recipe_union as recipe
 from workbench.tasks import spec
+from workbench.tasks.loading import splits_for
 from workbench.tasks.masked_lm.masking import Masking
 from workbench.tasks.shared.rows import IGNORED, Padding, TokenRows
-from workbench.tasks.spec import splits_for
 
 SCRATCH = """
 name = "x"

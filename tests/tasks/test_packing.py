@@ -15,8 +15,8 @@ from workbench.tasks import recipe_union as recipe
 from workbench.tasks import spec
 from workbench.tasks.causal_lm.data import Blocks
 from workbench.tasks.causal_lm.packing import keeps_apart, pack
+from workbench.tasks.loading import splits_for
 from workbench.tasks.shared.rows import Padding
-from workbench.tasks.spec import splits_for
 
 TINY = {
     "gpt2": {"n_layer": 2, "n_head": 2, "n_embd": 16, "n_positions": 64},

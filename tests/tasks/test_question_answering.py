@@ -19,9 +19,9 @@ from workbench.models.locate import locate
 from workbench.models.weights import longest
 from workbench.tasks import recipe_union as recipe
 from workbench.tasks import spec
+from workbench.tasks.loading import splits_for
 from workbench.tasks.question_answering.data import step_loss
 from workbench.tasks.shared.rows import IGNORED
-from workbench.tasks.spec import splits_for
 
 SCRATCH = """
 name = "x"

@@ -18,13 +18,13 @@ from workbench.models.locate import locate
 from workbench.recipe import Data, Generate, validation
 from workbench.tasks import interface, spec
 from workbench.tasks import recipe_union as recipe
+from workbench.tasks.loading import splits_for
 from workbench.tasks.seq2seq import languages, searching
 from workbench.tasks.seq2seq.data import TextWriter, TokenLoss, sides_of
 from workbench.tasks.seq2seq.encode import Sides
 from workbench.tasks.seq2seq.shifting import Shift, ShiftedPadding
 from workbench.tasks.shared import generation
 from workbench.tasks.shared.rows import IGNORED, Padding, TokenRows
-from workbench.tasks.spec import splits_for
 
 WORDS = ["<s>", "<pad>", "</s>", "<unk>", "a", "cat", "dog", "sits", "eine", "katze", "hund", "sitzt", "猫", "坐"]
 

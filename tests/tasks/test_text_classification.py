@@ -14,9 +14,9 @@ from workbench.core.errors import WorkbenchError
 from workbench.models.weights import train_bpe
 from workbench.tasks import interface, spec
 from workbench.tasks import recipe_union as recipe
+from workbench.tasks.loading import splits_for
 from workbench.tasks.shared.encoding import encode
 from workbench.tasks.shared.rows import Padding, TokenRows
-from workbench.tasks.spec import splits_for
 
 
 @pytest.fixture(scope="module")

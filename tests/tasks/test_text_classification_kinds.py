@@ -15,7 +15,7 @@ from workbench.metrics import catalog
 from workbench.models.locate import locate
 from workbench.tasks import recipe_union as recipe
 from workbench.tasks import spec
-from workbench.tasks.spec import splits_for
+from workbench.tasks.loading import splits_for
 
 RECIPE = """
 name = "tiny"

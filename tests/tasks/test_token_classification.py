@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from workbench.core.errors import BadInput, DataError, WorkbenchError
 from workbench.tasks import interface, spec
 from workbench.tasks import recipe_union as recipe
+from workbench.tasks.loading import splits_for
 from workbench.tasks.shared.rows import IGNORED
-from workbench.tasks.spec import splits_for
 from workbench.tasks.token_classification.data import step_loss
 
 SCRATCH = """

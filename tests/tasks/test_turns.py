@@ -15,8 +15,8 @@ from workbench.recipe import Generate
 from workbench.tasks import recipe_union as recipe
 from workbench.tasks import spec
 from workbench.tasks.causal_lm.turns import Learnt, fit
+from workbench.tasks.loading import splits_for
 from workbench.tasks.shared.rows import IGNORED
-from workbench.tasks.spec import splits_for
 
 CHATML = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"

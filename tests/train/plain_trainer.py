@@ -24,8 +24,9 @@ from workbench.models.locate import locate
 from workbench.recipe import Recipe
 from workbench.tasks import recipe_union
 from workbench.tasks.interface import Task
+from workbench.tasks.loading import splits_for
 from workbench.tasks.shared.rows import Collator, TokenRows
-from workbench.tasks.spec import splits_for, task_for
+from workbench.tasks.spec import task_for
 from workbench.train.order import EpochOrder
 from workbench.train.rng import RepeatableCollator
 

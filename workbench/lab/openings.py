@@ -20,8 +20,9 @@ from workbench.lab import places
 from workbench.lab.paged import PagedRows
 from workbench.lab.row_pages import Rows, label_names, recognise
 from workbench.models.locate import BPE
+from workbench.tasks.loading import splits_for
 from workbench.tasks.shared.row_texts import RowTexts
-from workbench.tasks.spec import load, spec_of, splits_for
+from workbench.tasks.spec import load, spec_of
 
 _KEPT = 3
 LARGE = 64 << 20  # bytes; beyond it a split is paged through rather than read

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import importlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -21,8 +21,6 @@ from workbench.models.architectures import Head
 from workbench.recipe import Recipe
 
 if TYPE_CHECKING:
-    from workbench.data.cache.token_cache import TokenCache
-    from workbench.data.tables.splits import Splits
     from workbench.tasks.interface import Predictor, Task
 
 GROUP: Final = "workbench.tasks"
@@ -102,13 +100,6 @@ def spec_of(task: str) -> TaskSpec:
     if task not in there:
         raise BadInput(f"no task {task!r}", where="task", mend=f"use one of {', '.join(there)}")
     return there[task]
-
-
-def splits_for(recipe: Recipe, search: Sequence[Path], cache: TokenCache | None = None) -> Splits:
-    """The rows of a recipe, read and divided (`workbench.data.tables.splits.load`). Raises DataError, BadInput."""
-    from workbench.data.tables import splits
-
-    return splits.load(recipe, spec_of(recipe.task).shapes, search, cache)
 
 
 def load(reference: str) -> Any:

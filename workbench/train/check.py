@@ -28,7 +28,8 @@ from workbench.models import architectures, locate
 from workbench.recipe import Recipe
 from workbench.recipe.schema import Problem
 from workbench.tasks import recipe_union
-from workbench.tasks.spec import load, spec_of, splits_for
+from workbench.tasks.loading import splits_for
+from workbench.tasks.spec import load, spec_of
 from workbench.train import lengths, optimizer_options
 
 T = TypeVar("T")

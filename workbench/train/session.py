@@ -20,7 +20,8 @@ from workbench.recipe import Recipe
 from workbench.recipe.schema import Problem
 from workbench.tasks import recipe_union
 from workbench.tasks.interface import Prepared, Task
-from workbench.tasks.spec import splits_for, task_for
+from workbench.tasks.loading import splits_for
+from workbench.tasks.spec import task_for
 from workbench.train import checkpoints, device, lengths, methods, optimizer_options
 from workbench.train.best import Rule
 from workbench.train.ready import Ended, Ready
