@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workbench.core.errors import RecipeError
+from workbench.core.flatten import flatten
 from workbench.core.home import recipes_dir
-from workbench.recipe import Recipe, fields, flatten, load, parse
+from workbench.recipe import Recipe, fields, load, parse
 
 SMALLEST = 'name = "x"\ntask = "text-classification"\n[model]\nname = "m"\n[data]\ntrain = "a.jsonl"\n'
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from workbench.contracts.events import read_all
 from workbench.core.processes import Identity
 from workbench.core.supervisor_record import Record
-from workbench.runs.engines.tagged import tagged
+from workbench.runs.engines.run_processes import tagged
 
 RECIPE = """\
 name = "pretence"

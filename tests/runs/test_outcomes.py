@@ -8,7 +8,7 @@ from runs_support import end_of, until
 from workbench.runs.engines.engine import Exited
 from workbench.runs.engines.torchrun import of_rank
 from workbench.runs.oom import oom_kills
-from workbench.runs.outcome import End, outcome_of
+from workbench.runs.outcome import AttemptEnd, outcome_of
 
 TRACE = """\
 loading
@@ -38,15 +38,15 @@ RANKED = "".join(f"[rank1]: {line}\n" for line in TRACE.splitlines())
 
 
 def exited(code, *, said=None, **known):
-    return outcome_of(End(Exited(code, None, **known), said))
+    return outcome_of(AttemptEnd(Exited(code, None, **known), said))
 
 
 def died(number, *, said=None, sent=None, **known):
-    return outcome_of(End(Exited(None, number, **known), said, sent))
+    return outcome_of(AttemptEnd(Exited(None, number, **known), said, sent))
 
 
 def of_launcher(console):
-    return outcome_of(End(of_rank(Exited(1, None, console))))
+    return outcome_of(AttemptEnd(of_rank(Exited(1, None, console))))
 
 
 def test_the_trainers_own_word_counts_when_it_is_done():

@@ -9,7 +9,7 @@ from workbench.core.processes import Identity
 from workbench.core.supervisor_record import Record
 from workbench.runs import control
 from workbench.runs.engines import torchrun
-from workbench.runs.engines.tagged import tagged
+from workbench.runs.engines.run_processes import tagged
 from workbench.runs.spawn import launch
 
 

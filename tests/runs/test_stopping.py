@@ -11,7 +11,7 @@ from workbench.core.errors import BadInput
 from workbench.core.processes import Identity
 from workbench.core.supervisor_record import Record
 from workbench.runs import control
-from workbench.runs.engines.tagged import tagged
+from workbench.runs.engines.run_processes import tagged
 from workbench.runs.record import how_it_ended
 from workbench.runs.stop_escalation import Patience, StopEscalation, slowest
 

@@ -10,7 +10,7 @@ from survival_support import start, told_by_the_logs, wait_for_end, wait_for_ste
 from workbench.core.home import Home
 from workbench.core.supervisor_record import Record
 from workbench.runs import control
-from workbench.runs.engines.tagged import tagged
+from workbench.runs.engines.run_processes import tagged
 from workbench.train.checkpoints import newest_sealed, step_of
 
 RECIPE = """\

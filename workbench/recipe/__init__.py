@@ -16,10 +16,9 @@ from workbench.recipe.schema import (
     Subset,
     Train,
     fields,
-    flatten,
 )
 
 __all__ = [
     "Data", "Evaluate", "Generate", "Launch", "Model", "Recipe", "Section", "Subset", "Train",
-    "fields", "flatten", "load", "parse",
+    "fields", "load", "parse",
 ]  # fmt: skip

@@ -10,9 +10,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from workbench.core.errors import RecipeError
+from workbench.core.flatten import TABLES
 from workbench.core.text import cut
 from workbench.recipe.problems import did_you_mean, sentences
-from workbench.recipe.schema import TABLES, Recipe, fields
+from workbench.recipe.schema import Recipe, fields
 
 _AT = re.compile(r"(?P<what>.*) \(at line (?P<line>\d+), column (?P<column>\d+)\)", re.DOTALL)
 _BYTE_ORDER_MARK = "\ufeff"  # some editors begin a UTF-8 file with it; TOML has no place for it

@@ -1,1 +1,1 @@
-"""Runs: made, launched, watched, stopped, resumed, and judged when they end."""
+"""Runs: made, launched, watched, stopped, resumed, and told how they ended."""

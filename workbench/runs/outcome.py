@@ -23,7 +23,7 @@ TRACEBACK: Final = "Traceback (most recent call last):"
 
 
 @dataclass(frozen=True, slots=True)
-class End:
+class AttemptEnd:
     """What is known: how the engine saw it exit, and what the trainer said before.
 
     `said` holds the fields of the trainer's own `finished`. `sent` is the last signal of our own stop escalation.
@@ -55,13 +55,13 @@ class Outcome:
         return known | ({"traceback": self.traceback} if self.traceback else {})
 
 
-def outcome_of(end: End) -> Outcome:
+def outcome_of(end: AttemptEnd) -> Outcome:
     """Tell apart: done, our own stop, the kernel's killer, a signal, divergence, bad input, an exception."""
     state, reason, traceback = _told_apart(end)
     return Outcome(state, reason, end.exited.code, end.exited.signal, traceback)
 
 
-def _told_apart(end: End) -> tuple[State, str, str | None]:
+def _told_apart(end: AttemptEnd) -> tuple[State, str, str | None]:
     said = end.said or {}
     if said.get("state") in ("completed", "stopped"):
         return said["state"], _after_all(end, str(said.get("reason") or said["state"])), None
@@ -74,14 +74,14 @@ def _told_apart(end: End) -> tuple[State, str, str | None]:
     return _by_exit(end)
 
 
-def _struck(end: End) -> bool:
+def _struck(end: AttemptEnd) -> bool:
     """Whether the kernel's killer, which struck in our memory cgroup, struck this run and not its neighbour."""
     if end.exited.signal is not None:
         return end.exited.signal == signal.SIGKILL and end.sent != signal.SIGKILL
     return "DataLoader worker" in f"{end.exited.console}{(end.said or {}).get('traceback') or ''}"
 
 
-def _after_all(end: End, reason: str) -> str:
+def _after_all(end: AttemptEnd, reason: str) -> str:
     """The work was done and saved; what went wrong on the way out is still said."""
     if end.exited.signal is not None:
         return f"{reason}; then died of {_name(end.exited.signal)} on the way out"
@@ -90,7 +90,7 @@ def _after_all(end: End, reason: str) -> str:
     return reason
 
 
-def _by_signal(end: End, number: int) -> tuple[State, str, str | None]:
+def _by_signal(end: AttemptEnd, number: int) -> tuple[State, str, str | None]:
     name = _name(number)
     if end.sent is not None and number in (signal.SIGTERM, signal.SIGKILL):
         lost = "what came after the last checkpoint is lost"
@@ -103,7 +103,7 @@ def _by_signal(end: End, number: int) -> tuple[State, str, str | None]:
     return "killed", f"killed by {name}, which workbench did not send", None
 
 
-def _by_exit(end: End) -> tuple[State, str, str | None]:
+def _by_exit(end: AttemptEnd) -> tuple[State, str, str | None]:
     said = end.said or {}
     traceback = _traceback(end)
     evidence = f"{said.get('reason') or ''}\n{traceback or end.exited.console}"
@@ -119,7 +119,7 @@ def _by_exit(end: End) -> tuple[State, str, str | None]:
     return "failed", reason, None if end.exited.code == BAD_INPUT else traceback
 
 
-def _traceback(end: End) -> str | None:
+def _traceback(end: AttemptEnd) -> str | None:
     """The trainer's own, else the last one on the console, else the console's end."""
     own = (end.said or {}).get("traceback")
     if own:

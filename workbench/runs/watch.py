@@ -14,7 +14,7 @@ from typing import Any, Final
 from workbench.contracts.events import Event
 from workbench.runs import record, stop_escalation, stop_request
 from workbench.runs.engines.engine import Engine, Exited, Gone, Job, Submitted, Working
-from workbench.runs.outcome import End, Outcome, outcome_of
+from workbench.runs.outcome import AttemptEnd, Outcome, outcome_of
 from workbench.runs.sampling import Progress, Sampler
 from workbench.runs.stop_escalation import Patience, StopEscalation
 from workbench.runs.supervisor_log import PatientLog
@@ -97,7 +97,7 @@ class TrainerWatch:
         if isinstance(found, Gone):
             return Outcome("lost", found.why)
         said: Event | None = record.finished(self._run.events, self._job.attempt)
-        return outcome_of(End(found, said.fields if said else None, self._escalation.sent))
+        return outcome_of(AttemptEnd(found, said.fields if said else None, self._escalation.sent))
 
 
 class _System:

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from workbench.core.errors import BadInput
+from workbench.core.flatten import flatten
 from workbench.core.text import clean
-from workbench.recipe import flatten
 from workbench.train.best import Standing
 from workbench.train.ready import Ready
 

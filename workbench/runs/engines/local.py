@@ -12,7 +12,7 @@ from typing import Final
 from workbench.core.processes import Identity
 from workbench.core.rundir import RunDir
 from workbench.runs.engines.engine import Exited, Gone, Job, Submitted, Working
-from workbench.runs.engines.tagged import carries, end_tagged, tagged
+from workbench.runs.engines.run_processes import carries, end_tagged, tagged
 from workbench.runs.engines.trainer_environment import environment
 from workbench.runs.oom import oom_kills
 
