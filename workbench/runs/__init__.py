@@ -1,1 +1,1 @@
-"""Runs: made, launched, watched, stopped, resumed, and told how they ended."""
+"""Creates, launches, watches, stops and resumes runs, and records how they ended."""

@@ -56,12 +56,12 @@ class Outcome:
 
 
 def outcome_of(end: AttemptEnd) -> Outcome:
-    """Tell apart: done, our own stop, the kernel's killer, a signal, divergence, bad input, an exception."""
-    state, reason, traceback = _told_apart(end)
+    """Tells apart: done, our own stop, the kernel's killer, a signal, divergence, bad input, an exception."""
+    state, reason, traceback = _classified(end)
     return Outcome(state, reason, end.exited.code, end.exited.signal, traceback)
 
 
-def _told_apart(end: AttemptEnd) -> tuple[State, str, str | None]:
+def _classified(end: AttemptEnd) -> tuple[State, str, str | None]:
     said = end.said or {}
     if said.get("state") in ("completed", "stopped"):
         return said["state"], _after_all(end, str(said.get("reason") or said["state"])), None

@@ -1,4 +1,4 @@
-"""How an attempt ended that had nobody left to say so: told by the supervisor of the next one."""
+"""How an attempt ended whose processes were all killed: recorded by the supervisor of the next attempt."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from workbench.runs.record import Placement, finished, last_sign
 def record_lost(run: RunDir, record: Record) -> Outcome | None:
     """Write the missing `finished` of an attempt of which no process lives, at the time it was last heard of.
 
-    None, and nothing is written, where its end is told already, by its trainer if the supervisor was killed. The
+    None, and nothing is written, where its end is recorded already, by its trainer if the supervisor was killed. The
     caller holds the supervisor's lock.
     """
     if any(finished(log, record.attempt) for log in (run.supervisor_log, run.events)):

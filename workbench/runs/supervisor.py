@@ -97,7 +97,7 @@ def supervise(order: Assignment, ready: LaunchAnswer | None = None) -> None:
 
 
 def _next_attempt(order: Assignment) -> int:
-    """The number of the attempt, once it is certain that the one before is over and told."""
+    """The number of the attempt, once it is certain that the one before is over and recorded."""
     run = order.run
     if run.training() or record.trainer_at_work(run):
         raise BadInput(f"run {run.id} has a trainer at work", mend=f"stop it first with `workbench stop {run.id}`")
