@@ -169,7 +169,9 @@ class Run:
 
     def model(self, checkpoint: int | None = None) -> Model:
         """The run's model, or that of the checkpoint of a step, opened to be asked. Raises ModelError."""
-        return Model(self.directory if checkpoint is None else self._place.checkpoints / f"step-{checkpoint}")
+        from workbench.train.checkpoints import directory
+
+        return Model(self.directory if checkpoint is None else directory(self._place.checkpoints, checkpoint))
 
     def stop(self, *, now: bool = False) -> None:
         """End at the end of the step, its state saved; with `now` at once. Raises BadInput where nothing runs."""

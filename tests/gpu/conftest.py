@@ -32,7 +32,7 @@ from gpu_runs import ON_CARD, WHOLE, Runs
 from workbench.core.home import Home
 from workbench.core.rundir import RunDir
 from workbench.lab.client import Lab
-from workbench.runs.identity import tagged
+from workbench.runs.engines.run_processes import tagged
 
 HERE = "tests/gpu/"
 

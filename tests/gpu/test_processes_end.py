@@ -16,7 +16,7 @@ from gpu_runs import DEVICE, ON_CARD, end_of, give_back, of_type, until
 
 from workbench.contracts import events
 from workbench.core.rundir import RunDir
-from workbench.runs.record import Record
+from workbench.core.supervisor_record import Record
 from workbench.runs.spawn import launch
 
 TRAINER = Path(__file__).with_name("limited_trainer.py")

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workbench.core.errors import RecipeError
+from workbench.core.flatten import flatten
 from workbench.core.home import recipes_dir
-from workbench.recipe import Recipe, flatten
+from workbench.recipe import Recipe
 from workbench.tasks import recipe_union
 from workbench.tasks.recipe_union import load, parse
 

@@ -6,8 +6,9 @@ import time
 from pathlib import Path
 
 from workbench.contracts.events import read_all
-from workbench.runs.identity import Identity, tagged
-from workbench.runs.record import Record
+from workbench.core.processes import Identity
+from workbench.core.supervisor_record import Record
+from workbench.runs.engines.run_processes import tagged
 
 RECIPE = """\
 name = "pretence"
@@ -25,9 +26,9 @@ import sys
 from pathlib import Path
 from workbench.core.rundir import RunDir
 from workbench.runs.stop_escalation import Patience
-from workbench.runs.supervisor import Order, supervise
+from workbench.runs.supervisor import Assignment, supervise
 run, least, hurry, *trainer = sys.argv[1:]
-supervise(Order(RunDir(Path(run)), trainer=trainer, patience=Patience(float(least), float(hurry))))
+supervise(Assignment(RunDir(Path(run)), trainer=trainer, patience=Patience(float(least), float(hurry))))
 """
 
 

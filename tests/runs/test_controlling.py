@@ -8,8 +8,8 @@ from runs_support import end_of, fake, kill, steps, types, until
 
 from workbench.contracts.events import read_all
 from workbench.core.errors import BadInput, WorkbenchError
+from workbench.core.supervisor_record import Record
 from workbench.runs import control
-from workbench.runs.record import Record
 
 
 def write_many(run, writer):

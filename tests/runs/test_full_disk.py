@@ -16,7 +16,7 @@ from workbench.core.errors import BadInput, WorkbenchError
 from workbench.runs import control
 from workbench.runs.create import create
 from workbench.runs.spawn import launch
-from workbench.runs.record import Record
+from workbench.core.supervisor_record import Record
 
 home = Home(Path(sys.argv[1]))
 home.ensure()

@@ -7,14 +7,10 @@ from types import SimpleNamespace
 import pytest
 
 from workbench.core.rundir import RunDir
-from workbench.runs.engines import local
+from workbench.runs.engines import local, trainer_environment
+from workbench.runs.engines.available import engine_for
+from workbench.runs.engines.engine import Job, LaunchFacts
 from workbench.runs.gpus import Gpus, chosen
-
-FACTS = {"recipe": {"launch": {"processes": 1, "threads": None, "device": "auto", "env": {}}}}
-
-
-def facts(download=False, **launch):
-    return {"download": download, "recipe": {"launch": FACTS["recipe"]["launch"] | launch}}
 
 
 @pytest.fixture
@@ -22,62 +18,67 @@ def run(tmp_path):
     return RunDir(tmp_path / "abc")
 
 
-def built(run, known, environ=None, **more):
-    return local.command(run, known, attempt=2, environ=environ or {"PATH": "/bin"}, **more)
+def job(run, environ=None, **launch):
+    return Job(run, 2, LaunchFacts(**launch), environ=environ or {"PATH": "/bin"})
+
+
+def argv(job):
+    """The command of the engine that suits the launch."""
+    return engine_for(job.launch)[1].argv(job)
+
+
+def env(*words, **launch):
+    return trainer_environment.environment(job(*words, **launch))
 
 
 def test_one_process_is_started_directly(run):
-    command = built(run, facts())
-    assert command.argv == [sys.executable, "-P", "-m", "workbench.train", str(run.path)]
-    assert not command.several
+    assert argv(job(run)) == [sys.executable, "-P", "-m", "workbench.train", str(run.path)]
 
 
 def test_several_are_started_by_torch_without_restarts_of_its_own(run):
-    command = built(run, facts(processes=2))
-    assert command.argv == [
+    assert argv(job(run, processes=2)) == [
         sys.executable, "-P", "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "--max-restarts=0",
         "-m", "workbench.train", str(run.path),
     ]  # fmt: skip
-    assert command.several
 
 
 def test_the_environment_is_quiet_offline_and_tagged(run):
-    env = built(run, facts()).env
-    assert env["PATH"] == "/bin"
-    assert env["HF_HUB_OFFLINE"] == env["HF_HUB_DISABLE_TELEMETRY"] == env["PYTHONUNBUFFERED"] == "1"
-    assert env["TOKENIZERS_PARALLELISM"] == "false"
-    assert (env["WORKBENCH_RUN_ID"], env["WORKBENCH_ATTEMPT"]) == ("abc", "2")
-    assert "OMP_NUM_THREADS" not in env
-    assert "CUDA_VISIBLE_DEVICES" not in env
+    found = env(run)
+    assert found["PATH"] == "/bin"
+    assert found["HF_HUB_OFFLINE"] == found["HF_HUB_DISABLE_TELEMETRY"] == found["PYTHONUNBUFFERED"] == "1"
+    assert found["TOKENIZERS_PARALLELISM"] == "false"
+    assert (found["WORKBENCH_RUN_ID"], found["WORKBENCH_ATTEMPT"]) == ("abc", "2")
+    assert "OMP_NUM_THREADS" not in found
+    assert "CUDA_VISIBLE_DEVICES" not in found
 
 
 def test_a_recipe_that_needs_a_download_may_reach_the_hub(run):
-    assert "HF_HUB_OFFLINE" not in built(run, facts(download=True)).env
+    assert "HF_HUB_OFFLINE" not in env(run, download=True)
 
 
 def test_the_recipe_says_threads_device_and_variables(run):
-    env = built(run, facts(threads=3, device="cpu", env={"A": "1", "PYTHONUNBUFFERED": "0"})).env
-    assert (env["OMP_NUM_THREADS"], env["CUDA_VISIBLE_DEVICES"]) == ("3", "")
-    assert (env["A"], env["PYTHONUNBUFFERED"]) == ("1", "0")
+    found = env(run, threads=3, device="cpu", env={"A": "1", "PYTHONUNBUFFERED": "0"})
+    assert (found["OMP_NUM_THREADS"], found["CUDA_VISIBLE_DEVICES"]) == ("3", "")
+    assert (found["A"], found["PYTHONUNBUFFERED"]) == ("1", "0")
 
 
 @pytest.mark.parametrize(("load", "policy"), [(0.1, None), (64.0, "passive")])
 def test_threads_do_not_spin_on_processors_that_others_use(run, monkeypatch, load, policy):
-    monkeypatch.setattr(local.os, "getloadavg", lambda: (load, load, load))
-    monkeypatch.setattr(local.os, "cpu_count", lambda: 8)
-    assert built(run, facts()).env.get("OMP_WAIT_POLICY") == policy
+    monkeypatch.setattr(trainer_environment.os, "getloadavg", lambda: (load, load, load))
+    monkeypatch.setattr(trainer_environment.os, "cpu_count", lambda: 8)
+    assert env(run).get("OMP_WAIT_POLICY") == policy
 
 
 def test_nothing_can_change_whose_run_it_is(run):
     environ = {"WORKBENCH_RUN_ID": "outer", "WORKBENCH_ACCEPT": "data", "RANK": "3", "WORLD_SIZE": "8"}
-    env = built(run, facts(env={"WORKBENCH_ATTEMPT": "9"}), environ).env
-    assert (env["WORKBENCH_RUN_ID"], env["WORKBENCH_ATTEMPT"]) == ("abc", "2")
-    assert not {"RANK", "WORLD_SIZE", "WORKBENCH_ACCEPT"} & set(env)
+    found = env(run, environ, env={"WORKBENCH_ATTEMPT": "9"})
+    assert (found["WORKBENCH_RUN_ID"], found["WORKBENCH_ATTEMPT"]) == ("abc", "2")
+    assert not {"RANK", "WORLD_SIZE", "WORKBENCH_ACCEPT"} & set(found)
 
 
 def test_a_file_in_the_working_directory_cannot_stand_in_for_a_library(tmp_path):
     (tmp_path / "psutil.py").write_text("raise SystemExit('the wrong one was imported')")
-    subprocess.run(local.argv(1, ["-c", "import psutil"]), cwd=tmp_path, check=True)
+    subprocess.run(local.argv(["-c", "import psutil"]), cwd=tmp_path, check=True)
 
 
 class Nvml:

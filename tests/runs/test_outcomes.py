@@ -5,8 +5,10 @@ import signal
 import pytest
 from runs_support import end_of, until
 
+from workbench.runs.engines.engine import Exited
+from workbench.runs.engines.torchrun import of_rank
 from workbench.runs.oom import oom_kills
-from workbench.runs.outcome import End, judge
+from workbench.runs.outcome import AttemptEnd, outcome_of
 
 TRACE = """\
 loading
@@ -35,53 +37,57 @@ Root Cause (first observed failure):
 RANKED = "".join(f"[rank1]: {line}\n" for line in TRACE.splitlines())
 
 
-def exited(code, **known):
-    return judge(End(exit_code=code, signal=None, **known))
+def exited(code, *, said=None, **known):
+    return outcome_of(AttemptEnd(Exited(code, None, **known), said))
 
 
-def died(number, **known):
-    return judge(End(exit_code=None, signal=number, **known))
+def died(number, *, said=None, sent=None, **known):
+    return outcome_of(AttemptEnd(Exited(None, number, **known), said, sent))
+
+
+def of_launcher(console):
+    return outcome_of(AttemptEnd(of_rank(Exited(1, None, console))))
 
 
 def test_the_trainers_own_word_counts_when_it_is_done():
-    verdict = exited(0, said={"state": "completed", "reason": "3 epochs"})
-    assert (verdict.state, verdict.reason, verdict.traceback) == ("completed", "3 epochs", None)
+    outcome = exited(0, said={"state": "completed", "reason": "3 epochs"})
+    assert (outcome.state, outcome.reason, outcome.traceback) == ("completed", "3 epochs", None)
     assert exited(0, said={"state": "stopped", "reason": "asked"}).state == "stopped"
 
 
 def test_a_crash_after_the_work_was_done_does_not_undo_it():
-    verdict = died(signal.SIGSEGV, said={"state": "completed", "reason": "3 epochs"})
-    assert (verdict.state, verdict.signal) == ("completed", 11)
-    assert "SIGSEGV on the way out" in verdict.reason
+    outcome = died(signal.SIGSEGV, said={"state": "completed", "reason": "3 epochs"})
+    assert (outcome.state, outcome.signal) == ("completed", 11)
+    assert "SIGSEGV on the way out" in outcome.reason
 
 
 def test_leaving_with_zero_and_without_a_word_is_a_failure():
-    verdict = exited(0, console="all fine\n")
-    assert verdict.state == "failed"
-    assert "never said" in verdict.reason
+    outcome = exited(0, console="all fine\n")
+    assert outcome.state == "failed"
+    assert "never said" in outcome.reason
 
 
 def test_an_exception_is_told_by_its_last_line_and_keeps_its_traceback():
-    verdict = exited(1, console=TRACE)
-    assert (verdict.state, verdict.reason) == ("failed", "ValueError: the column 'txt' is missing")
-    assert verdict.traceback.startswith("Traceback")
-    assert verdict.traceback.endswith("missing")
+    outcome = exited(1, console=TRACE)
+    assert (outcome.state, outcome.reason) == ("failed", "ValueError: the column 'txt' is missing")
+    assert outcome.traceback.startswith("Traceback")
+    assert outcome.traceback.endswith("missing")
 
 
 def test_the_trainers_own_traceback_comes_first():
-    verdict = exited(1, said={"state": "failed", "reason": "boom", "traceback": "own"}, console=TRACE)
-    assert (verdict.reason, verdict.traceback) == ("boom", "own")
+    outcome = exited(1, said={"state": "failed", "reason": "boom", "traceback": "own"}, console=TRACE)
+    assert (outcome.reason, outcome.traceback) == ("boom", "own")
 
 
 @pytest.mark.parametrize("where", ["console", "said"])
-def test_cuda_out_of_memory_names_the_mend(where):
+def test_cuda_out_of_memory_names_the_hint(where):
     text = "Traceback (most recent call last):\ntorch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2 GiB"
     known = {"console": text} if where == "console" else {"said": {"state": "failed", "traceback": text}}
-    verdict = exited(1, **known)
-    assert verdict.state == "failed"
-    assert verdict.reason.startswith("CUDA out of memory")
-    assert "train.batch_size" in verdict.reason
-    assert verdict.traceback == text
+    outcome = exited(1, **known)
+    assert outcome.state == "failed"
+    assert outcome.reason.startswith("CUDA out of memory")
+    assert "train.batch_size" in outcome.reason
+    assert outcome.traceback == text
 
 
 # As torch 2.11 writes them.
@@ -131,17 +137,17 @@ def test_a_neighbours_want_of_memory_is_not_blamed_for_another_end():
 
 
 def test_a_stop_that_had_to_be_forced_is_a_stop():
-    verdict = died(9, sent=signal.SIGKILL)
-    assert (verdict.state, verdict.signal) == ("stopped", 9)
-    assert "lost" in verdict.reason
+    outcome = died(9, sent=signal.SIGKILL)
+    assert (outcome.state, outcome.signal) == ("stopped", 9)
+    assert "lost" in outcome.reason
 
 
 @pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS])
 def test_a_crash_in_native_code_points_at_the_console(number):
-    verdict = died(number, console="Fatal Python error: Aborted\nstack\n", sent=signal.SIGTERM)
-    assert (verdict.state, verdict.signal) == ("killed", number)
-    assert "console.log" in verdict.reason
-    assert "Fatal Python error" in verdict.traceback
+    outcome = died(number, console="Fatal Python error: Aborted\nstack\n", sent=signal.SIGTERM)
+    assert (outcome.state, outcome.signal) == ("killed", number)
+    assert "console.log" in outcome.reason
+    assert "Fatal Python error" in outcome.traceback
 
 
 def test_a_crash_after_a_failure_of_the_gpu_names_the_failure():
@@ -157,14 +163,14 @@ def test_a_signal_python_has_no_name_for_is_numbered():
 
 def test_divergence_has_its_own_exit_code():
     assert exited(3).state == "diverged"
-    verdict = exited(3, said={"state": "diverged", "reason": "train/loss is NaN since step 7"})
-    assert verdict.reason == "train/loss is NaN since step 7"
+    outcome = exited(3, said={"state": "diverged", "reason": "train/loss is NaN since step 7"})
+    assert outcome.reason == "train/loss is NaN since step 7"
 
 
 def test_bad_input_is_a_sentence_without_a_traceback():
-    verdict = exited(2, console="reviews.csv: no column 'txt': use one of text, label\n")
-    assert (verdict.state, verdict.exit_code, verdict.traceback) == ("failed", 2, None)
-    assert verdict.reason == "reviews.csv: no column 'txt': use one of text, label"
+    outcome = exited(2, console="reviews.csv: no column 'txt': use one of text, label\n")
+    assert (outcome.state, outcome.exit_code, outcome.traceback) == ("failed", 2, None)
+    assert outcome.reason == "reviews.csv: no column 'txt': use one of text, label"
 
 
 def test_a_silent_failure_still_gets_a_sentence():
@@ -173,19 +179,19 @@ def test_a_silent_failure_still_gets_a_sentence():
 
 @pytest.mark.parametrize(("code", "state"), [(-9, "killed"), (3, "diverged"), (1, "failed")])
 def test_the_first_rank_that_failed_speaks_for_its_launcher(code, state):
-    verdict = exited(1, console=RANKED + ELASTIC.format(code=code))
-    assert verdict.state == state
-    assert (verdict.signal, verdict.exit_code) == ((9, None) if code < 0 else (None, code))
+    outcome = of_launcher(RANKED + ELASTIC.format(code=code))
+    assert outcome.state == state
+    assert (outcome.signal, outcome.exit_code) == ((9, None) if code < 0 else (None, code))
     if state == "failed":
-        assert verdict.reason == "ValueError: the column 'txt' is missing"
-        assert "ChildFailedError" not in verdict.traceback
+        assert outcome.reason == "ValueError: the column 'txt' is missing"
+        assert "ChildFailedError" not in outcome.traceback
 
 
 def test_a_rank_that_was_struck_comes_before_those_that_missed_it():
     others = "Failures:\n[1]:\n  rank      : 1 (local_rank: 1)\n  exitcode  : -9 (pid: 44)\n"
     others += "[2]:\n  exitcode  : -15 (pid: 45)\nRoot Cause"
-    verdict = exited(1, console=RANKED + ELASTIC.format(code=1).replace("Root Cause", others))
-    assert (verdict.state, verdict.signal) == ("killed", 9)
+    outcome = of_launcher(RANKED + ELASTIC.format(code=1).replace("Root Cause", others))
+    assert (outcome.state, outcome.signal) == ("killed", 9)
 
 
 @pytest.mark.parametrize(

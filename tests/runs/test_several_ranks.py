@@ -1,14 +1,15 @@
-"""Several ranks under torch's launcher, which leads none of their sessions: found, stopped and judged all the same."""
+"""Several ranks under torch's launcher, leading none of their sessions: found, stopped and told apart like one."""
 
 import signal
 
 import pytest
 from runs_support import FAKE, end_of, kill, types, until
 
+from workbench.core.processes import Identity
+from workbench.core.supervisor_record import Record
 from workbench.runs import control
-from workbench.runs.engines import local
-from workbench.runs.identity import Identity, tagged
-from workbench.runs.record import Record
+from workbench.runs.engines import torchrun
+from workbench.runs.engines.run_processes import tagged
 from workbench.runs.spawn import launch
 
 
@@ -18,7 +19,7 @@ def start_two(new_run):
 
     def go(*options):
         run = new_run("launch.processes=2", "launch.threads=1")
-        launch(run, trainer=local.argv(2, [str(FAKE), str(run.path), *options]))
+        launch(run, trainer=torchrun.argv(2, [str(FAKE), str(run.path), *options]))
         second = run.path / "rank-1.pid"
         until(lambda: types(run.events, "step") and second.exists() and second.read_text(), seconds=120)
         return run, int(second.read_text())

@@ -8,13 +8,15 @@ import pytest
 from runs_support import end_of, kill, steps, types, until
 
 from workbench.core.errors import BadInput
+from workbench.core.processes import Identity
+from workbench.core.supervisor_record import Record
 from workbench.runs import control
-from workbench.runs.identity import Identity, tagged
-from workbench.runs.record import Record, how_it_ended
-from workbench.runs.stop_escalation import Ladder, Patience, slowest
+from workbench.runs.engines.run_processes import tagged
+from workbench.runs.record import how_it_ended
+from workbench.runs.stop_escalation import Patience, StopEscalation, slowest
 
 
-def rungs(run):
+def stages(run):
     return [event.fields["reason"] for event in types(run.supervisor_log, "stopping")]
 
 
@@ -31,7 +33,7 @@ def test_a_trainer_that_ignores_the_request_is_sent_sigterm_and_may_still_save(s
     control.request_stop(run)
     end = end_of(run)
     assert (end["state"], end["exit_code"], end["signal"]) == ("stopped", 0, None)
-    assert rungs(run) == ["asked to end after its step", "not ended yet: sending SIGTERM"]
+    assert stages(run) == ["asked to end after its step", "not ended yet: sending SIGTERM"]
     assert len(types(run.events, "checkpoint")) == 1
 
 
@@ -41,7 +43,7 @@ def test_a_trainer_that_ignores_both_is_killed_and_the_loss_is_said(start_impati
     end = end_of(run)
     assert (end["state"], end["signal"]) == ("stopped", signal.SIGKILL)
     assert "lost" in end["reason"]
-    assert [rung.rpartition(" ")[2] for rung in rungs(run)] == ["step", "SIGTERM", "SIGKILL"]
+    assert [stage.rpartition(" ")[2] for stage in stages(run)] == ["step", "SIGTERM", "SIGKILL"]
 
 
 def test_a_slow_save_is_not_cut_off(start_impatient):
@@ -53,7 +55,7 @@ def test_a_slow_save_is_not_cut_off(start_impatient):
 def test_now_hurries_a_stop_that_waits(start_impatient):
     run = start_impatient("--deaf", "--deaf-to-sigterm", least=600)
     control.request_stop(run)
-    until(lambda: rungs(run))
+    until(lambda: stages(run))
     control.request_stop(run, now=True)
     end = end_of(run)
     assert (end["state"], end["signal"]) == ("stopped", signal.SIGKILL)
@@ -126,40 +128,40 @@ def test_a_run_that_has_ended_cannot_be_stopped(start):
     assert not run.stop_request.exists()
 
 
-def test_the_ladder_waits_its_time_on_every_rung():
-    ladder = Ladder(Patience(least=100, hurry=5))
-    assert ladder.climb(10_000) is None
-    assert ladder.ask(0, now=False, slowest=1)
-    assert not ladder.ask(50, now=False, slowest=1)
-    assert ladder.climb(99) is None
-    assert ladder.climb(100) is signal.SIGTERM
-    assert ladder.climb(199) is None
-    assert ladder.climb(200) is signal.SIGKILL
-    assert ladder.climb(10_000) is None
+def test_a_stop_waits_its_time_in_every_stage():
+    escalation = StopEscalation(Patience(least=100, hurry=5))
+    assert escalation.due(10_000) is None
+    assert escalation.ask(0, now=False, slowest=1)
+    assert not escalation.ask(50, now=False, slowest=1)
+    assert escalation.due(99) is None
+    assert escalation.due(100) is signal.SIGTERM
+    assert escalation.due(199) is None
+    assert escalation.due(200) is signal.SIGKILL
+    assert escalation.due(10_000) is None
 
 
-def test_the_ladder_waits_longer_than_the_slowest_save():
-    ladder = Ladder(Patience(least=100))
-    ladder.ask(0, now=False, slowest=1000)
-    assert ladder.climb(2000) is None
-    assert ladder.climb(2025) is signal.SIGTERM
+def test_a_stop_waits_longer_than_the_slowest_save():
+    escalation = StopEscalation(Patience(least=100))
+    escalation.ask(0, now=False, slowest=1000)
+    assert escalation.due(2000) is None
+    assert escalation.due(2025) is signal.SIGTERM
 
 
 def test_hurrying_sends_sigterm_at_once_and_sigkill_soon():
-    ladder = Ladder(Patience(least=100, hurry=5))
-    ladder.ask(0, now=False, slowest=0)
-    ladder.ask(10, now=True, slowest=0)
-    assert ladder.climb(10) is signal.SIGTERM
-    assert ladder.climb(14) is None
-    assert ladder.climb(15) is signal.SIGKILL
+    escalation = StopEscalation(Patience(least=100, hurry=5))
+    escalation.ask(0, now=False, slowest=0)
+    escalation.ask(10, now=True, slowest=0)
+    assert escalation.due(10) is signal.SIGTERM
+    assert escalation.due(14) is None
+    assert escalation.due(15) is signal.SIGKILL
 
 
 def test_hurrying_after_sigterm_does_not_start_over():
-    ladder = Ladder(Patience(least=100, hurry=5))
-    ladder.ask(0, now=False, slowest=0)
-    assert ladder.climb(100) is signal.SIGTERM
-    ladder.ask(110, now=True, slowest=0)
-    assert ladder.climb(115) is signal.SIGKILL
+    escalation = StopEscalation(Patience(least=100, hurry=5))
+    escalation.ask(0, now=False, slowest=0)
+    assert escalation.due(100) is signal.SIGTERM
+    escalation.ask(110, now=True, slowest=0)
+    assert escalation.due(115) is signal.SIGKILL
 
 
 def test_the_slowest_save_and_silence_are_read_from_the_log_of_the_attempt(tmp_path):

@@ -14,9 +14,10 @@ from runs_support import FAKE, end_of, fake, kill, steps, types, until
 
 from workbench.contracts.events import read_all
 from workbench.core.errors import BadInput, WorkbenchError
+from workbench.core.supervisor_record import Record
 from workbench.runs import control
-from workbench.runs.identity import tagged
-from workbench.runs.record import Record, how_it_ended, in_progress
+from workbench.runs.engines.run_processes import tagged
+from workbench.runs.record import how_it_ended, in_progress
 from workbench.runs.spawn import launch
 
 LAUNCH = """\

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from runs_support import types, until
 
 from workbench.contracts.events import read_all
+from workbench.core.supervisor_record import Record
 from workbench.registry import Ingestor, Registry
 from workbench.runs.create import create
-from workbench.runs.record import Record, how_it_ended, in_progress
+from workbench.runs.record import how_it_ended, in_progress
 from workbench.runs.spawn import launch
 
 LONG = 240.0

@@ -16,9 +16,9 @@ from survival_support import (
     whole_registry,
 )
 
+from workbench.core.supervisor_record import Record
 from workbench.registry import Ingestor, Registry, reindex
 from workbench.runs import control
-from workbench.runs.record import Record
 from workbench.train.checkpoints import newest_sealed, step_of, verified
 
 

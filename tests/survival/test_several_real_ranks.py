@@ -8,9 +8,9 @@ from runs_support import types
 from survival_support import start, told_by_the_logs, wait_for_end, wait_for_step
 
 from workbench.core.home import Home
+from workbench.core.supervisor_record import Record
 from workbench.runs import control
-from workbench.runs.identity import tagged
-from workbench.runs.record import Record
+from workbench.runs.engines.run_processes import tagged
 from workbench.train.checkpoints import newest_sealed, step_of
 
 RECIPE = """\

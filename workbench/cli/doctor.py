@@ -23,7 +23,7 @@ from workbench.core.home import Home
 from workbench.core.paths import expanded
 
 PACKAGES = (
-    "torch", "transformers", "datasets", "evaluate", "accelerate", "peft", "scikit-learn", "seqeval", "sacrebleu",
+    "torch", "transformers", "datasets", "evaluate", "accelerate", "peft", "scikit-learn", "sacrebleu",
     "rouge-score", "textual", "plotext", "sqlite-utils", "pyarrow",
 )  # fmt: skip
 _SAFE_SQLITE = (3, 51, 3)  # before it, a write-ahead log that is reset under load can corrupt the file

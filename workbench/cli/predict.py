@@ -108,11 +108,14 @@ def _model_path(context: typer.Context, handle: str, checkpoint: str | None) -> 
 
 def checkpoint_of(run: RunDir, checkpoint: str) -> Path:
     """The directory of a checkpoint by `step-N` or N. Raises BadInput."""
-    step = run.checkpoints / (checkpoint if checkpoint.startswith("step-") else f"step-{checkpoint}")
-    if not step.is_dir() or step.parent != run.checkpoints:
-        known = sorted((found.name for found in run.checkpoints.glob("step-*")), key=lambda name: int(name[5:]))
-        raise BadInput(f"no checkpoint {checkpoint!r} in {run.id}", mend=f"it has {', '.join(known) or 'none'}")
-    return step
+    from workbench.train.checkpoints import in_order, step_of  # with OpenSSL: only where a checkpoint is named
+
+    there = in_order(run.checkpoints)
+    for path in there:
+        if checkpoint in (path.name, str(step_of(path))):
+            return path
+    known = ", ".join(path.name for path in there)
+    raise BadInput(f"no checkpoint {checkpoint!r} in {run.id}", mend=f"it has {known or 'none'}")
 
 
 def _answered(model: Model, rows: Iterator[Complete], top_k: int | None) -> Iterator[tuple[Complete, dict[str, Any]]]:

@@ -16,6 +16,7 @@ from workbench.cli.help import Command
 from workbench.cli.output import AsJson, emit, figure, print_table, say
 from workbench.contracts.events import END_STATES, Event, read_all
 from workbench.core.errors import BadInput
+from workbench.core.flatten import flatten
 from workbench.core.home import Home
 from workbench.core.rundir import RunDir
 from workbench.core.series import format_age, format_duration
@@ -201,8 +202,6 @@ def diff(context: typer.Context, left: Handle, right: Handle, as_json: AsJson = 
     """What differs between two runs: recipe fields, metrics, and how they do on the same rows."""
     with registry_of(home_of(context)) as registry:
         rows = [registry.find(handle, include_deleted=True) for handle in (left, right)]
-    from workbench.recipe import flatten  # with pydantic: half of what any other command takes to begin
-
     paired = _paired(*(RunDir(home_of(context).runs / row.id) for row in rows))
     changed = _changed(flatten(rows[0].recipe), flatten(rows[1].recipe))
     metrics = _changed(*({key: s.best if s.best is not None else s.last for key, s in row.metrics.items()

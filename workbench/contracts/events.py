@@ -47,7 +47,8 @@ State = Literal[
     "created", "queued", "running", "stopping", "completed", "stopped", "failed", "killed", "lost", "diverged"
 ]
 END_STATES: Final[tuple[State, ...]] = ("completed", "stopped", "failed", "killed", "lost", "diverged")
-LIVE_STATES: Final[tuple[State, ...]] = ("created", "queued", "running", "stopping")
+WORKING_STATES: Final[tuple[State, ...]] = ("queued", "running", "stopping")
+LIVE_STATES: Final[tuple[State, ...]] = ("created", *WORKING_STATES)
 
 _FAR: Final = 1e15  # seconds: further off than any clock is
 _SPECIAL: Final = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}

@@ -1,6 +1,6 @@
 """The one family of exceptions that reaches a user.
 
-Every message answers three questions in one sentence: what is wrong, where, and how to mend it.
+Every message answers three questions in one sentence: what is wrong, where, and what to do about it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ class WorkbenchError(Exception):
 
     @property
     def sentence(self) -> str:
-        """What, where and the mend in one line: `recipes/x.toml:12: no column 'txt': use one of text, label`."""
+        """What, where and the hint in one line: `recipes/x.toml:12: no column 'txt': use one of text, label`."""
         place = f"{self.where}: " if self.where else ""
         mend = f": {self.mend}" if self.mend else ""
         return f"{place}{self.what}{mend}"

@@ -22,6 +22,7 @@ from workbench.core.rundir import RunDir
 from workbench.core.text import clean
 from workbench.lab import places
 from workbench.models import locate as models
+from workbench.train.checkpoints import in_order
 
 # transformers writes 1e30 where a tokenizer has no limit.
 _NO_LIMIT = 1_000_000
@@ -108,13 +109,8 @@ def _found(model: recipe.Model, search: Sequence[Path]) -> Path:
 
 def _trained_with(run: RunDir) -> Path | None:
     """Where a run keeps the tokenizer it trains with: its model, else its newest checkpoint."""
-    checkpoints = sorted(run.checkpoints.glob("step-*"), key=_step, reverse=True)
-    return next((path for path in (run.model, *checkpoints) if _has_tokenizer(path)), None)
-
-
-def _step(checkpoint: Path) -> int:
-    digits = checkpoint.name.removeprefix("step-")
-    return int(digits) if digits.isdigit() else -1
+    newest_first = reversed(in_order(run.checkpoints))
+    return next((path for path in (run.model, *newest_first) if _has_tokenizer(path)), None)
 
 
 def _has_tokenizer(directory: Path) -> bool:

@@ -16,9 +16,8 @@ from workbench.recipe.schema import (
     Subset,
     Train,
     fields,
-    flatten,
 )
 
 __all__ = [
-    "Data", "Evaluate", "Generate", "Launch", "Model", "Recipe", "Section", "Subset", "Train", "fields", "flatten",
+    "Data", "Evaluate", "Generate", "Launch", "Model", "Recipe", "Section", "Subset", "Train", "fields",
 ]  # fmt: skip

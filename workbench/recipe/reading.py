@@ -12,10 +12,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from workbench.core.errors import RecipeError
+from workbench.core.flatten import TABLES, flatten
 from workbench.core.suggest import nearest
 from workbench.core.text import cut
 from workbench.recipe.problems import Written, did_you_mean, sentences
-from workbench.recipe.schema import TABLES, Recipe, fields, flatten
+from workbench.recipe.schema import Recipe, fields
 
 Kinds = Mapping[str, type[Recipe]]
 """The kinds of recipe there are, by the task that each is for."""

@@ -307,18 +307,3 @@ def fields(model: type[BaseModel], prefix: str = "") -> dict[str, str]:
 def _section_of(annotation: Any) -> type[BaseModel] | None:
     options = [annotation, *getattr(annotation, "__args__", ())]
     return next((option for option in options if isinstance(option, type) and issubclass(option, Section)), None)
-
-
-# Fields that are tables themselves, whose keys the user chooses.
-TABLES = {"model.config", "launch.env", "train.optimizer_args", "train.schedule_args", "train.class_weights"}
-
-
-def flatten(resolved: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """A resolved recipe as `train.learning_rate` → value."""
-    flat: dict[str, Any] = {}
-    for key, value in resolved.items():
-        if isinstance(value, dict) and f"{prefix}{key}" not in TABLES:
-            flat |= flatten(value, f"{prefix}{key}.")
-        else:
-            flat[prefix + key] = value
-    return flat

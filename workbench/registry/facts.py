@@ -6,12 +6,11 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
+from workbench.core.flatten import flatten
 from workbench.core.rundir import RunDir
 from workbench.registry.applier import storable
-
-_LEAVES: Final = frozenset({"model.config", "launch.env"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +34,7 @@ class Facts:
 
     def fields(self) -> Iterator[tuple[str, float | None, str]]:
         """Every recipe field as name, number (None where it is none) and text."""
-        for name, value in _flattened(self.recipe, ""):
+        for name, value in _fields(self.recipe):
             if value is not None:
                 yield storable(name), _number(value), storable(_text(value))
 
@@ -77,15 +76,13 @@ def _seconds(value: Any) -> float:
     return float(value or 0.0)
 
 
-def _flattened(table: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
-    """As `recipe.flatten`, which lives beside pydantic: too heavy for the road to the first frame."""
-    for key, value in table.items():
-        if isinstance(value, dict) and prefix + key not in _LEAVES:
-            yield from _flattened(value, f"{prefix}{key}.")
-        elif isinstance(value, dict):
-            yield from ((f"{prefix}{key}.{name}", item) for name, item in value.items())
+def _fields(recipe: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Every field; of a table whose keys the user chose, each key."""
+    for name, value in flatten(recipe).items():
+        if isinstance(value, dict):
+            yield from ((f"{name}.{key}", item) for key, item in value.items())
         else:
-            yield prefix + key, value
+            yield name, value
 
 
 def _number(value: Any) -> float | None:

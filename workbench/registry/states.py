@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from workbench.core.rundir import SILENCE, RunDir
+from workbench.core.supervisor_record import Record
 
 if TYPE_CHECKING:
     from workbench.registry.database import Connection
@@ -50,32 +50,18 @@ def judge(connection: Connection, pk: int, run: RunDir, *, alive: bool) -> Verdi
     return Verdict("lost", number, first, last, _how_lost(run), host or "")
 
 
-def _record(run: RunDir) -> dict[str, object]:
-    try:
-        record = json.loads(run.supervisor.read_text("utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return record if isinstance(record, dict) else {}
-
-
 def _elsewhere(run: RunDir, host: str | None) -> bool:
     """Whether the run belongs to another machine, whose locks may not be visible here, and was lately heard of.
 
     A container that restarts may come back under another name: a host that stays silent is not believed for ever.
     """
-    there = _record(run).get("host") or host
+    record = Record.read(run)
+    there = record.host if record else host
     return bool(there) and there != os.uname().nodename and time.time() - run.last_sign() < SILENCE
 
 
 def _how_lost(run: RunDir) -> str:
-    if (boot := _record(run).get("boot_id")) and boot != _boot_id():
+    record = Record.read(run)
+    if record is not None and record.rebooted:
         return "the machine restarted while it ran"
     return "its supervisor and its trainer are gone and neither said why"
-
-
-def _boot_id() -> str | None:
-    try:
-        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
-            return file.read().strip()
-    except OSError:
-        return None

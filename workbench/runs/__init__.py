@@ -1,1 +1,1 @@
-"""Runs: made, launched, watched, stopped, resumed, and judged when they end."""
+"""Creates, launches, watches, stops and resumes runs, and records how they ended."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import signal
 import time
@@ -13,9 +12,9 @@ from typing import Any, Final
 from workbench.contracts.events import EventWriter, read_all
 from workbench.core.errors import BadInput, WorkbenchError
 from workbench.core.home import Home
-from workbench.core.rundir import RunDir, write_atomic
-from workbench.runs.identity import Identity, tagged
-from workbench.runs.record import how_it_ended, in_progress, orphan
+from workbench.core.rundir import RunDir
+from workbench.runs import stop_request
+from workbench.runs.record import Placement, how_it_ended, in_progress
 from workbench.runs.spawn import launch
 
 HURRY: Final = 5.0
@@ -53,18 +52,11 @@ def request_stop(run: RunDir, now: bool = False) -> None:
     """
     if not in_progress(run):
         raise BadInput(f"run {run.id} is not running{_ended_as(run)}")
-    now = now or _asked_now(run)
-    write_atomic(run.stop_request, json.dumps({"t": round(time.time(), 3), "now": now}) + "\n")
-    trainer = orphan(run)
-    if now and trainer is not None and not run.supervised():
-        _end(run, trainer)
-
-
-def _asked_now(run: RunDir) -> bool:
-    try:
-        return bool(json.loads(run.stop_request.read_text("utf-8"))["now"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
+    now = now or stop_request.wants_now(run)
+    stop_request.write(run, now=now)
+    placement = Placement.read(run)
+    if now and placement is not None and placement.working() and not run.supervised():
+        _end(placement)
 
 
 def _ended_as(run: RunDir) -> str:
@@ -72,15 +64,13 @@ def _ended_as(run: RunDir) -> str:
     return f": it is {end.fields.get('state')}" if end else ""
 
 
-def _end(run: RunDir, trainer: Identity) -> None:
+def _end(placement: Placement) -> None:
     """End a trainer that has no supervisor, then whatever it leaves behind."""
-    trainer.send(signal.SIGTERM)
+    placement.signal(signal.SIGTERM)
     deadline = time.monotonic() + HURRY
-    while trainer.alive() and time.monotonic() < deadline:
+    while placement.working() and time.monotonic() < deadline:
         time.sleep(0.05)
-    trainer.send(signal.SIGKILL)
-    for process in tagged(run):
-        process.send(signal.SIGKILL)
+    placement.signal(signal.SIGKILL)
 
 
 def resume(home: Home, run: RunDir, accept: Sequence[str] = (), *, trainer: Sequence[str] = ()) -> int:

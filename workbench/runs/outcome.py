@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import signal
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from workbench.contracts.events import State
+from workbench.runs.engines.engine import Exited
 from workbench.train import device_faults
 
 DIVERGED: Final = 3
@@ -19,27 +19,23 @@ _OOM_REASON: Final = (
     "the kernel's out-of-memory killer ended it: the machine's memory, or this job's share, ran out; "
     "lower train.workers, train.batch_size or data.max_length"
 )
-_TRACEBACK: Final = "Traceback (most recent call last):"
+TRACEBACK: Final = "Traceback (most recent call last):"
 
 
 @dataclass(frozen=True, slots=True)
-class End:
-    """What is known: how the process ended, what the trainer said, what the console and the kernel say.
+class AttemptEnd:
+    """What is known: how the engine saw it exit, and what the trainer said before.
 
-    Of `exit_code` and `signal` one is None. `said` holds the fields of the trainer's own `finished`. `oom_kills` is
-    how often the kernel's killer struck meanwhile. `sent` is the last signal of our own stop ladder.
+    `said` holds the fields of the trainer's own `finished`. `sent` is the last signal of our own stop escalation.
     """
 
-    exit_code: int | None
-    signal: int | None
+    exited: Exited
     said: Mapping[str, Any] | None = None
-    console: str = ""
-    oom_kills: int = 0
     sent: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Outcome:
     """The last word on an attempt."""
 
     state: State
@@ -59,95 +55,77 @@ class Verdict:
         return known | ({"traceback": self.traceback} if self.traceback else {})
 
 
-_RANK_PREFIX: Final = re.compile(r"^\[rank\d+\]: ?", re.MULTILINE)
-_EXIT_CODE: Final = re.compile(r"^\s*exitcode\s*:\s*(-?\d+)", re.MULTILINE)
+def outcome_of(end: AttemptEnd) -> Outcome:
+    """Tells apart: done, our own stop, the kernel's killer, a signal, divergence, bad input, an exception."""
+    state, reason, traceback = _classified(end)
+    return Outcome(state, reason, end.exited.code, end.exited.signal, traceback)
 
 
-def of_rank(end: End) -> End:
-    """What the launcher of several ranks reports of the one that failed first, in place of its own exit code of 1."""
-    own, _, report = end.console.rpartition(_TRACEBACK)  # the launcher's, and its report: the root cause comes last
-    codes = [int(code) for code in _EXIT_CODE.findall(report)] if "ChildFailedError" in report else []
-    if not codes:
-        return end
-    # The others fail for want of the one that was struck, and may be noticed before it; SIGTERM is the launcher's.
-    struck = [code for code in codes if code < 0 and code != -signal.SIGTERM]
-    code = struck[0] if struck else codes[-1]
-    console = _RANK_PREFIX.sub("", own)
-    return replace(end, exit_code=code if code >= 0 else None, signal=-code if code < 0 else None, console=console)
-
-
-def judge(end: End) -> Verdict:
-    """Tell apart: done, our own stop, the kernel's killer, a signal, divergence, bad input, an exception."""
-    end = of_rank(end)
-    state, reason, traceback = _told_apart(end)
-    return Verdict(state, reason, end.exit_code, end.signal, traceback)
-
-
-def _told_apart(end: End) -> tuple[State, str, str | None]:
+def _classified(end: AttemptEnd) -> tuple[State, str, str | None]:
     said = end.said or {}
     if said.get("state") in ("completed", "stopped"):
         return said["state"], _after_all(end, str(said.get("reason") or said["state"])), None
-    if end.oom_kills > 0 and _struck(end):
-        return "killed", _OOM_REASON, _traceback(end) if end.signal is None else None
-    if end.signal is not None:
-        return _by_signal(end, end.signal)
-    if end.exit_code == 0 and not said:
+    if end.exited.oom_kills > 0 and _struck(end):
+        return "killed", _OOM_REASON, _traceback(end) if end.exited.signal is None else None
+    if end.exited.signal is not None:
+        return _by_signal(end, end.exited.signal)
+    if end.exited.code == 0 and not said:
         return "failed", "it exited with 0 and never said that it had finished", _traceback(end)
     return _by_exit(end)
 
 
-def _struck(end: End) -> bool:
+def _struck(end: AttemptEnd) -> bool:
     """Whether the kernel's killer, which struck in our memory cgroup, struck this run and not its neighbour."""
-    if end.signal is not None:
-        return end.signal == signal.SIGKILL and end.sent != signal.SIGKILL
-    return "DataLoader worker" in f"{end.console}{(end.said or {}).get('traceback') or ''}"
+    if end.exited.signal is not None:
+        return end.exited.signal == signal.SIGKILL and end.sent != signal.SIGKILL
+    return "DataLoader worker" in f"{end.exited.console}{(end.said or {}).get('traceback') or ''}"
 
 
-def _after_all(end: End, reason: str) -> str:
+def _after_all(end: AttemptEnd, reason: str) -> str:
     """The work was done and saved; what went wrong on the way out is still said."""
-    if end.signal is not None:
-        return f"{reason}; then died of {_name(end.signal)} on the way out"
-    if end.exit_code:
-        return f"{reason}; then exited with {end.exit_code}"
+    if end.exited.signal is not None:
+        return f"{reason}; then died of {_name(end.exited.signal)} on the way out"
+    if end.exited.code:
+        return f"{reason}; then exited with {end.exited.code}"
     return reason
 
 
-def _by_signal(end: End, number: int) -> tuple[State, str, str | None]:
+def _by_signal(end: AttemptEnd, number: int) -> tuple[State, str, str | None]:
     name = _name(number)
     if end.sent is not None and number in (signal.SIGTERM, signal.SIGKILL):
         lost = "what came after the last checkpoint is lost"
         return "stopped", f"asked to stop and ended by {name} before it had saved: {lost}", None
     if number in (signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGABRT):
-        fault = device_faults.sentence(end.console)
+        fault, tail = device_faults.sentence(end.exited.console), _tail(end.exited.console)
         if fault is not None:
-            return "failed", f"died of {name}, {fault}", _tail(end.console)
-        return "killed", f"died of {name}, a crash in native code: see the end of console.log", _tail(end.console)
+            return "failed", f"died of {name}, {fault}", tail
+        return "killed", f"died of {name}, a crash in native code: see the end of console.log", tail
     return "killed", f"killed by {name}, which workbench did not send", None
 
 
-def _by_exit(end: End) -> tuple[State, str, str | None]:
+def _by_exit(end: AttemptEnd) -> tuple[State, str, str | None]:
     said = end.said or {}
     traceback = _traceback(end)
-    evidence = f"{said.get('reason') or ''}\n{traceback or end.console}"
-    if (fault := device_faults.sentence(evidence, end.console)) is not None:
+    evidence = f"{said.get('reason') or ''}\n{traceback or end.exited.console}"
+    if (fault := device_faults.sentence(evidence, end.exited.console)) is not None:
         return "failed", fault, traceback
     if any(sign in evidence for sign in _HOST_MEMORY):
         return "failed", "out of memory on the machine: lower train.batch_size or data.max_length", traceback
-    if end.exit_code == DIVERGED or said.get("state") == "diverged":
+    if end.exited.code == DIVERGED or said.get("state") == "diverged":
         return "diverged", str(said.get("reason") or "the loss is no longer a number"), traceback
-    reason = str(said.get("reason") or "") or _last_words(end.console)
+    reason = str(said.get("reason") or "") or _last_words(end.exited.console)
     if not reason:
-        reason = f"exited with {end.exit_code} and said nothing"
-    return "failed", reason, None if end.exit_code == BAD_INPUT else traceback
+        reason = f"exited with {end.exited.code} and said nothing"
+    return "failed", reason, None if end.exited.code == BAD_INPUT else traceback
 
 
-def _traceback(end: End) -> str | None:
+def _traceback(end: AttemptEnd) -> str | None:
     """The trainer's own, else the last one on the console, else the console's end."""
     own = (end.said or {}).get("traceback")
     if own:
         return str(own)
-    start = end.console.rfind(_TRACEBACK)
-    return end.console[start:].rstrip() if start >= 0 else _tail(end.console)
+    start = end.exited.console.rfind(TRACEBACK)
+    return end.exited.console[start:].rstrip() if start >= 0 else _tail(end.exited.console)
 
 
 def _tail(console: str, lines: int = 30) -> str | None:
@@ -156,7 +134,7 @@ def _tail(console: str, lines: int = 30) -> str | None:
 
 def _last_words(console: str) -> str:
     """The exception of the last traceback, else the last line that says something."""
-    _, found, after = console.rpartition(_TRACEBACK)
+    _, found, after = console.rpartition(TRACEBACK)
     lines = [line for line in after.splitlines() if line.strip()]
     # Frames are indented; the first line that is not is the exception, and a long message may follow.
     unindented = [line for line in lines if not line[0].isspace()]

@@ -1,36 +1,36 @@
-"""How an attempt ended that had nobody left to say so: told by the supervisor of the next one."""
+"""How an attempt ended whose processes were all killed: recorded by the supervisor of the next attempt."""
 
 from __future__ import annotations
 
 from workbench.contracts.events import EventWriter
 from workbench.core.rundir import RunDir
-from workbench.runs.outcome import Verdict
-from workbench.runs.record import Record, finished, last_sign
+from workbench.core.supervisor_record import Record
+from workbench.runs.engines.engine import Gone
+from workbench.runs.outcome import Outcome
+from workbench.runs.record import Placement, finished, last_sign
 
 
-def bury(run: RunDir, record: Record) -> Verdict | None:
+def record_lost(run: RunDir, record: Record) -> Outcome | None:
     """Write the missing `finished` of an attempt of which no process lives, at the time it was last heard of.
 
-    None, and nothing is written, where its end is told already, by its trainer if the supervisor was killed. The
+    None, and nothing is written, where its end is recorded already, by its trainer if the supervisor was killed. The
     caller holds the supervisor's lock.
     """
     if any(finished(log, record.attempt) for log in (run.supervisor_log, run.events)):
         return None
-    verdict = Verdict("lost", _why(record))
+    outcome = Outcome("lost", _why(run))
     log = EventWriter(run.supervisor_log, attempt=record.attempt)
     try:
-        log.write("finished", t=last_sign(run, record), **verdict.fields())
+        log.write("finished", t=last_sign(run, record), **outcome.fields())
         log.sync()
     finally:
         log.close()
-    return verdict
+    return outcome
 
 
-def _why(record: Record) -> str:
-    if not record.here:
-        return f"it ran on {record.host}, which has been silent since"
-    if record.rebooted:
-        return "the machine was restarted while it ran"
-    if record.trainer_pid is None:
+def _why(run: RunDir) -> str:
+    placement = Placement.read(run)
+    if placement is None:
         return "its supervisor was killed before it had started the trainer"
-    return "both its supervisor and its trainer were killed; neither could say why"
+    found = placement.find()
+    return found.why if isinstance(found, Gone) else "its supervisor was killed and could not say how it ended"

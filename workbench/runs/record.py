@@ -1,72 +1,55 @@
-"""What is on record of a run's processes: `supervisor.json`, and the ends its logs tell of."""
+"""What is on record of a run: where its newest attempt was placed, and the ends its logs tell of."""
 
 from __future__ import annotations
 
-import json
 import os
-import socket
+import signal
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from workbench.contracts.events import Event, parse, read_all
-from workbench.core.rundir import SILENCE, RunDir, write_atomic
-from workbench.runs.identity import Identity, boot_id, carries
+from workbench.core.rundir import SILENCE, RunDir
+from workbench.core.supervisor_record import Record
+from workbench.runs.engines.available import engine_named
+from workbench.runs.engines.engine import Engine, Exited, Gone, Submitted, Working
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
-    """`supervisor.json`: who watches which trainer, on which machine, in which attempt."""
+class Placement:
+    """An attempt in the hands of its engine."""
 
-    pid: int
-    start_ticks: int
-    boot_id: str
-    host: str
-    attempt: int
-    started: float
-    trainer_pid: int | None = None
-    trainer_start_ticks: int | None = None
+    run: RunDir
+    engine: Engine
+    submitted: Submitted
 
     @classmethod
-    def read(cls, run: RunDir) -> Record | None:
-        """None where no supervisor ever was, or the file is damaged."""
-        try:
-            fields = json.loads(run.supervisor.read_text("utf-8"))
-            return cls(**{name: fields[name] for name in cls.__dataclass_fields__})
-        except (OSError, ValueError, KeyError, TypeError):
+    def read(cls, run: RunDir) -> Placement | None:
+        """The newest attempt's, from `supervisor.json`. None where its supervisor never got to submit it."""
+        record = Record.read(run)
+        if record is None or (record.trainer_pid is None and not record.job):
             return None
+        return cls(run, engine_named(record.engine), Submitted(record.host, record.trainer, record.job))
 
-    def write(self, run: RunDir) -> None:
-        write_atomic(run.supervisor, json.dumps({"v": 1} | asdict(self)) + "\n")
+    def find(self) -> Working | Exited | Gone:
+        return self.engine.find(self.run, self.submitted)
 
-    @property
-    def here(self) -> bool:
-        """Whether the processes are, or were, on this machine."""
-        return self.host == socket.gethostname()
+    def working(self) -> bool:
+        return isinstance(self.find(), Working)
 
-    @property
-    def trainer(self) -> Identity | None:
-        """The trainer, if it was on this machine; it may be gone."""
-        if not self.here or self.trainer_pid is None or self.trainer_start_ticks is None:
-            return None
-        return Identity(self.trainer_pid, self.trainer_start_ticks, self.boot_id)
-
-    @property
-    def rebooted(self) -> bool:
-        """Whether this machine has been started anew since."""
-        return self.here and self.boot_id != boot_id()
+    def signal(self, number: signal.Signals) -> None:
+        self.engine.signal(self.run, self.submitted, number)
 
 
-def orphan(run: RunDir) -> Identity | None:
-    """The trainer of a run as long as it lives, told by its pid, start and tags: a lock may not be taken yet."""
-    record = Record.read(run)
-    trainer = record.trainer if record else None
-    return trainer if trainer and trainer.alive() and carries(trainer.pid, run) else None
+def trainer_at_work(run: RunDir) -> bool:
+    """Whether the engine finds the trainer of the newest attempt at work, supervised or not."""
+    placement = Placement.read(run)
+    return placement is not None and placement.working()
 
 
 def in_progress(run: RunDir) -> bool:
     """Whether any process of the run is at work."""
-    return run.alive() or orphan(run) is not None or heard_elsewhere(run)
+    return run.alive() or trainer_at_work(run) or heard_elsewhere(run)
 
 
 def heard_elsewhere(run: RunDir) -> bool:

@@ -10,9 +10,9 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
+from workbench.contracts.run_environment import TAGS
 from workbench.core.errors import BadInput, WorkbenchError
 from workbench.core.rundir import RunDir
-from workbench.runs.identity import TAGS
 from workbench.runs.record import in_progress
 
 PATIENCE = 60.0
@@ -37,15 +37,16 @@ def launch(run: RunDir, *, resume: bool = False, accept: Sequence[str] = (), tra
 
 
 def _resume_step(run: RunDir) -> int:
-    from workbench.train.checkpoints import newest_sealed
+    from workbench.train.checkpoints import newest_sealed, step_of
 
     newest = newest_sealed(run.checkpoints)
-    if newest is None:
+    step = None if newest is None else step_of(newest)
+    if step is None:
         raise BadInput(
             f"run {run.id} has no sealed checkpoint to go on from",
             mend=f"start it anew with `{_anew(run)}`",
         )
-    return int(newest.name.removeprefix("step-"))
+    return step
 
 
 def _anew(run: RunDir) -> str:

@@ -1,7 +1,7 @@
 """How a trainer that was asked to stop is made to: the request, then SIGTERM, then SIGKILL.
 
-The trainer answers the request (and SIGTERM, which means the same to it) at the end of a step, and then saves. A
-rung is therefore climbed only after longer than the slowest save and the longest silence seen in this attempt.
+The trainer answers the request (and SIGTERM, which means the same to it) at the end of a step, and then saves. The
+next stage therefore begins only after longer than the slowest save and the longest silence seen in this attempt.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from workbench.contracts.events import parse
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """Seconds to wait on a rung: at least `least`, longer where saves are slow; `hurry` where the stop is for now."""
+    """Seconds to wait in each stage: `least` or longer, as saves are slow; `hurry` where the stop cannot wait."""
 
     least: float = 120.0
     hurry: float = 5.0
@@ -28,7 +28,7 @@ class Patience:
 
 
 @dataclass(slots=True)
-class Ladder:
+class StopEscalation:
     """Which signal is due when. Times are seconds on a monotonic clock."""
 
     patience: Patience = field(default_factory=Patience)
@@ -47,7 +47,7 @@ class Ladder:
         self._due = at if now and self.sent is None else at + self._wait
         return True
 
-    def climb(self, at: float) -> signal.Signals | None:
+    def due(self, at: float) -> signal.Signals | None:
         """The signal to send now, if one is due."""
         if not self.asked or self.sent is signal.SIGKILL or at < self._due:
             return None

@@ -1,6 +1,6 @@
 """The process that watches one run: `python -m workbench.runs.supervisor RUN_DIR`.
 
-It starts the trainer, samples the machine, notices silence, walks the stop ladder, ends what the trainer leaves
+It starts the trainer, samples the machine, notices silence, escalates a stop, ends what the trainer leaves
 behind, and says how it ended. The trainer depends on none of it: it has its own session and its own files, and goes
 on when the supervisor is killed.
 """
@@ -17,26 +17,28 @@ import socket
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
 from workbench.core.errors import BadInput, WorkbenchError
+from workbench.core.processes import Identity
 from workbench.core.rundir import RunDir, hold_lock
+from workbench.core.supervisor_record import Record
 from workbench.runs import record
-from workbench.runs.engines import local
-from workbench.runs.identity import Identity
-from workbench.runs.postmortem import bury
+from workbench.runs.engines.available import engine_for, engine_named
+from workbench.runs.engines.engine import Job, LaunchFacts
+from workbench.runs.postmortem import record_lost
 from workbench.runs.redact import argv as redacted
 from workbench.runs.stop_escalation import Patience
 from workbench.runs.supervisor_log import PatientLog, say
-from workbench.runs.watch import Watch, end_leftovers
+from workbench.runs.watch import TrainerWatch
 
 _PR_SET_CHILD_SUBREAPER: Final = 36  # prctl(2)
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class Assignment:
     """What one supervisor is asked to do. `resume_step` is the checkpoint an attempt after the first goes on from."""
 
     run: RunDir
@@ -46,7 +48,7 @@ class Order:
     patience: Patience = field(default_factory=Patience)
 
 
-class Ready:
+class LaunchAnswer:
     """Tells the launcher, once, that the run is at work or why it is not. Without a launcher it tells nobody."""
 
     def __init__(self, fd: int | None = None) -> None:
@@ -72,9 +74,9 @@ class Ready:
             self._fd = None
 
 
-def supervise(order: Order, ready: Ready | None = None) -> None:
+def supervise(order: Assignment, ready: LaunchAnswer | None = None) -> None:
     """Run one attempt from start to end. Raises WorkbenchError where it cannot be started."""
-    ready = ready or Ready()
+    ready = ready or LaunchAnswer()
     lock = hold_lock(order.run.supervisor_lock)
     if lock is None:
         raise BadInput(f"run {order.run.id} has a supervisor already")
@@ -86,26 +88,26 @@ def supervise(order: Order, ready: Ready | None = None) -> None:
         try:
             watch = _start(order, attempt, log)
             ready.at_work()
-            verdict = watch.until_it_ends()
-            log.insist("finished", **verdict.fields())
+            outcome = watch.until_it_ends()
+            log.insist("finished", **outcome.fields())
         finally:
             log.close()
     finally:
         os.close(lock)
 
 
-def _next_attempt(order: Order) -> int:
-    """The number of the attempt, once it is certain that the one before is over and told."""
+def _next_attempt(order: Assignment) -> int:
+    """The number of the attempt, once it is certain that the one before is over and recorded."""
     run = order.run
-    if run.training() or record.orphan(run) is not None:
+    if run.training() or record.trainer_at_work(run):
         raise BadInput(f"run {run.id} has a trainer at work", mend=f"stop it first with `workbench stop {run.id}`")
     attempt = record.last_attempt(run) + 1
     if attempt > 1 and order.resume_step is None:
         raise BadInput(f"run {run.id} was started before", mend=f"go on with `workbench resume {run.id}`")
-    before = record.Record.read(run)
+    before = Record.read(run)
     if before is not None:
-        end_leftovers(run)
-        bury(run, before)
+        engine_named(before.engine).forget(run)
+        record_lost(run, before)
     return attempt
 
 
@@ -115,28 +117,27 @@ def _become_subreaper() -> None:
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def _start(order: Order, attempt: int, log: PatientLog) -> Watch:
+def _start(order: Assignment, attempt: int, log: PatientLog) -> TrainerWatch:
     run = order.run
-    facts = _facts(run)
-    command = local.command(run, facts, attempt=attempt, environ=os.environ, accept=order.accept, trainer=order.trainer)
-    watch = Watch(run, facts, command, attempt=attempt, log=log, patience=order.patience)
-    me = Identity.of(os.getpid())
-    assert me is not None
-    entry = record.Record(
-        me.pid, me.start_ticks, me.boot_id, socket.gethostname(), attempt, started=round(time.time(), 3)
-    )
+    job = Job(run, attempt, _launch_facts(run), accept=tuple(order.accept), program=tuple(order.trainer))
+    name, engine = engine_for(job.launch)
+    watch = TrainerWatch(job, engine, log=log, patience=order.patience)
     try:
+        entry = _record(attempt, name)
         entry.write(run)
-        trainer = watch.spawn()
-        record.Record(
-            entry.pid, entry.start_ticks, entry.boot_id, entry.host, attempt, entry.started,
-            trainer.pid, trainer.start_ticks,
-        ).write(run)  # fmt: skip
+        submitted = watch.submit()
+        process = submitted.process
+        replace(
+            entry,
+            trainer_pid=process.pid if process else None,
+            trainer_start_ticks=process.start_ticks if process else None,
+            job=submitted.job,
+        ).write(run)
         log.write(
             "started",
-            pid=trainer.pid,
-            argv=redacted(command.argv),
-            host=entry.host,
+            pid=process.pid if process else None,
+            argv=redacted(submitted.argv),
+            host=submitted.host,
             resume_step=order.resume_step,
         )
     except OSError as error:
@@ -147,14 +148,23 @@ def _start(order: Order, attempt: int, log: PatientLog) -> Watch:
     return watch
 
 
-def _facts(run: RunDir) -> dict[str, Any]:
+def _record(attempt: int, engine: str) -> Record:
+    """This supervisor's, before there is a trainer."""
+    me = Identity.of(os.getpid())
+    assert me is not None
+    return Record(
+        me.pid, me.start_ticks, me.boot_id, socket.gethostname(), attempt, round(time.time(), 3), None, None, engine
+    )
+
+
+def _launch_facts(run: RunDir) -> LaunchFacts:
     try:
-        return run.read_facts()
+        return LaunchFacts.of(run.read_facts())
     except (OSError, ValueError) as error:
         raise WorkbenchError(f"run.json cannot be read ({error})", where=str(run.path)) from error
 
 
-def _order(arguments: Sequence[str]) -> tuple[Order, int | None]:
+def _order(arguments: Sequence[str]) -> tuple[Assignment, int | None]:
     own, trainer = _split(arguments)
     parser = argparse.ArgumentParser(prog="python -m workbench.runs.supervisor", description=__doc__)
     parser.add_argument("run", help="the run's directory")
@@ -163,7 +173,7 @@ def _order(arguments: Sequence[str]) -> tuple[Order, int | None]:
     parser.add_argument("--ready-fd", type=int, help="where the launcher waits for the answer")
     options = parser.parse_args(own)
     run = RunDir(Path(options.run).absolute())
-    return Order(run, options.resume_step, tuple(options.accept), tuple(trainer)), options.ready_fd
+    return Assignment(run, options.resume_step, tuple(options.accept), tuple(trainer)), options.ready_fd
 
 
 def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -181,7 +191,7 @@ def main(arguments: Sequence[str]) -> int:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     if fd is not None and os.fork():
         os._exit(0)  # the launcher reaps this one; the run's supervisor is nobody's child
-    ready = Ready(fd)
+    ready = LaunchAnswer(fd)
     try:
         supervise(order, ready)
     except WorkbenchError as error:
@@ -192,7 +202,7 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _refused(ready: Ready, error: WorkbenchError) -> int:
+def _refused(ready: LaunchAnswer, error: WorkbenchError) -> int:
     ready.refused(error)
     say(error.sentence)
     return error.exit_code

@@ -1,4 +1,4 @@
-"""The supervisor's log on a disk that may be full: watching goes on, and the end is told if it can be at all."""
+"""The supervisor's log on a disk that may be full: watching goes on, and the end is written if it can be at all."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _INSIST: Final = 60.0
 
 
 def say(text: str) -> None:
-    """A word on the console, which lies on the same disk."""
+    """Print a line on the console, which lies on the same disk."""
     with contextlib.suppress(OSError):
         print(f"supervisor: {text}", file=sys.stderr, flush=True)
 

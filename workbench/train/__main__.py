@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from workbench.contracts import events
+from workbench.contracts.run_environment import attempt_given
 from workbench.core.errors import BadInput, WorkbenchError
 from workbench.core.rundir import RunDir, hold_lock
 from workbench.train import device_faults
@@ -55,10 +56,8 @@ def main(arguments: list[str]) -> int:
 
 def _attempt(run: RunDir) -> int:
     """The supervisor's count, else one more than the log has seen."""
-    given = os.environ.get("WORKBENCH_ATTEMPT", "")
-    if given.isdecimal():
-        return int(given)
-    return max((event.attempt for event in events.read_all(run.events)), default=0) + 1
+    seen = max((event.attempt for event in events.read_all(run.events)), default=0)
+    return attempt_given() or seen + 1
 
 
 def _train(run: RunDir, journal: Journal, stop: StopRequest, *, attempt: int) -> int:

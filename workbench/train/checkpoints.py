@@ -24,7 +24,7 @@ _PARTIAL: Final = ".partial-"
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class SealedFile:
     """One file of a sealed checkpoint."""
 
     bytes: int
@@ -36,7 +36,7 @@ class Manifest:
     """What a seal says. File names are relative to the checkpoint, with forward slashes."""
 
     step: int
-    files: dict[str, Entry]
+    files: dict[str, SealedFile]
 
     @property
     def bytes(self) -> int:
@@ -62,7 +62,9 @@ def read_manifest(path: Path) -> Manifest | None:
     """The seal of the checkpoint at `path`, None where it has none or it cannot be read."""
     try:
         record = json.loads((path / MANIFEST).read_bytes())
-        files = {str(name): Entry(int(entry["bytes"]), str(entry["sha256"])) for name, entry in record["files"].items()}
+        files = {
+            str(name): SealedFile(int(entry["bytes"]), str(entry["sha256"])) for name, entry in record["files"].items()
+        }
         return Manifest(int(record["step"]), files)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
@@ -87,18 +89,18 @@ def verified(path: Path) -> bool:
 
 def all_sealed(checkpoints: Path) -> list[Path]:
     """Every sealed checkpoint, oldest step first."""
-    return [path for path in _steps(checkpoints) if sealed(path)]
+    return [path for path in in_order(checkpoints) if sealed(path)]
 
 
 def newest_sealed(checkpoints: Path) -> Path | None:
     """The sealed checkpoint of the highest step, None where there is none."""
-    return next((path for path in reversed(_steps(checkpoints)) if sealed(path)), None)
+    return next((path for path in reversed(in_order(checkpoints)) if sealed(path)), None)
 
 
 def newest_verified(checkpoints: Path) -> tuple[Path | None, list[Path]]:
     """The newest checkpoint whose content verifies, and the newer ones that had to be passed over."""
     passed: list[Path] = []
-    for path in reversed(_steps(checkpoints)):
+    for path in reversed(in_order(checkpoints)):
         if verified(path):
             return path, passed
         passed.append(path)
@@ -110,7 +112,7 @@ def seal(path: Path, step: int) -> Manifest:
     files = {}
     for file in _files(path):
         sync(file)
-        files[file.relative_to(path).as_posix()] = Entry(file.stat().st_size, _sha256(file))
+        files[file.relative_to(path).as_posix()] = SealedFile(file.stat().st_size, _sha256(file))
     manifest = Manifest(step, files)
     body = {name: {"bytes": entry.bytes, "sha256": entry.sha256} for name, entry in sorted(files.items())}
     temporary = path / f".{MANIFEST}"
@@ -149,7 +151,7 @@ def prune(checkpoints: Path, keep: int, spare: Collection[int] = ()) -> list[Pat
     kept = set(good[-keep:]) | {directory(checkpoints, step) for step in spare}
     newest = step_of(good[-1]) if good else None
     removed = []
-    for path in _steps(checkpoints):
+    for path in in_order(checkpoints):
         step = step_of(path)
         if path in kept or newest is None or step is None or step > newest:
             continue
@@ -167,7 +169,8 @@ def _children(parent: Path) -> list[Path]:
         return []
 
 
-def _steps(checkpoints: Path) -> list[Path]:
+def in_order(checkpoints: Path) -> list[Path]:
+    """Every checkpoint, sealed or not, oldest step first."""
     named = [(step, path) for path in _children(checkpoints) if (step := step_of(path)) is not None]
     return [path for _, path in sorted(named)]
 

@@ -8,21 +8,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from workbench.core.errors import BadInput
+from workbench.core.flatten import flatten
 from workbench.core.text import clean
-from workbench.recipe import flatten
 from workbench.tasks import recipe_union
 from workbench.train.best import Standing
 from workbench.train.ready import Ready
 
 STATE: Final = "state.json"
-ACCEPT: Final = "WORKBENCH_ACCEPT"
 _NOT_TRAINING: Final = {
     "name", "tags", "notes", "generate.prompts", "launch.stall_minutes", "train.keep_checkpoints", "train.cuda_graphs"
 }  # fmt: skip
@@ -69,11 +67,6 @@ def _recipe_changes(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
 
 def _shown(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)[:80]
-
-
-def accepted() -> set[str]:
-    """The kinds of difference that were accepted for this attempt; `all` accepts every one."""
-    return {word.strip() for word in os.environ.get(ACCEPT, "").split(",") if word.strip()}
 
 
 def check(differences: Collection[Difference], allowed: Collection[str]) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import torch
 
+from workbench.contracts.run_environment import accepted
 from workbench.core.errors import BadInput
 from workbench.core.rundir import RunDir
 from workbench.metrics import catalog
@@ -110,7 +111,7 @@ class Training:
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise BadInput(f"not a checkpoint of a run ({error})", where=str(self._checkpoint)) from error
         differences = progress.fingerprint.differences(self._fingerprint)
-        resume.check(differences, resume.accepted())
+        resume.check(differences, accepted())
         self._journal.write(
             "resumed", step=progress.step, differences=[difference.sentence for difference in differences]
         )

@@ -2,7 +2,7 @@
 
 Textual 8 cuts what it repaints at the right end of a dirty stretch only, and sends the line from the widget's left edge
 each time: over SSH a moving chart costs ten times what has changed in it. This cuts at both ends, but through no
-character: half of a wide one is a blank, and would stay one.
+character: half of a wide one is a blank, and would stay one. Tried with textual 8.2.8, whose compositor is private.
 """
 
 from __future__ import annotations

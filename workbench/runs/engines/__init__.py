@@ -1,1 +1,1 @@
-"""Where a run's trainer runs: each engine turns a run into a command and its environment."""
+"""Where a run's trainer runs: each engine starts attempts, finds them again, signals them and cleans up after them."""

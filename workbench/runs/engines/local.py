@@ -1,96 +1,135 @@
-"""The trainer on this machine: one process started directly, several through `torch.distributed.run`."""
+"""The trainer as one process on this machine, started directly."""
 
 from __future__ import annotations
 
 import os
+import socket
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import Sequence
+from signal import SIGINT, SIGKILL, SIGPIPE, SIGTERM, SIGXFSZ, Signals
+from typing import Final
 
+from workbench.core.processes import Identity
 from workbench.core.rundir import RunDir
-from workbench.runs.identity import TAGS, tags
+from workbench.runs.engines.engine import Exited, Gone, Job, Submitted, Working
+from workbench.runs.engines.run_processes import carries, end_tagged, tagged
+from workbench.runs.engines.trainer_environment import environment
+from workbench.runs.oom import oom_kills
 
 TRAINER: Final = ("-m", "workbench.train")
 
-ACCEPT: Final = "WORKBENCH_ACCEPT"
-"""Differences, joined by commas, that a resume may have."""
-
-# What a launcher tells its ranks. Inherited from a job around us, it would make one process wait for others.
-_RANK_VARIABLES: Final = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
-
-_DEFAULTS: Final = {
-    "HF_HUB_DISABLE_TELEMETRY": "1",
-    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-    "TOKENIZERS_PARALLELISM": "false",
-    "PYTHONUNBUFFERED": "1",
-    "PYTHONFAULTHANDLER": "1",  # a crash in native code leaves its stack in console.log
-}
+_CONSOLE_REACH: Final = 1 << 16
+"""Bytes from the end of console.log that may tell how an attempt ended."""
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
-    """What to execute. `several` says that the ranks are the children of the process started, not itself."""
-
-    argv: list[str]
-    env: dict[str, str]
-    several: bool
-
-
-def command(
-    run: RunDir,
-    facts: Mapping[str, Any],
-    *,
-    attempt: int,
-    environ: Mapping[str, str],
-    accept: Sequence[str] = (),
-    trainer: Sequence[str] = (),
-) -> Command:
-    """The command for an attempt of a run. `facts` is its run.json; `trainer` replaces the whole argv."""
-    launch = facts.get("recipe", {}).get("launch", {})
-    processes = int(launch.get("processes", 1))
-    env = environment(run, facts, attempt=attempt, environ=environ)
-    if accept:
-        env[ACCEPT] = ",".join(accept)
-    words = list(trainer) or argv(processes, (*TRAINER, str(run.path)))
-    return Command(words, env, several=processes > 1)
-
-
-def argv(processes: int, worker: Sequence[str]) -> list[str]:
-    """How Python runs `worker` (a script or `-m module`, with its arguments) in so many ranks on this machine.
+def argv(worker: Sequence[str]) -> list[str]:
+    """How Python runs `worker`, a script or `-m module` with its arguments.
 
     `-P` keeps the working directory off the import path: no file lying there can stand in for a library.
-    Restarts are the supervisor's, from a sealed checkpoint, hence none by the launcher; `--standalone` picks a free
-    port on the loopback, so that two runs never meet.
     """
-    if processes == 1:
-        return [sys.executable, "-P", *worker]
-    launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}", "--max-restarts=0"]
-    return [sys.executable, "-P", *launcher, *worker]
+    return [sys.executable, "-P", *worker]
 
 
-def environment(run: RunDir, facts: Mapping[str, Any], *, attempt: int, environ: Mapping[str, str]) -> dict[str, str]:
-    """The trainer's environment: ours, the defaults, what `[launch]` says, and the tags that nothing may override."""
-    launch = facts.get("recipe", {}).get("launch", {})
-    env = {name: value for name, value in environ.items() if name not in (*_RANK_VARIABLES, *TAGS, ACCEPT)}
-    env |= _DEFAULTS
-    if not facts.get("download", False):
-        env["HF_HUB_OFFLINE"] = "1"  # an id that is not in the cache fails at once, not after 46 s
-    if launch.get("threads"):
-        env["OMP_NUM_THREADS"] = str(launch["threads"])
-    if launch.get("device") == "cpu":
-        env["CUDA_VISIBLE_DEVICES"] = ""
-    if _busy():
-        env.setdefault("OMP_WAIT_POLICY", "passive")
-    own = {str(name): str(value) for name, value in launch.get("env", {}).items()}
-    return env | own | tags(run, attempt)
+class LocalEngine:
+    """One process a run. It leads its own session, so that it goes on when the supervisor is killed.
 
-
-def _busy() -> bool:
-    """Whether others keep this machine's processors at work as the run starts.
-
-    OpenMP's threads spin while they wait for one another. On processors of their own that is quickest (passive
-    waiting made a small encoder's step 1.4 times as long), but on shared ones a spinning thread keeps the others off:
-    beside one other busy process, a step took ten times as long as with passive waiting.
+    Whoever submits must be the process that finds: only the parent learns the exit status. Any other process finds
+    the trainer at work, by its pid, start and tags, or gone.
     """
-    return os.getloadavg()[0] > 0.5 * (os.cpu_count() or 1)
+
+    def __init__(self) -> None:
+        self._child: int | None = None
+        self._status: int | None = None
+        self._console_start, self._oom_before = 0, 0
+
+    def argv(self, job: Job) -> list[str]:
+        """The command that an attempt is started with."""
+        return argv((*TRAINER, str(job.run.path)))
+
+    def submit(self, job: Job) -> Submitted:
+        env, command = environment(job), list(job.program) or self.argv(job)
+        self._console_start, self._oom_before = _size(job.run), oom_kills() or 0
+        self._child = _spawn(command, env, job.run)
+        # A trainer that is gone already is a zombie until we reap it: the pid is ours.
+        process = Identity.of(self._child) or Identity(self._child, -1, "")
+        return Submitted(socket.gethostname(), process, argv=tuple(command), gpus=env.get("CUDA_VISIBLE_DEVICES"))
+
+    def find(self, run: RunDir, submitted: Submitted) -> Working | Exited | Gone:
+        process = submitted.process
+        if process is not None and process.pid == self._child:
+            self._reap()
+            return Working() if self._status is None else self.exited(run, self._status)
+        if submitted.host != socket.gethostname():
+            return Gone(f"it ran on {submitted.host}, which has been silent since")
+        # Its lock may not be taken yet, so the process itself is asked for.
+        if process is not None and process.alive() and carries(process.pid, run):
+            return Working()
+        if process is not None and process.rebooted():
+            return Gone("the machine was restarted while it ran")
+        return Gone("both its supervisor and its trainer were killed; neither could say why")
+
+    def exited(self, run: RunDir, status: int) -> Exited:
+        """What an exit status means; negative is a signal."""
+        code, number = (status, None) if status >= 0 else (None, -status)
+        return Exited(code, number, _console(run, self._console_start), (oom_kills() or 0) - self._oom_before)
+
+    def signal(self, run: RunDir, submitted: Submitted, number: Signals) -> None:
+        if submitted.process is not None:
+            for process in self.receivers(run, submitted.process, number):
+                process.send(number)
+
+    def receivers(self, run: RunDir, trainer: Identity, number: Signals) -> list[Identity]:
+        """The processes that a signal is for: the trainer, and for SIGKILL whatever it has started too."""
+        return [trainer, *tagged(run)] if number is SIGKILL else [trainer]
+
+    def forget(self, run: RunDir) -> None:
+        end_tagged(run)
+        self._reap()
+
+    def _reap(self) -> None:
+        """Take in whatever has ended: the trainer, and orphans that became our children."""
+        while self._child is not None:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            if pid == self._child:
+                self._status = os.waitstatus_to_exitcode(status)
+
+
+def _spawn(command: list[str], env: dict[str, str], run: RunDir) -> int:
+    """Start a process in its own session, its output on console.log. Raises OSError."""
+    return os.posix_spawn(
+        command[0],
+        command,
+        env,
+        file_actions=[
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, os.fspath(run.console), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600),
+            (os.POSIX_SPAWN_DUP2, 1, 2),
+        ],
+        setsid=True,
+        setsigmask=[],
+        # What this process ignores or was started ignoring is not the trainer's business; SIGHUP stays ignored.
+        setsigdef=[SIGINT, SIGTERM, SIGPIPE, SIGXFSZ],
+    )
+
+
+def _size(run: RunDir) -> int:
+    try:
+        return os.stat(run.console).st_size
+    except OSError:
+        return 0
+
+
+def _console(run: RunDir, start: int) -> str:
+    """The end of what this attempt wrote to the console."""
+    try:
+        with run.console.open("rb") as console:
+            size = console.seek(0, os.SEEK_END)
+            console.seek(max(start, size - _CONSOLE_REACH))
+            return console.read().decode("utf-8", "replace")
+    except OSError:
+        return ""

@@ -9,6 +9,7 @@ from textual import events
 from textual.app import ComposeResult
 from textual.containers import Grid
 
+from workbench.contracts.events import WORKING_STATES
 from workbench.core.errors import UnknownRun, WorkbenchError
 from workbench.core.rundir import RunDir
 from workbench.tui.bindings import LIVE, textual_bindings
@@ -23,7 +24,6 @@ from workbench.tui.widgets.run_cells import short_model
 
 # The first chart is drawn with every snapshot, the others this often (seconds): drawing costs what training needs.
 _UNHURRIED = 1.0
-_LIVE = ("running", "stopping", "queued")
 # How many drawn points a direction moves what is read by.
 _READ = {"left": -1, "right": 1, "page_up": -10, "page_down": 10, "top": -(1 << 30), "bottom": 1 << 30}
 
@@ -158,7 +158,7 @@ class LivePane(Pane):
         body = self._body
         if body is None:
             return None if id.startswith("pane.") else "No run chosen: 1 lists them"
-        live = body.run.state in _LIVE
+        live = body.run.state in WORKING_STATES
         if id == "live.stop" and not live:
             return f"{body.run.name} is not running: it is {body.run.state}"
         if id == "live.resume" and (live or body.run.state == "completed"):
@@ -259,7 +259,7 @@ class LivePane(Pane):
         low, high = self._shown()
         last = max((track.run.step or 0) for track in self._body.tracks) if self._body else 0
         quarter = (high - low) / 4
-        newest = high >= last and self._body is not None and self._body.run.state in _LIVE
+        newest = high >= last and self._body is not None and self._body.run.state in WORKING_STATES
         self._zoom(*((low + 2 * quarter, high) if newest else (low + quarter, high - quarter)))
 
     def action_zoom_out(self) -> None:

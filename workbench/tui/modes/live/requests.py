@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from workbench.contracts.events import WORKING_STATES
 from workbench.core.errors import UnknownRun
 from workbench.core.rundir import RunDir
 from workbench.core.text import clean, cut
@@ -132,7 +133,7 @@ def _found(registry: Registry, id: str) -> RunRow | None:
 def _reach(row: RunRow) -> int:
     """How far the x axis goes for a run: where it has ended, or a round number ahead of where it is."""
     step = row.step or 0
-    if row.finished is not None and row.state not in ("running", "stopping", "queued"):
+    if row.finished is not None and row.state not in WORKING_STATES:
         return max(step, 1)
     return int(limit(step, row.total_steps))
 

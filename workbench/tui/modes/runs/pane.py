@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from textual import events, on
 from textual.app import ComposeResult
 
+from workbench.contracts.events import WORKING_STATES
 from workbench.core.errors import QueryError, WorkbenchError
 from workbench.core.rundir import RunDir
 from workbench.tui.bindings import RUNS, textual_bindings
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from workbench.registry.snapshots import RunRow
     from workbench.tui.widgets.filter_line import FilterLine
 
-LIVE_STATES = frozenset({"running", "stopping", "queued"})
 _BLOCK = 25  # windows begin at multiples of this, so that scrolling by one does not ask anew
 _WIDE = 120
 _AGES = 30.0  # seconds after which "3m" may have become another
@@ -191,7 +191,7 @@ class RunsPane(Pane):
         run = self.current
         if run is None:
             return "No run under the cursor: n starts one"
-        live = run.state in LIVE_STATES
+        live = run.state in WORKING_STATES
         if id == "runs.stop" and not live:
             return f"{run.name} is not running: it is {run.state}"
         if id in ("runs.resume", "runs.delete") and live:

@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from textual import events
-from textual.document._document import EditResult
-from textual.document._edit import Edit
 from textual.message import Message
 from textual.widgets import TextArea
 
 from workbench.core.text import clean
 from workbench.tui.modes.try_.typed_history import History
+from workbench.tui.text_edits import Edit, EditResult
 
 # A million characters block the widget for seconds.
 LIMIT = 20_000

@@ -90,12 +90,11 @@ def _tried(row: RunRow) -> TriedRun:
 
 def offers(home: Home, view: TryView) -> list[Where]:
     """Every place that can be named from here: the run, its sealed checkpoints, the marked runs, the base model."""
-    from workbench.train.checkpoints import sealed
+    from workbench.train.checkpoints import all_sealed
 
     if view.run is None:
         return [other.where for other in view.marked]
-    steps = RunDir(home.runs / view.run.id).checkpoints.glob("step-*")
-    kept = sorted((path for path in steps if sealed(path)), key=lambda path: int(path.name[5:]), reverse=True)
+    kept = reversed(all_sealed(RunDir(home.runs / view.run.id).checkpoints))
     checkpoints = [Where("checkpoint", str(path), f"{view.run.name} {path.name}") for path in kept]
     base = [view.run.base_where] if view.run.base else []
     return [view.run.where, *(other.where for other in view.marked), *checkpoints, *base]

@@ -1,7 +1,6 @@
 """Which process is which: a pid alone may be another's by now.
 
-A process is named by its pid, the clock tick it started at and the boot it started in (proc(5)); the tags in its
-environment say whose run it is.
+A process is named by its pid, the clock tick it started at and the boot it started in (proc(5)).
 """
 
 from __future__ import annotations
@@ -12,20 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from workbench.core.rundir import RunDir
-
-TAG_ID: Final = "WORKBENCH_RUN_ID"
-TAG_DIRECTORY: Final = "WORKBENCH_RUN_DIR"
-TAG_ATTEMPT: Final = "WORKBENCH_ATTEMPT"
-TAGS: Final = (TAG_ID, TAG_DIRECTORY, TAG_ATTEMPT)
-
-_PROC: Final = Path("/proc")
+PROC: Final = Path("/proc")
 
 
 def boot_id() -> str:
     """Differs after every start of the machine; empty where the kernel does not say."""
     try:
-        return (_PROC / "sys/kernel/random/boot_id").read_text().strip()
+        return (PROC / "sys/kernel/random/boot_id").read_text().strip()
     except OSError:
         return ""
 
@@ -33,7 +25,7 @@ def boot_id() -> str:
 def start_ticks(pid: int) -> int | None:
     """The clock tick since boot at which the process started; None where there is none, or only its zombie."""
     try:
-        stat = (_PROC / str(pid) / "stat").read_bytes()
+        stat = (PROC / str(pid) / "stat").read_bytes()
     except OSError:
         return None
     # The second field is the program's name in parentheses and may hold anything: count from its end.
@@ -56,7 +48,11 @@ class Identity:
         return None if ticks is None else cls(pid, ticks, boot_id())
 
     def alive(self) -> bool:
-        return self.boot_id == boot_id() and start_ticks(self.pid) == self.start_ticks
+        return not self.rebooted() and start_ticks(self.pid) == self.start_ticks
+
+    def rebooted(self) -> bool:
+        """Whether this machine has been started anew since."""
+        return self.boot_id != boot_id()
 
     def send(self, number: signal.Signals) -> bool:
         """Signal this process and no other. False where it has gone."""
@@ -74,25 +70,3 @@ class Identity:
         finally:
             os.close(fd)
         return True
-
-
-def tags(run: RunDir, attempt: int) -> dict[str, str]:
-    """The environment by which every process of a run can be told, however it was reparented."""
-    return {TAG_ID: run.id, TAG_DIRECTORY: str(run.path.resolve()), TAG_ATTEMPT: str(attempt)}
-
-
-def carries(pid: int, run: RunDir) -> bool:
-    """Whether the process was started with the tags of this run."""
-    try:
-        environment = (_PROC / str(pid) / "environ").read_bytes().split(b"\0")
-    except OSError:
-        return False
-    wanted = tags(run, 0)
-    return all(os.fsencode(f"{name}={wanted[name]}") in environment for name in (TAG_ID, TAG_DIRECTORY))
-
-
-def tagged(run: RunDir) -> list[Identity]:
-    """Every process on this machine that carries the run's tags, this one left out."""
-    pids = [int(name) for name in os.listdir(_PROC) if name.isdigit() and int(name) != os.getpid()]
-    found = [Identity.of(pid) for pid in pids if carries(pid, run)]
-    return [identity for identity in found if identity is not None]
