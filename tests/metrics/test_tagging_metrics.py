@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from seqeval import metrics
 from seqeval.scheme import IOBES
 
-from workbench.metrics.catalog import METRICS
+from workbench.metrics.catalog import of_task
 from workbench.metrics.confusion import ClassReport
 from workbench.metrics.tagging import Entities
 
@@ -36,7 +36,7 @@ def test_they_equal_seqeval(case):
     truth, called = case
     found = Entities(["PER", "LOC"]).compute(predictions=called, references=truth)
     scalars, undefined = found["scalars"], set(found["undefined"])
-    assert scalars.keys() | undefined == METRICS["token-classification"].keys() - {"loss"}
+    assert scalars.keys() | undefined == of_task("token-classification", "entities").keys() - {"loss"}
     assert scalars["token_accuracy"] == pytest.approx(metrics.accuracy_score(truth, called))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
