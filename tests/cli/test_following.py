@@ -38,7 +38,7 @@ def test_the_line_says_how_far_it_is_and_how_long_it_takes():
         progress.take(step(number, 10.0 * number), from_supervisor=False)
     assert progress.line() == "37%  step 3/8  loss 0.3333  50s left"
     progress.take(evaluation(accuracy=0.5, loss=0.7, f1=0.6), from_supervisor=False)
-    assert progress.line() == "37%  step 3/8  loss 0.3333  validation loss 0.7  f1 0.6  50s left"
+    assert progress.line() == "37%  step 3/8  loss 0.3333  validation loss 0.7000  f1 0.6000  50s left"
 
 
 def test_the_days_between_two_attempts_are_no_training():
@@ -59,7 +59,7 @@ def test_what_stays_is_what_tells_most_and_every_warning(shell, finished_run):
     screen = Terminal()
     assert follow(Home(shell.home), run, out=screen) == 0
     kept = screen.getvalue()
-    assert "test at step 3: loss 0.3  f1 0.2\n" in kept
+    assert "test at step 3: loss 0.3000  f1 0.2000\n" in kept
     assert "! 3 rows are cut at 128 tokens\n" in kept
     assert "first (" in kept.splitlines()[-1]
     assert "completed in " in kept.splitlines()[-1]

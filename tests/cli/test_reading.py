@@ -59,7 +59,7 @@ def test_show_tells_recipe_attempts_warnings_and_files(shell, finished_run):
     assert {"recipe.toml", "events.jsonl"} <= {file["path"] for file in shown["files"]}
     assert shown["intervals"] == {"eval/accuracy": pytest.approx([0.7, 0.79])}
     text = shell("show", "last").stdout
-    assert "0.7 – 0.79" in text
+    assert "[0.700, 0.790]" in text
     assert "3 rows are cut at 128 tokens" in text
     assert "eval/accuracy" in text
 

@@ -9,6 +9,7 @@ import typer
 from workbench.cli.help import usage
 from workbench.cli.root import cli
 from workbench.contracts import events
+from workbench.metrics import catalog
 from workbench.tasks.recipe_union import fields
 from workbench.tui import bindings
 
@@ -50,6 +51,32 @@ def event_table() -> str:
     return "\n".join(line for line in (events.__doc__ or "").splitlines() if line.startswith("|"))
 
 
+def metrics() -> str:
+    """A row for each metric that a task computes, as `workbench.metrics.catalog` has it."""
+    arrows = {"max": " ↑", "min": " ↓", None: ""}
+    rows = [
+        f"| `{metric.name}`{arrows[metric.direction]} | {metric.says} | {_values(metric)} | {_computed_for(metric)} |"
+        for metric in catalog.CATALOG
+        if metric.of
+    ]
+    return "\n".join(["| metric | measures | values | for |", "|---|---|---|---|", *rows])
+
+
+def _values(metric: catalog.Metric) -> str:
+    scale = metric.scale
+    if scale.bounded:
+        return f"{scale.low:g} to {scale.high:g}"
+    return "0 and more" if scale.low == 0 else "in their own unit"
+
+
+def _computed_for(metric: catalog.Metric) -> str:
+    if len(metric.of) == len(catalog.BEST):
+        chosen = [f"**{kind}**" for kind, best in catalog.BEST.items() if best == metric.name]
+        return f"everything, {', '.join(chosen)}"
+    kinds = [kind for kind in catalog.BEST if kind in metric.of]
+    return ", ".join(f"**{kind}**" if catalog.BEST[kind] == metric.name else kind for kind in kinds)
+
+
 def screen() -> str:
     """The Live pane as the TUI's own snapshot test holds it."""
     return f"```\n{SCREEN.read_text('utf-8').rstrip()}\n```" if SCREEN.exists() else ""
@@ -60,6 +87,7 @@ PARTS = {
     "keys": lambda: bindings.markdown().rstrip(),
     "fields": recipe_fields,
     "events": event_table,
+    "metrics": metrics,
     "screen": screen,
 }
 

@@ -16,9 +16,9 @@ from workbench.metrics.intervals import _MEASURES, of_matrix
 
 
 def drawn(rows, classes, seed=0):
-    chance = np.random.default_rng(seed)
-    truth = chance.integers(0, classes, rows)
-    shares = chance.dirichlet(np.ones(classes), rows) + 0.4 * np.eye(classes)[truth]
+    rng = np.random.default_rng(seed)
+    truth = rng.integers(0, classes, rows)
+    shares = rng.dirichlet(np.ones(classes), rows) + 0.4 * np.eye(classes)[truth]
     return truth, shares / shares.sum(axis=1, keepdims=True)
 
 
@@ -37,9 +37,9 @@ def test_calibration_error_by_hand():
 
 
 def test_probabilities_that_hold_have_hardly_an_error_and_boasts_a_great_one():
-    chance = np.random.default_rng(3)
-    sure = chance.uniform(0.5, 1, 20_000)
-    truth = (chance.random(20_000) < sure).astype(int)
+    rng = np.random.default_rng(3)
+    sure = rng.uniform(0.5, 1, 20_000)
+    truth = (rng.random(20_000) < sure).astype(int)
     honest = report(truth, np.stack([1 - sure, sure], axis=1))["scalars"]["ece"]
     boasting = report(truth, np.stack([np.full(20_000, 0.01), np.full(20_000, 0.99)], axis=1))["scalars"]["ece"]
     assert honest < 0.02
@@ -71,9 +71,9 @@ def test_a_thinned_curve_has_the_area_of_the_whole():
 def test_a_point_of_a_curve_is_what_its_threshold_gives():
     truth, shares = drawn(60, 2)
     for recall, precision, threshold in curves(truth, shares, ["a", "b"])["pr"][0]["points"][1:]:
-        called = shares[:, 1] >= threshold - 5e-5
-        assert recall == pytest.approx(metrics.recall_score(truth, called), abs=0.05)
-        assert precision == pytest.approx(metrics.precision_score(truth, called), abs=0.05)
+        predicted = shares[:, 1] >= threshold - 5e-5
+        assert recall == pytest.approx(metrics.recall_score(truth, predicted), abs=0.05)
+        assert precision == pytest.approx(metrics.precision_score(truth, predicted), abs=0.05)
 
 
 def test_of_several_classes_each_has_its_curve_and_of_many_none():

@@ -8,24 +8,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics
 
-from workbench.metrics.catalog import METRICS
+from workbench.metrics.catalog import of_task
 from workbench.metrics.classification import SingleLabel
 
 
-def judge(truth, called, shares=None, classes=2):
-    truth, called = np.asarray(truth), np.asarray(called)
+def evaluated(truth, predicted, shares=None, classes=2):
+    truth, predicted = np.asarray(truth), np.asarray(predicted)
     if shares is None:
         shares = np.full((len(truth), classes), 0.1 / (classes - 1))
-        shares[np.arange(len(truth)), called] = 0.9
+        shares[np.arange(len(truth)), predicted] = 0.9
     labels = [f"class {place}" for place in range(classes)]
-    return SingleLabel(labels).compute(predictions=called, references=truth, probabilities=shares)
+    return SingleLabel(labels).compute(predictions=predicted, references=truth, probabilities=shares)
 
 
 def test_the_worked_figures():
     # TP 20, FN 5, FP 3, TN 72
     truth = [1] * 25 + [0] * 75
-    called = [1] * 20 + [0] * 5 + [1] * 3 + [0] * 72
-    found = judge(truth, called)
+    predicted = [1] * 20 + [0] * 5 + [1] * 3 + [0] * 72
+    found = evaluated(truth, predicted)
     rounded = {
         name: round(found["scalars"][name], 2) for name in ("accuracy", "precision", "recall", "specificity", "f1")
     }
@@ -38,37 +38,37 @@ def test_the_worked_figures():
 def cases(draw):
     classes = draw(st.integers(2, 5))
     rows = draw(st.integers(1, 60))
-    chance = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    shares = chance.dirichlet(np.ones(classes), rows)
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    shares = rng.dirichlet(np.ones(classes), rows)
     # Coarse shares make ties, which the areas must treat alike.
     if draw(st.booleans()):
         shares = np.round(shares, 1) + 1e-3
         shares /= shares.sum(axis=1, keepdims=True)
-    return chance.integers(0, classes, rows), shares.argmax(axis=1), shares
+    return rng.integers(0, classes, rows), shares.argmax(axis=1), shares
 
 
 @settings(max_examples=150, deadline=None)
 @given(cases())
 def test_they_equal_scikit_learn(case):
-    truth, called, shares = case
+    truth, predicted, shares = case
     classes = shares.shape[1]
-    found = judge(truth, called, shares, classes)
+    found = evaluated(truth, predicted, shares, classes)
     scalars, undefined = found["scalars"], set(found["undefined"])
-    assert scalars.keys() | undefined <= METRICS["text-classification"].keys() - {"loss"}
+    assert scalars.keys() | undefined <= of_task("text-classification", "single-label").keys() - {"loss"}
     assert not scalars.keys() & undefined
     ids = list(range(classes))
     expected = {
-        "accuracy": metrics.accuracy_score(truth, called),
+        "accuracy": metrics.accuracy_score(truth, predicted),
         "log_loss": metrics.log_loss(truth, shares, labels=ids),
     }
     scorers = {"precision": metrics.precision_score, "recall": metrics.recall_score, "f1": metrics.f1_score}
     for name, scorer in scorers.items():
         for average in ("macro", "micro", "weighted"):
-            expected[f"{name}_{average}"] = scorer(truth, called, labels=ids, average=average, zero_division=np.nan)
+            expected[f"{name}_{average}"] = scorer(truth, predicted, labels=ids, average=average, zero_division=np.nan)
         plain = {"average": "binary"} if classes == 2 else {"average": "macro", "labels": ids}
-        expected[name] = scorer(truth, called, zero_division=np.nan, **plain)
-    if len(set(truth)) > 1 and len(set(called)) > 1:
-        expected["mcc"] = metrics.matthews_corrcoef(truth, called)
+        expected[name] = scorer(truth, predicted, zero_division=np.nan, **plain)
+    if len(set(truth)) > 1 and len(set(predicted)) > 1:
+        expected["mcc"] = metrics.matthews_corrcoef(truth, predicted)
     if len(set(truth)) == classes:
         targets = np.eye(classes)[truth]
         columns = [1] if classes == 2 else ids
@@ -87,21 +87,21 @@ def test_they_equal_scikit_learn(case):
 
 
 def test_per_class_figures_are_those_of_scikit_learn():
-    chance = np.random.default_rng(0)
-    truth, called = chance.integers(0, 4, 200), chance.integers(0, 4, 200)
-    entries = judge(truth, called, classes=4)["report"]["per_class"]
-    precision, recall, f1, support = metrics.precision_recall_fscore_support(truth, called)
+    rng = np.random.default_rng(0)
+    truth, predicted = rng.integers(0, 4, 200), rng.integers(0, 4, 200)
+    entries = evaluated(truth, predicted, classes=4)["report"]["per_class"]
+    precision, recall, f1, support = metrics.precision_recall_fscore_support(truth, predicted)
     for place, entry in enumerate(entries):
         assert entry["label"] == f"class {place}"
         assert entry["support"] == support[place]
         assert entry["precision"] == pytest.approx(precision[place])
         assert entry["recall"] == pytest.approx(recall[place])
         assert entry["f1"] == pytest.approx(f1[place])
-        assert entry["specificity"] == pytest.approx(metrics.recall_score(truth != place, called != place))
+        assert entry["specificity"] == pytest.approx(metrics.recall_score(truth != place, predicted != place))
 
 
 def test_what_has_no_value_is_named_and_is_neither_nought_nor_nan():
-    found = judge([0, 0, 0], [0, 0, 0])
+    found = evaluated([0, 0, 0], [0, 0, 0])
     assert {"mcc", "roc_auc", "pr_auc", "precision", "recall", "f1"} <= set(found["undefined"])
     assert found["scalars"]["accuracy"] == 1.0
     assert all(np.isfinite(value) for value in found["scalars"].values())
@@ -110,13 +110,13 @@ def test_what_has_no_value_is_named_and_is_neither_nought_nor_nan():
 
 def test_probabilities_that_are_no_numbers_leave_the_areas_undefined():
     shares = np.array([[0.5, 0.5], [np.nan, np.nan], [0.2, 0.8]])
-    found = judge([0, 1, 1], [0, 0, 1], shares)
+    found = evaluated([0, 1, 1], [0, 0, 1], shares)
     assert {"roc_auc", "pr_auc", "log_loss"} <= set(found["undefined"])
     assert found["scalars"]["accuracy"] == pytest.approx(2 / 3)
 
 
 @pytest.mark.parametrize(
-    ("truth", "called", "fault"),
+    ("truth", "predicted", "fault"),
     [
         ([], [], "no rows"),
         ([0, 2], [0, 1], "from 0 to 1"),
@@ -124,10 +124,10 @@ def test_probabilities_that_are_no_numbers_leave_the_areas_undefined():
         ([0.9, 1.0], [0, 1], "whole"),
     ],
 )
-def test_input_that_would_be_bent_is_refused(truth, called, fault):
+def test_input_that_would_be_bent_is_refused(truth, predicted, fault):
     with pytest.raises(ValueError, match=fault):
         SingleLabel(["a", "b"]).compute(
-            predictions=np.asarray(called, dtype=np.int64),
+            predictions=np.asarray(predicted, dtype=np.int64),
             references=np.asarray(truth) if truth else np.zeros(0, np.int64),
             probabilities=np.full((len(truth), 2), 0.5),
         )
@@ -137,5 +137,5 @@ def test_nothing_is_written_to_the_users_cache(tmp_path, monkeypatch):
     import evaluate
 
     monkeypatch.setattr(evaluate.config, "HF_METRICS_CACHE", tmp_path / "metrics")
-    judge([0, 1], [0, 1])
+    evaluated([0, 1], [0, 1])
     assert not (tmp_path / "metrics").exists()

@@ -32,8 +32,8 @@ def test_the_figures_are_scikit_learns():
     rng = np.random.default_rng(7)
     counts = rng.integers(0, 9, (4, 4))
     true = [i for i in range(4) for j in range(4) for _ in range(counts[i, j])]
-    called = [j for i in range(4) for j in range(4) for _ in range(counts[i, j])]
-    precision, recall, f1, support = precision_recall_fscore_support(true, called)
+    predicted = [j for i in range(4) for j in range(4) for _ in range(counts[i, j])]
+    precision, recall, f1, support = precision_recall_fscore_support(true, predicted)
     matrix = Confusion.parse(list("abcd"), counts.tolist())
     for i, entry in enumerate(matrix.report()):
         assert entry.ratios[:2] == pytest.approx((precision[i], recall[i]))

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workbench.metrics.catalog import METRICS
+from workbench.metrics.catalog import of_task
 from workbench.metrics.exact_match import Answers, best, exact, f1_of, normalize
 
 # -- the official evaluation of SQuAD 2.0, step by step as its script and its paper say -----------------------------
@@ -21,14 +21,14 @@ def official_tokens(text):
     return re.sub(r"\b(a|an|the)\b", " ", text, flags=re.UNICODE).split()
 
 
-def official_f1(gold, called):
-    gold, called = official_tokens(gold), official_tokens(called)
-    if not gold or not called:
-        return float(gold == called)
-    same = sum((collections.Counter(gold) & collections.Counter(called)).values())
+def official_f1(gold, predicted):
+    gold, predicted = official_tokens(gold), official_tokens(predicted)
+    if not gold or not predicted:
+        return float(gold == predicted)
+    same = sum((collections.Counter(gold) & collections.Counter(predicted)).values())
     if not same:
         return 0.0
-    precision, recall = same / len(called), same / len(gold)
+    precision, recall = same / len(predicted), same / len(gold)
     return 2 * precision * recall / (precision + recall)
 
 
@@ -75,7 +75,7 @@ def test_they_equal_the_official_script(asked):
     assert found["scalars"].keys() == expected.keys()
     for name, value in expected.items():
         assert found["scalars"][name] == pytest.approx(value if name.endswith("threshold") else value / 100), name
-    assert found["scalars"].keys() | set(found["undefined"]) == METRICS["question-answering"].keys() - {"loss"}
+    assert found["scalars"].keys() | set(found["undefined"]) == of_task("question-answering").keys() - {"loss"}
 
 
 def test_what_the_official_normalisation_passes_over():
@@ -95,7 +95,7 @@ def test_a_question_without_an_answer_is_answered_by_saying_nothing():
     assert best("", ["Denver"]) == (0.0, 0.0)
 
 
-def judged(*asked, characters=False):
+def evaluated(*asked, characters=False):
     return Answers().compute(
         predictions=[{"text": text, "no_answer_probability": doubt} for text, doubt, _ in asked],
         references=[golds for _, _, golds in asked],
@@ -104,20 +104,20 @@ def judged(*asked, characters=False):
 
 
 def test_where_each_question_has_an_answer_there_is_nothing_to_say_of_the_others():
-    found = judged(("Denver", 0.1, ["Denver"]))
+    found = evaluated(("Denver", 0.1, ["Denver"]))
     assert set(found["undefined"]) == {"exact_match_no_answer", "f1_no_answer", "best_f1", "best_f1_threshold"}
     assert {"has_answer": 1, "no_answer": 0, "characters": False}.items() <= found["report"].items()
 
 
 def test_the_best_threshold_keeps_quiet_where_the_doubt_is_great():
-    found = judged(("Denver", 0.2, ["Denver"]), ("Paris", 0.9, []), ("Rome", 0.4, ["Rome"]))
+    found = evaluated(("Denver", 0.2, ["Denver"]), ("Paris", 0.9, []), ("Rome", 0.4, ["Rome"]))
     assert found["scalars"]["f1"] == pytest.approx(2 / 3)
     assert found["scalars"]["best_f1"] == 1.0
     assert found["scalars"]["best_f1_threshold"] == 0.4
 
 
 def test_a_doubt_that_is_no_number_leaves_the_threshold_undefined():
-    found = judged(("x", float("nan"), []))
+    found = evaluated(("x", float("nan"), []))
     assert {"best_f1", "best_f1_threshold"} <= set(found["undefined"])
     assert found["scalars"]["f1"] == 0.0
 
@@ -136,7 +136,7 @@ def test_chinese_is_read_by_the_character_and_other_words_whole(text, tokens):
 
 
 def test_a_chinese_answer_in_part_is_right_in_part():
-    found = judged(("作者曹雪芹", 0.0, ["曹雪芹。"]), ("北京", 0.0, ["北京"]), characters=True)["scalars"]
+    found = evaluated(("作者曹雪芹", 0.0, ["曹雪芹。"]), ("北京", 0.0, ["北京"]), characters=True)["scalars"]
     assert found["f1"] == pytest.approx((2 * 3 / (5 + 3) + 1) / 2)
     assert found["exact_match"] == 0.5
     assert f1_of("作者曹雪芹", "曹雪芹") == 0.0, "by words it is one word, and another"

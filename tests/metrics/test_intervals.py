@@ -16,47 +16,47 @@ ROWS, DRAWS = 120, 150
 WORDS = ("red", "dog", "runs", "over", "the", "hill", "and", "sleeps")
 
 
-def texts(chance):
-    gold = [" ".join(chance.choice(WORDS, 9)) for _ in range(ROWS)]
-    changed = [[word if chance.random() > 0.3 else "cat" for word in text.split()] for text in gold]
+def texts(rng):
+    gold = [" ".join(rng.choice(WORDS, 9)) for _ in range(ROWS)]
+    changed = [[word if rng.random() > 0.3 else "cat" for word in text.split()] for text in gold]
     return Texts(), {"predictions": [" ".join(words) for words in changed], "references": gold}
 
 
-def answers(chance):
-    gold = [[" ".join(chance.choice(WORDS, 3))] for _ in range(ROWS)]
-    given = [one[0] if chance.random() > 0.4 else one[0].split()[0] for one in gold]
+def answers(rng):
+    gold = [[" ".join(rng.choice(WORDS, 3))] for _ in range(ROWS)]
+    given = [one[0] if rng.random() > 0.4 else one[0].split()[0] for one in gold]
     return Answers(), {
         "predictions": [{"text": text, "no_answer_probability": 0.0} for text in given],
         "references": gold,
     }
 
 
-def entities(chance):
-    gold = [chance.choice(["O", "B-PER", "B-LOC"], 8).tolist() for _ in range(ROWS)]
-    called = [[tag if chance.random() > 0.2 else "O" for tag in row] for row in gold]
-    return Entities(["PER", "LOC"]), {"predictions": called, "references": gold}
+def entities(rng):
+    gold = [rng.choice(["O", "B-PER", "B-LOC"], 8).tolist() for _ in range(ROWS)]
+    predicted = [[tag if rng.random() > 0.2 else "O" for tag in row] for row in gold]
+    return Entities(["PER", "LOC"]), {"predictions": predicted, "references": gold}
 
 
-def several(chance):
-    truth = (chance.random((ROWS, 3)) < 0.4).astype(float)
+def several(rng):
+    truth = (rng.random((ROWS, 3)) < 0.4).astype(float)
     return MultiLabel(list("abc")), {
-        "probabilities": np.clip(truth * 0.4 + chance.random((ROWS, 3)) * 0.6, 0, 1),
+        "probabilities": np.clip(truth * 0.4 + rng.random((ROWS, 3)) * 0.6, 0, 1),
         "references": truth,
     }
 
 
-def numbers(chance):
-    truth = chance.normal(1e4, 3, (ROWS, 2))
-    return Regression(["a", "b"]), {"predictions": truth + chance.normal(0, 2, (ROWS, 2)), "references": truth}
+def numbers(rng):
+    truth = rng.normal(1e4, 3, (ROWS, 2))
+    return Regression(["a", "b"]), {"predictions": truth + rng.normal(0, 2, (ROWS, 2)), "references": truth}
 
 
-def language(chance):
-    tokens = chance.integers(20, 60, ROWS)
-    return LanguageModel(), {"nll": tokens * chance.normal(3, 0.5, ROWS), "tokens": tokens, "right": tokens // 3}
+def language(rng):
+    tokens = rng.integers(20, 60, ROWS)
+    return LanguageModel(), {"nll": tokens * rng.normal(3, 0.5, ROWS), "tokens": tokens, "right": tokens // 3}
 
 
-def masked(chance):
-    return MaskedTokens(), language(chance)[1]
+def masked(rng):
+    return MaskedTokens(), language(rng)[1]
 
 
 def computed(metric, rows):
@@ -78,14 +78,14 @@ def computed(metric, rows):
     ids=lambda value: getattr(value, "__name__", ""),
 )
 def test_intervals_are_those_of_the_measure_over_rows_drawn_again(make, names):
-    chance = np.random.default_rng(5)
-    metric, rows = make(chance)
+    rng = np.random.default_rng(5)
+    metric, rows = make(rng)
     whole = computed(metric, rows)
     told = whole["report"]["intervals"]
     assert told.keys() == names
     drawn = {name: [] for name in names}
     for _ in range(DRAWS):
-        places = chance.integers(ROWS, size=ROWS)
+        places = rng.integers(ROWS, size=ROWS)
         again = {name: [values[place] for place in places] for name, values in rows.items()}
         found = computed(metric, again)["scalars"]
         for name in names:

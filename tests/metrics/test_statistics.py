@@ -32,10 +32,10 @@ def test_many_changes_are_judged_by_the_corrected_chi_squared():
 
 
 def test_the_interval_of_a_mean_covers_it_as_often_as_it_says():
-    chance = np.random.default_rng(1)
+    rng = np.random.default_rng(1)
     inside = 0
     for seed in range(300):
-        interval = statistics.of_mean(chance.normal(0.3, 1, 200), seed=seed, resamples=400)
+        interval = statistics.of_mean(rng.normal(0.3, 1, 200), seed=seed, resamples=400)
         inside += interval.low <= 0.3 <= interval.high
     assert 0.91 <= inside / 300 <= 0.98
 
@@ -79,20 +79,20 @@ def test_a_model_compared_with_itself_differs_by_nothing(rows, seed):
 
 
 def test_a_real_gain_is_told_from_noise():
-    chance = np.random.default_rng(0)
-    before = chance.random(400)
-    better = statistics.paired(before, before + 0.05 + chance.normal(0, 0.1, 400))
+    rng = np.random.default_rng(0)
+    before = rng.random(400)
+    better = statistics.paired(before, before + 0.05 + rng.normal(0, 0.1, 400))
     assert 0 < better.low < better.mean < better.high
     assert better.p < 0.01
-    noise = statistics.paired(before, before + chance.normal(0, 0.1, 400))
+    noise = statistics.paired(before, before + rng.normal(0, 0.1, 400))
     assert noise.low < 0 < noise.high
     assert noise.p > 0.05
 
 
 def test_under_no_difference_p_is_small_as_rarely_as_it_should_be():
-    chance = np.random.default_rng(3)
+    rng = np.random.default_rng(3)
     small = sum(
-        statistics.paired(chance.normal(size=150), chance.normal(size=150), seed=seed, resamples=400).p < 0.05
+        statistics.paired(rng.normal(size=150), rng.normal(size=150), seed=seed, resamples=400).p < 0.05
         for seed in range(300)
     )
     assert 0.02 <= small / 300 <= 0.085

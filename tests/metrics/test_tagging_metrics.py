@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from seqeval import metrics
 from seqeval.scheme import IOBES
 
-from workbench.metrics.catalog import METRICS
+from workbench.metrics.catalog import of_task
 from workbench.metrics.confusion import ClassReport
 from workbench.metrics.tagging import Entities
 
@@ -26,27 +26,27 @@ def cases(draw, marks):
     # Half of the tags agree, else hardly an entity would be found.
     same = draw(st.lists(st.booleans(), min_size=1, max_size=7))
     truth = [[one for one, _ in row] for row in rows]
-    called = [[one if same[i % len(same)] else other for i, (one, other) in enumerate(row)] for row in rows]
-    return truth, called
+    predicted = [[one if same[i % len(same)] else other for i, (one, other) in enumerate(row)] for row in rows]
+    return truth, predicted
 
 
 @settings(max_examples=50, deadline=None)
 @given(cases("BI"))
 def test_they_equal_seqeval(case):
-    truth, called = case
-    found = Entities(["PER", "LOC"]).compute(predictions=called, references=truth)
+    truth, predicted = case
+    found = Entities(["PER", "LOC"]).compute(predictions=predicted, references=truth)
     scalars, undefined = found["scalars"], set(found["undefined"])
-    assert scalars.keys() | undefined == METRICS["token-classification"].keys() - {"loss"}
-    assert scalars["token_accuracy"] == pytest.approx(metrics.accuracy_score(truth, called))
+    assert scalars.keys() | undefined == of_task("token-classification", "entities").keys() - {"loss"}
+    assert scalars["token_accuracy"] == pytest.approx(metrics.accuracy_score(truth, predicted))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         expected = {
-            "precision": metrics.precision_score(truth, called),
-            "recall": metrics.recall_score(truth, called),
-            "f1": metrics.f1_score(truth, called),
+            "precision": metrics.precision_score(truth, predicted),
+            "recall": metrics.recall_score(truth, predicted),
+            "f1": metrics.f1_score(truth, predicted),
         }
         expected["recall_all"], expected["f1_all"] = expected["recall"], expected["f1"]
-        expected["f1_macro"] = metrics.f1_score(truth, called, average="macro")
+        expected["f1_macro"] = metrics.f1_score(truth, predicted, average="macro")
         for name, value in expected.items():
             # What seqeval calls 0 or NaN for want of anything to divide by has no value here.
             assert scalars.get(name, 0.0) == pytest.approx(np.nan_to_num(value)), name
@@ -55,14 +55,14 @@ def test_they_equal_seqeval(case):
 @settings(max_examples=50, deadline=None)
 @given(cases("BIES"))
 def test_they_equal_seqeval_where_it_is_strict(case):
-    truth, called = case
+    truth, predicted = case
     # seqeval's strict mode fails where there is no entity at all.
-    truth, called = [*truth, ["S-PER"], ["S-LOC"]], [*called, ["S-PER"], ["S-LOC"]]
-    scalars = Entities(scheme="iobes").compute(predictions=called, references=truth)["scalars"]
+    truth, predicted = [*truth, ["S-PER"], ["S-LOC"]], [*predicted, ["S-PER"], ["S-LOC"]]
+    scalars = Entities(scheme="iobes").compute(predictions=predicted, references=truth)["scalars"]
     mode = {"mode": "strict", "scheme": IOBES}
     for name in ("precision", "recall", "f1"):
-        assert scalars[name] == pytest.approx(getattr(metrics, f"{name}_score")(truth, called, **mode)), name
-    assert scalars["f1_macro"] == pytest.approx(metrics.f1_score(truth, called, average="macro", **mode))
+        assert scalars[name] == pytest.approx(getattr(metrics, f"{name}_score")(truth, predicted, **mode)), name
+    assert scalars["f1_macro"] == pytest.approx(metrics.f1_score(truth, predicted, average="macro", **mode))
 
 
 def test_each_type_has_its_figures():
@@ -99,8 +99,9 @@ def test_where_all_gold_entities_were_cut_off_the_recall_over_all_is_nought():
 
 
 @pytest.mark.parametrize(
-    ("called", "truth", "fault"), [([], [], "no tokens"), ([[]], [[]], "no tokens"), ([["O"]], [["O", "O"]], "as many")]
+    ("predicted", "truth", "fault"),
+    [([], [], "no tokens"), ([[]], [[]], "no tokens"), ([["O"]], [["O", "O"]], "as many")],
 )
-def test_rows_that_cannot_be_judged_are_refused(called, truth, fault):
+def test_rows_that_cannot_be_judged_are_refused(predicted, truth, fault):
     with pytest.raises(ValueError, match=fault):
-        Entities().compute(predictions=called, references=truth)
+        Entities().compute(predictions=predicted, references=truth)

@@ -204,18 +204,25 @@ _PIECES = st.sampled_from([
 ])  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def empty():
+    """A registry without runs, asked over and over."""
+    connection = connect_empty()
+    create_in_memory(connection)
+    yield connection
+    connection.close()
+
+
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.one_of(st.text(max_size=60), st.lists(_PIECES, max_size=25).map("".join)))
-def test_whatever_is_typed_is_a_filter_or_a_query_error(text):
+def test_whatever_is_typed_is_a_filter_or_a_query_error(empty, text):
     try:
         found = parse(text)
     except QueryError as error:
         assert 0 <= error.column <= len(text)  # noqa: PT017  # either outcome is right, each in its own way
         return
-    connection = connect_empty()
-    create_in_memory(connection)
     order = f"ORDER BY {found.order}" if found.order else ""
-    connection.execute(f"SELECT pk FROM run WHERE {found.sql} {order}", (*found.params, *found.order_params)).fetchall()
+    empty.execute(f"SELECT pk FROM run WHERE {found.sql} {order}", (*found.params, *found.order_params)).fetchall()
 
 
 _TERMS = st.sampled_from([

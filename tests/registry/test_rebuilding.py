@@ -13,6 +13,7 @@ import sys
 import time
 from itertools import pairwise
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -38,11 +39,30 @@ with Ingestor(Home(Path(sys.argv[1]))) as ingestor:
 """
 
 
+# One process a line, forked where everything is imported already: starting Python anew takes longer than ingesting.
+_INGEST_IN_FORKS = """
+import os, sys
+from pathlib import Path
+from workbench.core.home import Home
+from workbench.registry import Ingestor
+for _ in sys.stdin:
+    if (pid := os.fork()) == 0:
+        with Ingestor(Home(Path(sys.argv[1]))) as ingestor:
+            print(os.getpid(), flush=True)
+            while True:
+                ingestor.poll()
+    os.waitpid(pid, 0)
+"""
+
+
 def random_log(path: Path, draw: random.Random, lines: int) -> None:
-    """A trainer's log with everything that can stand in one: attempts, resumes, NaN, late points, torn lines."""
+    """A trainer's log with everything that can stand in one: attempts, resumes, NaN, late points, torn lines.
+
+    A long one has as many of them as one of 250 lines: whoever takes up a log reads all that is there.
+    """
     writer, attempt, step = EventWriter(path, attempt=1, clock=lambda: 1.79e9), 1, 0
     for _ in range(lines):
-        kind = draw.random()
+        kind = draw.random() * max(1, lines / 250)
         if kind < 0.03:
             writer.close()
             attempt += 1
@@ -164,12 +184,14 @@ def test_ingestion_is_exactly_once_however_often_it_is_killed(home, content, tim
     for whole, _ in logs.values():
         random_log(whole, draw, 2500)
     offsets = dict.fromkeys(logs, 0)
+    forks = subprocess.Popen(
+        [sys.executable, "-c", _INGEST_IN_FORKS, str(home.path)], stdin=PIPE, stdout=PIPE, text=True, bufsize=1
+    )
+    assert forks.stdin is not None
+    assert forks.stdout is not None
     for _ in range(14):
-        process = subprocess.Popen(
-            [sys.executable, "-c", _INGEST, str(home.path), "60"], stdout=subprocess.PIPE, text=True
-        )
-        assert process.stdout is not None
-        process.stdout.readline()
+        forks.stdin.write("another\n")
+        ingesting = int(forks.stdout.readline())
         until = time.monotonic() + draw.uniform(0, 0.25)
         while time.monotonic() < until:
             run = draw.choice(runs)
@@ -177,8 +199,8 @@ def test_ingestion_is_exactly_once_however_often_it_is_killed(home, content, tim
             offsets[run.id] += len(data)
             with run.events.open("ab") as log:
                 log.write(data)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        os.kill(ingesting, signal.SIGKILL)
+    forks.communicate()
     with Ingestor(home) as ingestor:
         ingestor.poll(wait=True)
     survived = content(home)
@@ -228,9 +250,7 @@ def test_a_registry_that_is_no_database_is_set_aside_and_rebuilt(write_run, home
 
 def test_damage_that_shows_only_in_the_middle_is_mended_when_it_is_met(write_run, home, content):
     for _ in range(30):
-        run = write_run()
-        for step in range(100):
-            run.loss(step, float(step))
+        write_run().losses(map(float, range(100)))
     with Ingestor(home) as ingestor:
         ingestor.poll()
     whole = content(home)
@@ -313,8 +333,6 @@ def test_values_that_are_no_longer_what_was_written_are_mended_though_sqlite_fin
 def test_a_disk_that_is_full_is_one_sentence(write_run, home, ingestor):
     ingestor.poll()
     ingestor._connection.execute("PRAGMA max_page_count=1")  # SQLite says of this what it says of a full disk
-    run = write_run().started()
-    for step in range(2_000):
-        run.loss(step, 0.5)
+    write_run().started().losses([0.5] * 2_000)
     with pytest.raises(BadInput, match=r"cannot be used \(database or disk is full\): make room"):
         ingestor.poll()

@@ -338,6 +338,6 @@ def test_each_kind_of_label_has_the_metrics_that_the_table_says():
     }
     for problem, result in found.items():
         names = {"loss", *result["scalars"], *result["undefined"]}
-        table = set(catalog.known("text-classification", problem))
+        table = set(catalog.of_task("text-classification", problem))
         assert table - {"ece"} <= names <= table, problem
-        assert catalog.best("text-classification", problem) in names
+        assert catalog.BEST[problem] in names

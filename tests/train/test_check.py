@@ -10,7 +10,6 @@ import pytest
 from tokenizers import Tokenizer, models
 
 from workbench.core.home import Home, recipes_dir
-from workbench.metrics.catalog import BEST, METRICS, direction
 from workbench.train import check
 
 
@@ -229,28 +228,16 @@ def test_the_check_loads_no_training_stack(write, reviews, tmp_path):
     assert command("-c", code).stdout.splitlines()[-1] == "[]"
 
 
-def test_the_registry_knows_the_way_of_every_metric():
-    from workbench.metrics.directions import DOWN, UP
-    from workbench.metrics.directions import direction as read
+def test_a_metric_that_has_no_better_way_chooses_only_where_the_recipe_says_one(ask, reviews):
+    def told(*overrides):
+        found = ask(f'{reviews}\ntarget = "label"', '[evaluate]\nbest = "length"', *overrides, task="seq2seq")[
+            "problems"
+        ]
+        return [problem for problem in found if problem.startswith("evaluate")]
 
-    neither = {"length", "length_ratio", "best_f1_threshold"}
-    for table in METRICS.values():
-        ways = {name: {"max": UP, "min": DOWN}[way] for name, way in table.items() if name not in neither}
-        assert {name: read(f"eval/{name}") for name in ways} == ways
-
-
-def test_the_table_of_metrics_is_what_the_tasks_compute():
-    import numpy as np
-
-    from workbench.metrics import classification
-    from workbench.metrics.confusion import Confusion
-
-    truth, shares = np.array([0, 1]), np.array([[0.9, 0.1], [0.2, 0.8]])
-    computed = {"loss"} | set(classification.ratios(Confusion(("a", "b"), ((1, 0), (0, 1)))))
-    computed |= set(classification.scores(truth, truth, shares))
-    assert computed <= set(METRICS["text-classification"])
-    assert all(best in METRICS[task] for task, best in BEST.items())
-    assert (direction("text-classification", "eval/f1"), direction("causal-lm", "f1")) == ("max", None)
+    (problem,) = told()
+    assert "neither more nor less length is better: set evaluate.direction" in problem
+    assert told("evaluate.direction=min") == []
 
 
 @pytest.mark.parametrize(

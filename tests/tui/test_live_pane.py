@@ -239,8 +239,8 @@ def test_what_is_trained_is_said_in_a_line():
 def test_an_evaluation_is_told_by_what_the_run_is_judged_by():
     fields = {"step": 5, "split": "test", "scalars": {"test/loss": 0.5, "test/f1": 0.75, "test/accuracy": 0.8}}
     event = Event(1, 0.0, 1, "eval", fields)
-    assert told(event, "eval/accuracy") == "step 5  test: accuracy 0.8  loss 0.5"
-    assert told(event, None) == "step 5  test: f1 0.75  loss 0.5"
+    assert told(event, "eval/accuracy") == "step 5  test: accuracy 0.8000  loss 0.5000"
+    assert told(event, None) == "step 5  test: f1 0.7500  loss 0.5000"
 
 
 async def test_a_narrow_screen_cuts_the_bar_and_not_the_steps(real_app, home, fabricate, opened):

@@ -17,9 +17,6 @@ from workbench.tui.modes.metrics.metric_table import (
     MetricColumn,
     MetricRow,
     best_of,
-    difference,
-    direction_of,
-    figure,
     metric_lines,
 )
 from workbench.tui.modes.metrics.prediction_rows import PredictedRow, row_lines
@@ -132,7 +129,7 @@ def test_the_best_of_each_column_is_marked_and_differences_are_from_the_current_
     assert table(80) == [
         "  run           accuracy ↑             loss ↓",
         "▸ minilm-reviews   0.8600             0.3100",
-        "+ 另一次运行       0.8800*+0.0200        nan",
+        "+ 另一次运行       0.8800*+0.0200        NaN",
         "  gpt2-docs             –             0.2900*-0.0200",
     ]
 
@@ -147,27 +144,6 @@ def test_the_best_of_a_column_knows_which_way_is_better():
 def test_columns_that_do_not_fit_are_pointed_to():
     assert table(40)[0].endswith("→")
     assert table(40, cursor=(0, 1))[0].endswith("←")
-
-
-def test_directions_are_known_by_name():
-    assert direction_of("eval/loss") == direction_of("test/bits_per_byte") == "min"
-    assert direction_of("eval/f1_macro") == direction_of("test/token_accuracy") == "max"
-    assert direction_of("eval/runtime") is None
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [(None, "–"), (math.nan, "nan"), (-math.inf, "-inf"), (0.0, "0.0000"), (1938.25, "1938.2"), (1e-7, "1.00e-07")],
-)
-def test_figures_fit_their_column(value, text):
-    assert figure(value) == text
-    assert len(figure(value)) <= 8
-
-
-def test_a_difference_has_a_sign_and_needs_two_numbers():
-    assert difference(0.5, 0.75) == "-0.2500"
-    assert difference(0.75, 0.5) == "+0.2500"
-    assert difference(0.5, None) == difference(0.5, math.nan) == ""
 
 
 def test_bars_are_drawn_to_an_eighth_of_a_cell():

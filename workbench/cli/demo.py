@@ -11,10 +11,11 @@ from workbench.cli.context import home_of, registry_of
 from workbench.cli.follow import follow
 from workbench.cli.help import Command
 from workbench.cli.launch import Overrides
-from workbench.cli.output import figure, say
+from workbench.cli.output import say
 from workbench.cli.predict import print_answer
 from workbench.core.home import Home, recipe_file
 from workbench.core.rundir import RunDir
+from workbench.display.figures import figure
 from workbench.lab.opened import Model
 
 SENTENCES = (
@@ -67,7 +68,7 @@ def _conclude(home: Home, run: RunDir) -> None:
         "test/f1",
     ):
         if key in row.metrics:
-            say(f"  {key:<18}{figure(row.metrics[key].last)}")
+            say(f"  {key:<18}{figure(key, row.metrics[key].last)}")
     say()
     with Model(run.path) as model:
         for text, answer in zip(SENTENCES, model.predict(SENTENCES), strict=True):

@@ -11,12 +11,13 @@ import time
 from dataclasses import dataclass
 from typing import TextIO
 
-from workbench.cli.output import figure
 from workbench.contracts.events import Event, number, read
 from workbench.core.home import Home
 from workbench.core.rundir import RunDir
 from workbench.core.series import format_duration
 from workbench.core.text import clean, cut
+from workbench.display.figures import figure
+from workbench.metrics import catalog
 from workbench.registry import Ingestor, Registry
 
 _POLL = 0.2  # seconds between looks at the logs
@@ -67,7 +68,7 @@ class Progress:
         if self.total:
             words = [f"{min(100, 100 * self.step // self.total)}%", f"step {self.step:,}/{self.total:,}"]
         if self.loss is not None:
-            words.append(f"loss {figure(self.loss)}")
+            words.append(f"loss {figure('loss', self.loss)}")
         if self.evaluation is not None:
             words += [f"{_split(self.evaluation)} {_scores(self.evaluation, self.best, most=2)}"]
         if (left := self._left()) is not None:
@@ -82,19 +83,11 @@ class Progress:
         return (self._latest - at) / (self.step - step) * (self.total - self.step)
 
 
-_AVERAGES = ("_macro", "_micro", "_weighted")
-
-
 def telling(evaluation: Event, best: str) -> list[tuple[str, float]]:
-    """The scores of an evaluation, what tells most first: the loss, what chooses the checkpoint, then the others.
-
-    Averages of a score over classes are left out, unless they choose.
-    """
-    scores = {key.partition("/")[2]: value for key, value in evaluation.scalars.items()}
-    chooses = best.partition("/")[2]
-    kept = [name for name in scores if name == chooses or not name.endswith(_AVERAGES)]
-    kept.sort(key=lambda name: (name != "loss", name != chooses))
-    return [(name, scores[name]) for name in kept]
+    """The scores of an evaluation, what tells most first: the loss, what chooses the checkpoint, other headlines."""
+    scores = {catalog.bare(key): value for key, value in evaluation.scalars.items()}
+    first = [name for name in ("loss", catalog.bare(best)) if name in scores]
+    return [(name, scores[name]) for name in dict.fromkeys([*first, *catalog.headlines(scores)])]
 
 
 class Logs:
@@ -157,7 +150,7 @@ def _split(evaluation: Event) -> str:
 
 
 def _scores(evaluation: Event, best: str, *, most: int) -> str:
-    return "  ".join(f"{name} {figure(value)}" for name, value in telling(evaluation, best)[:most])
+    return "  ".join(f"{name} {figure(name, value)}" for name, value in telling(evaluation, best)[:most])
 
 
 def _conclude(home: Home, run: RunDir, progress: Progress, screen: Status) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import shutil
 import sys
 from collections.abc import Iterable, Sequence
@@ -76,15 +75,6 @@ def jsonable(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [jsonable(item) for item in value]
     return value
-
-
-def figure(value: float | None) -> str:
-    """A number as people read it: four significant digits, whole where it is large, – where there is none."""
-    if value is None:
-        return "–"
-    if not math.isfinite(value):
-        return str(plain(value))
-    return f"{value:,.0f}" if 1e4 <= abs(value) < 1e15 else f"{value:.4g}"
 
 
 def print_table(

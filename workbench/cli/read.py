@@ -13,15 +13,16 @@ import typer
 from workbench.cli.context import find, home_of, registry_of
 from workbench.cli.follow import follow
 from workbench.cli.help import Command
-from workbench.cli.output import AsJson, emit, figure, print_table, say
+from workbench.cli.output import AsJson, emit, print_table, say
 from workbench.contracts.events import END_STATES, Event, read_all
 from workbench.core.errors import BadInput
 from workbench.core.flatten import flatten
 from workbench.core.home import Home
 from workbench.core.rundir import RunDir
-from workbench.core.series import format_age, format_duration
-from workbench.display.headline import headline_key
+from workbench.core.series import format_age, format_duration, format_number
+from workbench.display.figures import figure, headline_key, interval
 from workbench.display.paired import sentence
+from workbench.metrics import catalog
 from workbench.registry import Registry, RunRow
 
 Handle = Annotated[str, typer.Argument(metavar="RUN", help="An id, a unique prefix of one, a unique name, or last.")]
@@ -81,7 +82,7 @@ def _print_runs(rows: list[RunRow]) -> None:
                 row.name,
                 row.task,
                 row.model,
-                figure(row.metrics["train/loss"].last) if "train/loss" in row.metrics else "–",
+                figure("train/loss", row.metrics["train/loss"].last) if "train/loss" in row.metrics else "–",
                 headline(row),
                 format_age(now - row.created),
                 " ".join(row.tags),
@@ -99,8 +100,7 @@ def headline(row: RunRow) -> str:
     key = headline_key(row)
     if key is None:
         return "–"
-    summary = row.metrics[key]
-    return f"{key.partition('/')[2]} {figure(summary.last if summary.best is None else summary.best)}"
+    return f"{catalog.bare(key)} {figure(key, row.metrics[key].best_or_last)}"
 
 
 def show(context: typer.Context, run: Handle, as_json: AsJson = False) -> None:
@@ -139,7 +139,7 @@ def _intervals(evaluations: list[Event]) -> dict[str, list[float]]:
         key: event.fields["intervals"][name]
         for event in kept.values()
         for key in event.scalars
-        if (name := key.partition("/")[2]) in (event.fields.get("intervals") or {})
+        if (name := catalog.bare(key)) in (event.fields.get("intervals") or {})
     }
 
 
@@ -178,10 +178,6 @@ def _print_details(row: RunRow, details: dict[str, Any]) -> None:
 
 
 def _print_metrics(row: RunRow, intervals: dict[str, list[float]]) -> None:
-    def sure(key: str) -> str:
-        low, high = intervals.get(key, (None, None))
-        return "" if low is None else f"{figure(low)} – {figure(high)}"
-
     metrics = [(key, summary) for key, summary in sorted(row.metrics.items()) if not key.startswith("system/")]
     if not metrics:
         return
@@ -189,7 +185,12 @@ def _print_metrics(row: RunRow, intervals: dict[str, list[float]]) -> None:
     print_table(
         ("METRIC", "LAST", "MIN", "MAX", "BEST", "AT STEP", "95%"),
         [
-            (key, figure(s.last), figure(s.min), figure(s.max), figure(s.best), str(s.step), sure(key))
+            (
+                key,
+                *(figure(key, value) for value in (s.last, s.min, s.max, s.best)),
+                str(s.step),
+                interval(key, *intervals[key]) if key in intervals else "",
+            )
             for key, s in metrics
         ],
         right=("LAST", "MIN", "MAX", "BEST", "AT STEP", "95%"),
@@ -204,15 +205,16 @@ def diff(context: typer.Context, left: Handle, right: Handle, as_json: AsJson = 
         rows = [registry.find(handle, include_deleted=True) for handle in (left, right)]
     paired = _paired(*(RunDir(home_of(context).runs / row.id) for row in rows))
     changed = _changed(flatten(rows[0].recipe), flatten(rows[1].recipe))
-    metrics = _changed(*({key: s.best if s.best is not None else s.last for key, s in row.metrics.items()
-                          if not key.startswith("system/")} for row in rows))  # fmt: skip
+    metrics = _changed(
+        *({key: s.best_or_last for key, s in row.metrics.items() if not key.startswith("system/")} for row in rows)
+    )
     if as_json:
         emit({"runs": [row.id for row in rows], "recipe": changed, "metrics": metrics, "paired": paired})
         return
     if not changed and not metrics:
         say("No difference.")
     else:
-        lines = [(field, _short(old), _short(new)) for field, (old, new) in (changed | metrics).items()]
+        lines = [(field, _short(field, old), _short(field, new)) for field, (old, new) in (changed | metrics).items()]
         print_table(("FIELD", rows[0].id, rows[1].id), lines)
     for record in paired:
         say(f"{record['split']}, {record['rows']} rows: {sentence(record)}")
@@ -237,9 +239,9 @@ def _changed(old: dict[str, Any], new: dict[str, Any]) -> dict[str, list[Any]]:
     return {name: [old.get(name), new.get(name)] for name in names if old.get(name) != new.get(name)}
 
 
-def _short(value: Any) -> str:
+def _short(field: str, value: Any) -> str:
     if isinstance(value, float):
-        return figure(value)
+        return figure(field, value) if "/" in field else format_number(value)
     return "–" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
@@ -285,9 +287,9 @@ def tail(
 def _event_line(event: Event) -> str:
     clock = time.strftime("%H:%M:%S", time.localtime(event.t))
     if event.type == "step":
-        rest = f"{event.fields.get('step')}  " + "  ".join(f"{k} {figure(v)}" for k, v in event.scalars.items())
+        rest = f"{event.fields.get('step')}  " + "  ".join(f"{k} {figure(k, v)}" for k, v in event.scalars.items())
     elif event.scalars:
-        rest = "  ".join(f"{k} {figure(v)}" for k, v in event.scalars.items())
+        rest = "  ".join(f"{k} {figure(k, v)}" for k, v in event.scalars.items())
     else:
         kept = {key: value for key, value in event.fields.items() if key != "traceback"}
         rest = json.dumps(kept, ensure_ascii=False)[:400]

@@ -1,171 +1,319 @@
-"""Which metrics each task has, and which way of each is better. Plain data, so that a check costs no import."""
+"""Every metric there is: its direction, its scale, its place among the others, and what it is a metric of.
+
+All that is said of a metric anywhere is a view of `CATALOG`: which ones a task has, which way of each is better, in
+which order they are shown, how their values are written and which of them share an axis. Plain data, without numpy or
+torch, so that a check, the registry and the first frame of the TUI can ask.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Final, Literal
 
 from workbench.core.errors import BadInput
 from workbench.core.suggest import nearest
 from workbench.core.text import clean
-from workbench.recipe.schema import Problem
 
 Direction = Literal["max", "min"]
 
-METRICS: Final[dict[str, dict[str, Direction]]] = {
-    "text-classification": {
-        "loss": "min",
-        "accuracy": "max",
-        "precision": "max",
-        "precision_macro": "max",
-        "precision_micro": "max",
-        "precision_weighted": "max",
-        "recall": "max",
-        "recall_macro": "max",
-        "recall_micro": "max",
-        "recall_weighted": "max",
-        "specificity": "max",
-        "f1": "max",
-        "f1_macro": "max",
-        "f1_micro": "max",
-        "f1_weighted": "max",
-        "mcc": "max",
-        "roc_auc": "max",
-        "pr_auc": "max",
-        "log_loss": "min",
-        "ece": "min",
-        "precision_samples": "max",
-        "recall_samples": "max",
-        "f1_samples": "max",
-        "hamming_loss": "min",
-        "mse": "min",
-        "rmse": "min",
-        "mae": "min",
-        "r2": "max",
-        "pearson": "max",
-        "spearman": "max",
-    },
-    "token-classification": {
-        "loss": "min",
-        "precision": "max",
-        "recall": "max",
-        "f1": "max",
-        "f1_macro": "max",
-        "token_accuracy": "max",
-        "recall_all": "max",
-        "f1_all": "max",
-    },
-    "question-answering": {
-        "loss": "min",
-        "exact_match": "max",
-        "f1": "max",
-        "exact_match_has_answer": "max",
-        "f1_has_answer": "max",
-        "exact_match_no_answer": "max",
-        "f1_no_answer": "max",
-        "best_f1": "max",
-        "best_f1_threshold": "max",
-    },
-    "seq2seq": {
-        "loss": "min",
-        "rouge1": "max",
-        "rouge2": "max",
-        "rougeL": "max",
-        "rougeLsum": "max",
-        "bleu": "max",
-        "chrf": "max",
-        "exact_match": "max",
-        "length": "max",
-        "length_ratio": "max",
-    },
-    "masked-lm": {
-        "loss": "min",
-        "masked_accuracy": "max",
-        "pseudo_perplexity": "min",
-    },
-    "causal-lm": {
-        "loss": "min",
-        "perplexity": "min",
-        "bits_per_byte": "min",
-        "token_accuracy": "max",
-    },
+Kind = Literal[
+    "single-label", "multi-label", "regression", "entities", "plain-tags", "question-answering", "seq2seq",
+    "causal-lm", "masked-lm",
+]  # fmt: skip
+"""What is evaluated: a kind of label, or a task that has but one."""
+
+KINDS: Final[Mapping[str, tuple[Kind, ...]]] = {
+    "text-classification": ("single-label", "multi-label", "regression"),
+    "token-classification": ("entities", "plain-tags"),
+    "question-answering": ("question-answering",),
+    "seq2seq": ("seq2seq",),
+    "causal-lm": ("causal-lm",),
+    "masked-lm": ("masked-lm",),
 }
 
-# What chooses the checkpoint where the recipe does not say.
-BEST: Final[dict[str, str]] = {
-    "text-classification": "accuracy",
-    "token-classification": "f1",
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """The values a metric can take, and with how many decimals they are written."""
+
+    name: str
+    low: float
+    high: float
+    decimals: int = 4
+
+    @property
+    def bounded(self) -> bool:
+        """Whether it ends on both sides. Metrics of such a scale can be compared on one axis; others have units."""
+        return math.isfinite(self.low) and math.isfinite(self.high)
+
+
+SHARE: Final = Scale("share", 0.0, 1.0)
+PERCENTAGE: Final = Scale("percentage", 0.0, 100.0, decimals=2)
+CORRELATION: Final = Scale("correlation", -1.0, 1.0)
+LOSS: Final = Scale("loss", 0.0, math.inf)
+COUNT: Final = Scale("count", 0.0, math.inf, decimals=2)
+UNBOUNDED: Final = Scale("unbounded", -math.inf, math.inf)
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """`direction` says which way is better, None where neither is. `says` is what it measures, in a few words.
+
+    `of` are the kinds of label, or tasks, that have it: none for what only the logs of other programs hold. A run can
+    be known by a `headline` metric, and a line about an evaluation says them. `spelling` is how people write the name
+    where that is not its words.
+    """
+
+    name: str
+    direction: Direction | None
+    scale: Scale
+    says: str
+    of: frozenset[Kind] = frozenset()
+    headline: bool = False
+    spelling: str = ""
+
+    @property
+    def title(self) -> str:
+        """The name above a column: `F1`, `token accuracy`."""
+        return self.spelling or self.name.replace("_", " ")
+
+
+def _of(*kinds: Kind) -> frozenset[Kind]:
+    return frozenset(kinds)
+
+
+_CLASSES: Final = _of("single-label", "multi-label")
+_ONE: Final = _of("single-label")
+_SEVERAL: Final = _of("multi-label")
+_NUMBERS: Final = _of("regression")
+_ENTITIES: Final = _of("entities")
+_ANSWERS: Final = _of("question-answering")
+_TEXTS: Final = _of("seq2seq")
+_CAUSAL: Final = _of("causal-lm")
+_MASKED: Final = _of("masked-lm")
+
+CATALOG: Final[tuple[Metric, ...]] = (
+    # What people look at first. The order here is the order everywhere.
+    Metric("accuracy", "max", SHARE, "rows that are right, label sets as a whole", _CLASSES, headline=True),
+    Metric(
+        "f1", "max", SHARE, "harmonic mean of precision and recall", _CLASSES | _ENTITIES | _ANSWERS, headline=True,
+        spelling="F1",
+    ),
+    Metric("precision", "max", SHARE, "predictions that are right", _CLASSES | _ENTITIES, headline=True),
+    Metric("recall", "max", SHARE, "labels or entities that are found", _CLASSES | _ENTITIES, headline=True),
+    Metric("specificity", "max", SHARE, "rows of other classes that are left alone", _ONE),
+    Metric("mcc", "max", CORRELATION, "Matthews' correlation of labels and predictions", _ONE, spelling="MCC"),
+    Metric("perplexity", "min", UNBOUNDED, "e to the loss", _CAUSAL, headline=True),
+    Metric("masked_accuracy", "max", SHARE, "masked tokens predicted right", _MASKED, headline=True),
+    Metric(
+        "pseudo_perplexity", "min", UNBOUNDED, "e to the loss", _MASKED, headline=True, spelling="pseudo-perplexity"
+    ),
+    Metric("bleu", "max", PERCENTAGE, "runs of up to four words in common", _TEXTS, headline=True, spelling="BLEU"),
+    Metric("chrf", "max", PERCENTAGE, "runs of characters in common", _TEXTS, headline=True, spelling="chrF"),
+    Metric("rouge1", "max", SHARE, "words in common", _TEXTS, headline=True, spelling="ROUGE-1"),
+    Metric("rouge2", "max", SHARE, "pairs of words in common", _TEXTS, headline=True, spelling="ROUGE-2"),
+    Metric("rougeL", "max", SHARE, "longest common subsequence", _TEXTS, headline=True, spelling="ROUGE-L"),
+    Metric("exact_match", "max", SHARE, "answers or texts that are the same", _ANSWERS | _TEXTS, headline=True),
+    Metric("mse", "min", UNBOUNDED, "mean squared error", _NUMBERS, headline=True, spelling="MSE"),
+    Metric("r2", "max", UNBOUNDED, "part of the variance explained", _NUMBERS, headline=True, spelling="R²"),
+    Metric("pearson", "max", CORRELATION, "linear correlation", _NUMBERS, headline=True, spelling="Pearson"),
+    Metric("spearman", "max", CORRELATION, "correlation of the ranks", _NUMBERS, headline=True, spelling="Spearman"),
+    Metric(
+        "token_accuracy", "max", SHARE, "tokens predicted right, or words tagged right",
+        _of("entities", "plain-tags", "causal-lm"), headline=True,
+    ),
+    Metric(
+        "loss", "min", LOSS, "what training minimises", _of(*(kind for kinds in KINDS.values() for kind in kinds)),
+        headline=True,
+    ),
+    Metric("bits_per_byte", "min", LOSS, "the loss in bits", _CAUSAL, headline=True, spelling="bits/byte"),
+    # What completes the picture.
+    Metric("mae", "min", UNBOUNDED, "mean absolute error", _NUMBERS, spelling="MAE"),
+    Metric("rmse", "min", UNBOUNDED, "root of the mean squared error", _NUMBERS, spelling="RMSE"),
+    Metric("f1_macro", "max", SHARE, "F1, mean over classes", _CLASSES | _ENTITIES, spelling="F1 macro"),
+    Metric("f1_micro", "max", SHARE, "F1 of all decisions together", _ONE, spelling="F1 micro"),
+    Metric("f1_weighted", "max", SHARE, "F1, mean weighted by rows of a class", _CLASSES, spelling="F1 weighted"),
+    Metric("f1_samples", "max", SHARE, "F1, mean over rows", _SEVERAL, spelling="F1 samples"),
+    Metric("precision_macro", "max", SHARE, "precision, mean over classes", _CLASSES),
+    Metric("precision_micro", "max", SHARE, "precision of all decisions together", _ONE),
+    Metric("precision_weighted", "max", SHARE, "precision, mean weighted by rows of a class", _CLASSES),
+    Metric("precision_samples", "max", SHARE, "precision, mean over rows", _SEVERAL),
+    Metric("recall_macro", "max", SHARE, "recall, mean over classes", _CLASSES),
+    Metric("recall_micro", "max", SHARE, "recall of all decisions together", _ONE),
+    Metric("recall_weighted", "max", SHARE, "recall, mean weighted by rows of a class", _CLASSES),
+    Metric("recall_samples", "max", SHARE, "recall, mean over rows", _SEVERAL),
+    Metric("roc_auc", "max", SHARE, "area under the ROC curve", _CLASSES, spelling="ROC-AUC"),
+    Metric("pr_auc", "max", SHARE, "average precision", _CLASSES, spelling="PR-AUC"),
+    Metric("log_loss", "min", LOSS, "cross entropy of the probabilities", _CLASSES),
+    Metric("ece", "min", SHARE, "expected calibration error", _ONE, spelling="ECE"),
+    Metric("hamming_loss", "min", SHARE, "decisions that are wrong", _SEVERAL, spelling="Hamming loss"),
+    Metric("recall_all", "max", SHARE, "recall of all gold entities, cut off or not", _ENTITIES),
+    Metric("f1_all", "max", SHARE, "F1 over all gold entities, cut off or not", _ENTITIES, spelling="F1 all"),
+    Metric("exact_match_has_answer", "max", SHARE, "exact match where there is an answer", _ANSWERS),
+    Metric("f1_has_answer", "max", SHARE, "F1 where there is an answer", _ANSWERS, spelling="F1 has answer"),
+    Metric("exact_match_no_answer", "max", SHARE, "exact match where there is no answer", _ANSWERS),
+    Metric("f1_no_answer", "max", SHARE, "F1 where there is no answer", _ANSWERS, spelling="F1 no answer"),
+    Metric("best_f1", "max", SHARE, "F1 with the best `evaluate.null_threshold`", _ANSWERS, spelling="best F1"),
+    Metric("best_f1_threshold", None, UNBOUNDED, "the threshold of `best_f1`", _ANSWERS, spelling="best F1 threshold"),
+    Metric("rougeLsum", "max", SHARE, "ROUGE-L line by line", _TEXTS, spelling="ROUGE-Lsum"),
+    Metric("length", None, COUNT, "mean number of words, or of characters", _TEXTS),
+    Metric("length_ratio", None, UNBOUNDED, "length over that of the references", _TEXTS),
+    # What other programs log.
+    Metric("balanced_accuracy", "max", SHARE, "recall, mean over classes"),
+    Metric("matthews_correlation", "max", CORRELATION, "as `mcc`"),
+    Metric("kappa", "max", CORRELATION, "Cohen's kappa"),
+    Metric("auc", "max", SHARE, "area under a curve", spelling="AUC"),
+    Metric("average_precision", "max", SHARE, "as `pr_auc`"),
+    Metric("bits_per_character", "min", LOSS, "the loss in bits", spelling="bits/character"),
+    Metric("brier", "min", LOSS, "Brier score"),
+    Metric("error", "min", UNBOUNDED, "any error, such as `error_rate`"),
+    Metric("wer", "min", LOSS, "word error rate", spelling="WER"),
+    Metric("cer", "min", LOSS, "character error rate", spelling="CER"),
+)  # fmt: skip
+
+BEST: Final[Mapping[Kind, str]] = {
+    "single-label": "accuracy",
+    "multi-label": "f1",
+    "regression": "mse",
+    "entities": "f1",
+    "plain-tags": "token_accuracy",
     "question-answering": "f1",
     "seq2seq": "loss",
     "causal-lm": "loss",
     "masked-lm": "loss",
 }
+"""What chooses the checkpoint where the recipe does not say."""
+
+_PLACES: Final = {metric.name.lower(): place for place, metric in enumerate(CATALOG)}
+# What transformers' Trainer logs beside metrics.
+_NO_METRICS: Final = ("runtime", "per_second", "epoch", "samples")
 
 
-# What is shown first where the recipe does not say.
-_FIRST: Final[dict[str, tuple[str, ...]]] = {
-    "text-classification": ("accuracy", "f1", "f1_macro", "precision", "recall", "mse", "r2", "pearson", "spearman"),
-    "token-classification": ("f1", "precision", "recall", "f1_all", "token_accuracy"),
-    "question-answering": ("exact_match", "f1"),
-    "seq2seq": ("bleu", "chrf", "rouge1", "rouge2", "rougeL"),
-    "causal-lm": ("perplexity",),
-    "masked-lm": ("masked_accuracy",),
-}
-
-# Other kinds of label have other metrics.
-_OF_NUMBERS: Final = frozenset({"mse", "rmse", "mae", "r2", "pearson", "spearman"})
-_OF_SEVERAL: Final = frozenset({"precision_samples", "recall_samples", "f1_samples", "hamming_loss"})
-_OF_ONE: Final = frozenset({"precision_micro", "recall_micro", "f1_micro", "specificity", "mcc", "ece"})
-_OF_PLAIN_TAGS: Final = frozenset({"loss", "token_accuracy"})
-_BEST_OF: Final[dict[Problem, str]] = {
-    "single-label": "accuracy",
-    "multi-label": "f1",
-    "regression": "mse",
-    "plain-tags": "token_accuracy",
-}
+# -- by the key of a scalar, such as eval/f1, test/exact_match or eval/f1_PER -----------------------------------------
 
 
-def best(task: str, problem: Problem | None = None) -> str:
-    """What chooses the checkpoint where the recipe does not say. `problem` is what a label is, where that is known."""
-    return BEST[task] if problem is None else _BEST_OF[problem]
+def bare(key: str) -> str:
+    """The name without the split that it is of."""
+    return key.partition("/")[2] or key
 
 
-def known(task: str, problem: Problem | None = None) -> dict[str, Direction]:
-    """The metrics a task has, for that kind of label where it is known; and which way of each is better."""
-    there = METRICS[task]
-    if problem == "regression":
-        return {name: way for name, way in there.items() if name in _OF_NUMBERS or name == "loss"}
-    if problem == "plain-tags":
-        return {name: way for name, way in there.items() if name in _OF_PLAIN_TAGS}
-    others: dict[Problem | None, frozenset[str]] = {
-        None: frozenset(),
-        "single-label": _OF_NUMBERS | _OF_SEVERAL,
-        "multi-label": _OF_NUMBERS | _OF_ONE,
-    }
-    return {name: way for name, way in there.items() if name not in others[problem]}
+def named(key: str) -> Metric | None:
+    """The metric of exactly this name, in whatever case; None where the catalog has none."""
+    place = _PLACES.get(bare(key).lower())
+    return None if place is None else CATALOG[place]
 
 
-def ordered(task: str, names: Iterable[str], asked: Iterable[str] = ()) -> list[str]:
-    """The names as they are shown: the loss, what is asked for, what people look at first, and then the rest."""
-    there = list(names)
-    first = ["loss", *(name.removeprefix("eval/") for name in asked), *_FIRST[task]]
+def find(key: str) -> Metric | None:
+    """The metric of this name, or the one whose family it is of: `f1_PER` is an F1. None where there is neither."""
+    place = _place(key)
+    return None if place is None else CATALOG[place]
+
+
+def _place(key: str) -> int | None:
+    parts = key.rpartition("/")[2].lower().split("_")
+    names = ("_".join(parts[:length]) for length in range(len(parts), 0, -1))
+    return next((_PLACES[name] for name in names if name in _PLACES), None)
+
+
+def direction(key: str) -> Direction | None:
+    """Which way is better; None where that is not known, or neither is."""
+    metric = find(key)
+    return None if metric is None else metric.direction
+
+
+def best_value(key: str, values: Iterable[float]) -> float | None:
+    """The best of those that are finite; None where there are none, or no way is better."""
+    better = {"max": max, "min": min}.get(str(direction(key)))
+    finite = [value for value in values if math.isfinite(value)]
+    return better(finite) if better is not None and finite else None
+
+
+def title(key: str) -> str:
+    """The name above a column: `F1`, `bits/byte`. What is not in the catalog goes by its own words."""
+    metric = named(key)
+    return bare(key).replace("_", " ") if metric is None else metric.title
+
+
+def rank(key: str) -> tuple[int, str]:
+    """What to sort by: the order of the catalog, a family side by side; then what is not in it, by name."""
+    place = _place(key)
+    return len(CATALOG) if place is None else place, bare(key)
+
+
+def is_metric(key: str) -> bool:
+    """Whether it says how good a model is: all in the catalog, and of the rest what is no timing or count."""
+    return find(key) is not None or not bare(key).endswith(_NO_METRICS)
+
+
+def headlines(keys: Iterable[str]) -> list[str]:
+    """Those that a line about an evaluation says, in order: also metrics of which the catalog knows nothing."""
+    return sorted(filter(_is_headline, keys), key=rank)
+
+
+def _is_headline(key: str) -> bool:
+    metric = find(key)
+    return is_metric(key) if metric is None else metric.headline and metric is named(key)
+
+
+def axis(keys: Iterable[str]) -> tuple[float, float]:
+    """The least and the greatest value that an axis for all of these has room for."""
+    scales = [UNBOUNDED if (metric := find(key)) is None else metric.scale for key in keys] or [UNBOUNDED]
+    return min(scale.low for scale in scales), max(scale.high for scale in scales)
+
+
+def on_one_axis(key: str, others: Iterable[str]) -> list[str]:
+    """The key, and those of the others that are of its scale, in order: one axis shows all of them well."""
+    metric = find(key)
+    if metric is None or not metric.scale.bounded:
+        return [key]
+    alike = [other for other in others if (found := find(other)) is not None and found.scale is metric.scale]
+    return list(dict.fromkeys([key, *sorted(alike, key=rank)]))
+
+
+# -- by task ----------------------------------------------------------------------------------------------------------
+
+
+def of_task(task: str, kind: Kind | None = None) -> dict[str, Metric]:
+    """The metrics of a task by name; where the kind of label is known, those of that kind."""
+    kinds = set(KINDS[task] if kind is None else (kind,))
+    return {metric.name: metric for metric in CATALOG if metric.of & kinds}
+
+
+def ordered(names: Iterable[str], asked: Iterable[str] = ()) -> list[str]:
+    """The names as an evaluation logs them: the loss, what is asked for, and then the order of the catalog."""
+    there = sorted(names, key=rank)
+    first = ["loss", *map(bare, asked)]
     return list(dict.fromkeys([*(name for name in first if name in there), *there]))
 
 
-def direction(task: str, metric: str) -> Direction | None:
-    """Which way of the metric is better; None where the task has no such metric. `eval/` before it is passed over."""
-    return METRICS[task].get(metric.removeprefix("eval/"))
-
-
-def find(
-    task: str, metric: str, *, where: str = "evaluate.best", problem: Problem | None = None
-) -> tuple[str, Direction]:
-    """The metric's bare name, and which way of it is better. Raises BadInput that names the nearest where none is."""
-    name, there = metric.removeprefix("eval/"), known(task, problem)
-    if name in there:
-        return name, there[name]
+def asked_for(task: str, name: str, *, where: str = "evaluate.best", kind: Kind | None = None) -> Metric:
+    """The metric that a recipe names. Raises BadInput, with the nearest there is, where the task has no such one."""
+    there = of_task(task, kind)
+    found = there.get(name.removeprefix("eval/"))
+    if found is not None:
+        return found
     raise BadInput(
-        f"{problem or task} has no metric '{clean(name)}'{nearest(name, there)}",
+        f"{kind or task} has no metric '{clean(name)}'{nearest(name, there)}",
         where=where,
         mend=f"use one of {', '.join(there)}",
     )
+
+
+def chooses(
+    task: str, asked: str | None = None, way: Direction | None = None, kind: Kind | None = None
+) -> tuple[Metric, Direction]:
+    """The metric that chooses the checkpoint, and which way of it is better: as the recipe asks, else the task's own.
+
+    Raises BadInput as `asked_for`, and for a metric of which neither way is better unless the recipe says one.
+    """
+    metric = asked_for(task, asked or BEST[kind or KINDS[task][0]], kind=kind)
+    better = way or metric.direction
+    if better is None:
+        raise BadInput(
+            f"neither more nor less {metric.title} is better",
+            where="evaluate.best",
+            mend='set evaluate.direction to "max" or "min", or choose another metric',
+        )
+    return metric, better

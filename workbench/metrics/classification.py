@@ -1,4 +1,4 @@
-"""Every measure of single-label classification, taken at once from classes, calls and probabilities.
+"""Every measure of single-label classification, taken at once from classes, predictions and probabilities.
 
 Ratios come from the confusion matrix (Sokolova and Lapalme 2009); areas and correlation from scikit-learn. Equal to
 scikit-learn wherever both are defined. For two classes, plain `precision`, `recall`, `specificity`, `f1`, `roc_auc`
@@ -53,13 +53,15 @@ class SingleLabel(Metric):
         )
 
     def _compute(self, predictions: Any, references: Any, probabilities: Any) -> dict[str, Any]:
-        called, truth = np.asarray(predictions, dtype=np.int64), np.asarray(references, dtype=np.int64)
-        self._check(called, truth)
-        confusion = Confusion(self.labels, _counts(called, truth, len(self.labels)))
+        predicted, truth = np.asarray(predictions, dtype=np.int64), np.asarray(references, dtype=np.int64)
+        self._check(predicted, truth)
+        confusion = Confusion(self.labels, _counts(predicted, truth, len(self.labels)))
         shares = np.asarray(probabilities, dtype=np.float64)
         finite = bool(np.isfinite(shares).all())
-        bins = calibration(truth, called, shares) if finite else []
-        values = ratios(confusion) | scores(truth, called, shares) | {"ece": calibration_error(bins) if bins else None}
+        bins = calibration(truth, predicted, shares) if finite else []
+        values = (
+            ratios(confusion) | scores(truth, predicted, shares) | {"ece": calibration_error(bins) if bins else None}
+        )
         report = {
             "labels": list(self.labels),
             "confusion": [list(row) for row in confusion.counts],
@@ -70,15 +72,15 @@ class SingleLabel(Metric):
             report |= {"calibration": bins} | curves(truth, shares, self.labels)
         return outcome(values, report)
 
-    def _check(self, called: Ids, truth: Ids) -> None:
+    def _check(self, predicted: Ids, truth: Ids) -> None:
         if not len(truth):
-            raise ValueError("there are no rows to judge")
-        if min(called.min(), truth.min()) < 0 or max(called.max(), truth.max()) >= len(self.labels):
+            raise ValueError("there are no rows to evaluate")
+        if min(predicted.min(), truth.min()) < 0 or max(predicted.max(), truth.max()) >= len(self.labels):
             raise ValueError(f"class ids go from 0 to {len(self.labels) - 1}")
 
 
-def _counts(called: Ids, truth: Ids, classes: int) -> tuple[tuple[int, ...], ...]:
-    flat = np.bincount(truth * classes + called, minlength=classes * classes)
+def _counts(predicted: Ids, truth: Ids, classes: int) -> tuple[tuple[int, ...], ...]:
+    flat = np.bincount(truth * classes + predicted, minlength=classes * classes)
     return tuple(tuple(row) for row in flat.reshape(classes, classes).tolist())
 
 
@@ -108,24 +110,24 @@ def _mean(values: Sequence[float | None], weights: Sequence[int]) -> float | Non
     return sum(value * weight for value, weight in defined) / total if total else None
 
 
-def scores(truth: Ids, called: Ids, shares: Shares) -> dict[str, float | None]:
+def scores(truth: Ids, predicted: Ids, shares: Shares) -> dict[str, float | None]:
     """MCC, ROC-AUC, PR-AUC and log loss; None where undefined. `shares` is [rows, classes], rows summing to 1."""
     finite = bool(np.isfinite(shares).all())
     return {
-        "mcc": _mcc(truth, called),
+        "mcc": _mcc(truth, predicted),
         "roc_auc": _area(truth, shares, _roc) if finite else None,
         "pr_auc": _area(truth, shares, _average_precision) if finite else None,
         "log_loss": _log_loss(truth, shares) if finite else None,
     }
 
 
-def _mcc(truth: Ids, called: Ids) -> float | None:
-    """Matthews correlation. It has no value where all rows are of one class or all are called one class."""
+def _mcc(truth: Ids, predicted: Ids) -> float | None:
+    """Matthews correlation. It has no value where all rows are of one class or all are predicted as one class."""
     from sklearn.metrics import matthews_corrcoef
 
-    if len(np.unique(truth)) < 2 or len(np.unique(called)) < 2:
+    if len(np.unique(truth)) < 2 or len(np.unique(predicted)) < 2:
         return None
-    return float(matthews_corrcoef(truth, called))
+    return float(matthews_corrcoef(truth, predicted))
 
 
 def _area(truth: Ids, shares: Shares, area: Callable[[NDArray[np.bool_], Shares], float | None]) -> float | None:

@@ -43,7 +43,7 @@ class ClassReport:
 
 @dataclass(frozen=True, slots=True)
 class Confusion:
-    """Counts of rows: `counts[i][j]` truly are `labels[i]` and were called `labels[j]`."""
+    """Counts of rows: `counts[i][j]` truly are `labels[i]` and were predicted as `labels[j]`."""
 
     labels: tuple[str, ...]
     counts: tuple[tuple[int, ...], ...]
@@ -69,24 +69,24 @@ class Confusion:
         return ratio(sum(self.counts[i][i] for i in range(self.size)), self.total)
 
     def share(self, row: int, column: int) -> float:
-        """Part of the rows of class `row` that were called `column`; 0 where there are none."""
+        """Part of the rows of class `row` that were predicted as `column`; 0 where there are none."""
         return ratio(self.counts[row][column], sum(self.counts[row])) or 0.0
 
     def report(self) -> list[ClassReport]:
         """Each class against the rest, in the order of the labels."""
-        called = [sum(row[i] for row in self.counts) for i in range(self.size)]
-        return [self._class(i, called[i], self.total) for i in range(self.size)]
+        predicted = [sum(row[i] for row in self.counts) for i in range(self.size)]
+        return [self._class(i, predicted[i], self.total) for i in range(self.size)]
 
-    def _class(self, i: int, called: int, total: int) -> ClassReport:
+    def _class(self, i: int, predicted: int, total: int) -> ClassReport:
         hit, support = self.counts[i][i], sum(self.counts[i])
         others = total - support
         return ClassReport(
             label=self.labels[i],
             support=support,
-            precision=ratio(hit, called),
+            precision=ratio(hit, predicted),
             recall=ratio(hit, support),
-            specificity=ratio(others - (called - hit), others),
-            f1=ratio(2 * hit, support + called),
+            specificity=ratio(others - (predicted - hit), others),
+            f1=ratio(2 * hit, support + predicted),
         )
 
 

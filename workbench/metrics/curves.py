@@ -1,7 +1,7 @@
 """How far probabilities can be trusted, and what other thresholds would give: calibration, ROC and PR, made small.
 
 Calibration is that of Guo et al. 2017, "On calibration of modern neural networks": the probability of the label that
-is called, in 15 bins of equal width, against the share that is right. Curves are scikit-learn's; of their points
+is predicted, in 15 bins of equal width, against the share that is right. Curves are scikit-learn's; of their points
 those are kept that are evenly spaced along the curve, and both its ends.
 """
 
@@ -23,9 +23,9 @@ Ids = NDArray[np.int64]
 Values = NDArray[np.float64]
 
 
-def calibration(truth: Ids, called: Ids, shares: Values) -> list[dict[str, Any]]:
+def calibration(truth: Ids, predicted: Ids, shares: Values) -> list[dict[str, Any]]:
     """`[{low, high, rows, confidence, accuracy}]` of each bin that has rows; `low` is outside the bin."""
-    sure, right = shares[np.arange(len(called)), called], called == truth
+    sure, right = shares[np.arange(len(predicted)), predicted], predicted == truth
     # A confidence on the edge of two bins belongs to the lower.
     place = np.clip(np.ceil(sure * BINS).astype(np.int64) - 1, 0, BINS - 1)
     rows = np.bincount(place, minlength=BINS)
@@ -52,7 +52,7 @@ def curves(truth: Ids, shares: Values, labels: Sequence[str]) -> dict[str, Any]:
     """`{"roc": [{label, points}], "pr": [{label, points}]}`: of class 1 of two, else of each of up to ten.
 
     A point of ROC is [false positive rate, true positive rate, threshold], of PR [recall, precision, threshold]; the
-    threshold is None at the end where nothing is called. A class without rows, or with all of them, has no ROC; one
+    threshold is None at the end where nothing is predicted. A class without rows, or with all of them, has no ROC; one
     without rows has no PR.
     """
     classes = [1] if len(labels) == 2 else list(range(len(labels)))

@@ -62,7 +62,7 @@ class Answers(Metric):
     def _compute(self, predictions: Any, references: Any, characters: bool = False) -> dict[str, Any]:
         texts = [prediction["text"] for prediction in predictions]
         if not texts:
-            raise ValueError("there are no answers to judge")
+            raise ValueError("there are no answers to evaluate")
         scores = [best(text, gold, characters=characters) for text, gold in zip(texts, references, strict=True)]
         there = [bool(gold) for gold in references]
         doubts = [float(prediction["no_answer_probability"]) for prediction in predictions]
@@ -113,11 +113,11 @@ def exact(prediction: str, gold: str, *, characters: bool = False) -> float:
 
 def f1_of(prediction: str, gold: str, *, characters: bool = False) -> float:
     """F1 of the tokens of an answer; where either has none, 1 if the other has none too."""
-    called, true = (normalize(text, characters=characters).split() for text in (prediction, gold))
-    if not called or not true:
-        return float(called == true)
-    same = (Counter(called) & Counter(true)).total()
-    return 2 * same / (len(called) + len(true))
+    predicted, true = (normalize(text, characters=characters).split() for text in (prediction, gold))
+    if not predicted or not true:
+        return float(predicted == true)
+    same = (Counter(predicted) & Counter(true)).total()
+    return 2 * same / (len(predicted) + len(true))
 
 
 def best(prediction: str, golds: Sequence[str], *, characters: bool = False) -> tuple[float, float]:

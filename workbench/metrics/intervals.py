@@ -57,7 +57,7 @@ def _share_of_first(counts: Counts) -> Values:
 
 
 def _sides(counts: Counts) -> tuple[Counts, Counts, Counts]:
-    """Hits, rows and calls of each class, [draws, classes] each."""
+    """Hits, rows and predictions of each class, [draws, classes] each."""
     return np.diagonal(counts, axis1=1, axis2=2), counts.sum(axis=2), counts.sum(axis=1)
 
 
@@ -80,8 +80,8 @@ def _plain(by_class: Values) -> Values:
 
 
 def _precision(counts: Counts) -> Values:
-    hits, _, calls = _sides(counts)
-    return _plain(ratio(hits, calls))
+    hits, _, predictions = _sides(counts)
+    return _plain(ratio(hits, predictions))
 
 
 def _recall(counts: Counts) -> Values:
@@ -90,16 +90,16 @@ def _recall(counts: Counts) -> Values:
 
 
 def _f1_by_class(counts: Counts) -> Values:
-    hits, rows, calls = _sides(counts)
-    return ratio(2 * hits, rows + calls)
+    hits, rows, predictions = _sides(counts)
+    return ratio(2 * hits, rows + predictions)
 
 
 def _mcc(counts: Counts) -> Values:
     """Gorodkin's R_K (2004), which for two classes is Matthews' correlation."""
-    hits, rows, calls = (side.astype(np.float64) for side in _sides(counts))
+    hits, rows, predictions = (side.astype(np.float64) for side in _sides(counts))
     total = rows.sum(axis=1)
-    above = hits.sum(axis=1) * total - (rows * calls).sum(axis=1)
-    below = np.sqrt((total**2 - (rows**2).sum(axis=1)) * (total**2 - (calls**2).sum(axis=1)))
+    above = hits.sum(axis=1) * total - (rows * predictions).sum(axis=1)
+    below = np.sqrt((total**2 - (rows**2).sum(axis=1)) * (total**2 - (predictions**2).sum(axis=1)))
     return ratio(above, below)
 
 

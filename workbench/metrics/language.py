@@ -1,7 +1,7 @@
-"""How well tokens were foreseen: by a causal language model what comes next, by a masked one what is hidden.
+"""How well tokens were predicted: by a causal language model what comes next, by a masked one what is hidden.
 
 All is taken from sums over parts of the text, which are its blocks or rows: `nll` is a part's negative log likelihood
-in nats, `tokens` how many tokens were to be foreseen in it, `right` how many of them were the likeliest. Intervals are
+in nats, `tokens` how many tokens were to be predicted in it, `right` how many of them were the likeliest. Intervals are
 over the parts: tokens of one text do not stand alone.
 """
 
@@ -23,7 +23,7 @@ _LOSS: Final = intervals.share(0, 1)
 _RIGHT: Final = intervals.share(2, 1)
 
 
-class Foreseen(Metric):
+class TokenPredictions(Metric):
     """What both kinds take: `compute(nll=[parts], tokens=[parts], right=[parts])`."""
 
     WHOLE: ClassVar[tuple[str, ...]] = ()
@@ -42,11 +42,11 @@ class Foreseen(Metric):
         )
 
 
-class LanguageModel(Foreseen):
+class LanguageModel(TokenPredictions):
     """`compute(nll=[parts], tokens=[parts], right=[parts], bytes_per_token=…)`.
 
     `bytes_per_token` is of the whole text, in bytes of UTF-8. Gives `{"scalars", "undefined", "report": {intervals}}`.
-    Raises ValueError where nothing was to be foreseen.
+    Raises ValueError where nothing was to be predicted.
     """
 
     def _compute(self, nll: Any, tokens: Any, right: Any, bytes_per_token: float) -> dict[str, Any]:
@@ -68,7 +68,7 @@ class LanguageModel(Foreseen):
         return outcome(values, {"intervals": _intervals(nll, tokens, right, measures)})
 
 
-class MaskedTokens(Foreseen):
+class MaskedTokens(TokenPredictions):
     """`compute(nll=[parts], tokens=[parts], right=[parts])`, of the tokens that were masked.
 
     `pseudo_perplexity` is e to the mean over the tokens that were masked together, some in a hundred; Salazar et al.
@@ -87,7 +87,7 @@ def _means(nll: Sequence[float], tokens: Sequence[int], right: Sequence[int], wh
     """Loss in nats a token, and the share of tokens that are right."""
     total = sum(tokens)
     if not total:
-        raise ValueError(f"there are no {what} to judge")
+        raise ValueError(f"there are no {what} to evaluate")
     loss = math.fsum(nll) / total if all(map(math.isfinite, nll)) else sum(nll) / total
     return loss, sum(right) / total
 

@@ -29,7 +29,7 @@ Shares = NDArray[np.float64]
 class MultiLabel(Metric):
     """`compute(probabilities=[rows, labels], references=[rows, labels] of 0 and 1)`.
 
-    A label is called where its probability is at least its threshold. Gives `{"scalars", "undefined", "report":
+    A label is predicted where its probability is at least its threshold. Gives `{"scalars", "undefined", "report":
     {per_class, confusions, thresholds, intervals}}`; a confusion is `[[true negatives, false positives], [false
     negatives, true positives]]` of its label. Raises ValueError on no rows at all, and on references other than 0
     and 1.
@@ -57,8 +57,8 @@ class MultiLabel(Metric):
     def _compute(self, probabilities: Any, references: Any) -> dict[str, Any]:
         shares, given = np.asarray(probabilities, dtype=np.float64), np.asarray(references, dtype=np.float64)
         self._check(shares, given)
-        truth, called = given == 1, shares >= self.thresholds
-        tables = [confusion(*pair) for pair in zip(truth.T, called.T, strict=True)]
+        truth, predicted = given == 1, shares >= self.thresholds
+        tables = [confusion(*pair) for pair in zip(truth.T, predicted.T, strict=True)]
         entries = [
             dataclasses.replace(table.report()[1], label=label)
             for label, table in zip(self.labels, tables, strict=True)
@@ -67,29 +67,29 @@ class MultiLabel(Metric):
             "per_class": [dataclasses.asdict(entry) for entry in entries],
             "confusions": [[list(row) for row in table.counts] for table in tables],
             "thresholds": self.thresholds.tolist(),
-            "intervals": _intervals(truth, called),
+            "intervals": _intervals(truth, predicted),
         }
-        return outcome(_ratios(truth, called, entries) | _decisions(truth, called) | areas(truth, shares), report)
+        return outcome(_ratios(truth, predicted, entries) | _decisions(truth, predicted) | areas(truth, shares), report)
 
     def _check(self, shares: Shares, given: Shares) -> None:
         if not given.size:
-            raise ValueError("there are no rows to judge")
+            raise ValueError("there are no rows to evaluate")
         if shares.shape != given.shape or shares.shape[1:] != (len(self.labels),):
             raise ValueError(f"each row has a probability and a reference of each of {len(self.labels)} labels")
         if not np.isin(given, (0, 1)).all():
             raise ValueError("references are 0 or 1 for each label")
 
 
-def confusion(truth: Marks, called: Marks) -> Confusion:
+def confusion(truth: Marks, predicted: Marks) -> Confusion:
     """Of one label, [rows] each."""
-    flat = np.bincount(2 * truth.astype(np.int64) + called, minlength=4).tolist()
+    flat = np.bincount(2 * truth.astype(np.int64) + predicted, minlength=4).tolist()
     return Confusion(("no", "yes"), ((flat[0], flat[1]), (flat[2], flat[3])))
 
 
-def _ratios(truth: Marks, called: Marks, entries: Sequence[ClassReport]) -> dict[str, float | None]:
-    hits, calls, trues = (marks.sum(axis=1) for marks in (truth & called, called, truth))
+def _ratios(truth: Marks, predicted: Marks, entries: Sequence[ClassReport]) -> dict[str, float | None]:
+    hits, predictions, trues = (marks.sum(axis=1) for marks in (truth & predicted, predicted, truth))
     supports = np.asarray([entry.support for entry in entries], dtype=np.float64)
-    parts = {"precision": (hits, calls), "recall": (hits, trues), "f1": (2 * hits, calls + trues)}
+    parts = {"precision": (hits, predictions), "recall": (hits, trues), "f1": (2 * hits, predictions + trues)}
     values: dict[str, float | None] = {}
     for name, (part, whole) in parts.items():
         by_label = np.asarray([getattr(entry, name) for entry in entries], dtype=np.float64)
@@ -106,16 +106,16 @@ def _mean(values: Shares, weights: Shares) -> float | None:
     return ratio(float(values[defined] @ weights[defined]), float(weights[defined].sum()))
 
 
-def _decisions(truth: Marks, called: Marks) -> dict[str, float | None]:
+def _decisions(truth: Marks, predicted: Marks) -> dict[str, float | None]:
     return {
-        "accuracy": float((truth == called).all(axis=1).mean()),
-        "hamming_loss": float((truth != called).mean()),
+        "accuracy": float((truth == predicted).all(axis=1).mean()),
+        "hamming_loss": float((truth != predicted).mean()),
     }
 
 
-def _intervals(truth: Marks, called: Marks) -> dict[str, list[float]]:
-    decisions = (truth & called, called, truth, truth != called, np.ones_like(truth))
-    whole = [(truth == called).all(axis=1), np.ones(len(truth))]
+def _intervals(truth: Marks, predicted: Marks) -> dict[str, list[float]]:
+    decisions = (truth & predicted, predicted, truth, truth != predicted, np.ones_like(truth))
+    whole = [(truth == predicted).all(axis=1), np.ones(len(truth))]
     rows = np.stack([*(marks.sum(axis=1) for marks in decisions), *whole], axis=1)
     measures: dict[str, intervals.Measure] = {
         "accuracy": intervals.share(5, 6),
@@ -160,7 +160,7 @@ def _best(shares: Shares, truth: Marks) -> float:
         return 0.5
     order = np.argsort(-shares, kind="stable")
     ranked = shares[order]
-    # A cut is where the next row down has a smaller probability: rows of one probability are called together.
+    # A cut is where the next row down has a smaller probability: rows of one probability are predicted together.
     cuts = np.flatnonzero(np.append(ranked[1:] < ranked[:-1], True))
     f1 = 2 * np.cumsum(truth[order])[cuts] / (cuts + 1 + truth.sum())
     below = np.append(ranked, 0.0)[cuts + 1]
@@ -169,5 +169,5 @@ def _best(shares: Shares, truth: Marks) -> float:
 
 
 def _between(below: float, above: float) -> float:
-    """A threshold that calls `above` and not `below`: 0.5 if that does, else midway."""
+    """A threshold that predicts `above` and not `below`: 0.5 if that does, else midway."""
     return 0.5 if below < 0.5 <= above else float((below + above) / 2)

@@ -47,11 +47,11 @@ class Regression(Metric):
 
     def _compute(self, predictions: Any, references: Any) -> dict[str, Any]:
         if not len(references):
-            raise ValueError("there are no rows to judge")
-        called, truth = (self._columns(rows) for rows in (predictions, references))
-        found = [measures(*pair) for pair in zip(called, truth, strict=True)]
+            raise ValueError("there are no rows to evaluate")
+        predicted, truth = (self._columns(rows) for rows in (predictions, references))
+        found = [measures(*pair) for pair in zip(predicted, truth, strict=True)]
         per_target = [{"target": name} | values for name, values in zip(self.targets, found, strict=True)]
-        report = {"per_target": per_target, "intervals": _intervals(called, truth)}
+        report = {"per_target": per_target, "intervals": _intervals(predicted, truth)}
         return outcome({name: _mean([values[name] for values in found]) for name in _NAMES}, report)
 
     def _columns(self, rows: Any) -> Values:
@@ -61,13 +61,13 @@ class Regression(Metric):
         return np.asarray(rows, dtype=np.float64).T
 
 
-def measures(called: Values, truth: Values) -> dict[str, float | None]:
-    """All figures of one target, None where undefined. `called` and `truth` are [rows]."""
+def measures(predicted: Values, truth: Values) -> dict[str, float | None]:
+    """All figures of one target, None where undefined. `predicted` and `truth` are [rows]."""
     from scipy.stats import rankdata
 
-    if not (np.isfinite(called).all() and np.isfinite(truth).all()):
+    if not (np.isfinite(predicted).all() and np.isfinite(truth).all()):
         return dict.fromkeys(_NAMES)
-    errors = called - truth
+    errors = predicted - truth
     mse = float(np.mean(errors**2))
     constant = bool(np.ptp(truth) == 0)
     return {
@@ -75,24 +75,24 @@ def measures(called: Values, truth: Values) -> dict[str, float | None]:
         "mae": float(np.abs(errors).mean()),
         "rmse": mse**0.5,
         "r2": None if constant else 1 - mse / float(truth.var()),
-        "pearson": _pearson(called, truth),
-        "spearman": _pearson(rankdata(called), rankdata(truth)),
+        "pearson": _pearson(predicted, truth),
+        "spearman": _pearson(rankdata(predicted), rankdata(truth)),
     }
 
 
-def _pearson(called: Values, truth: Values) -> float | None:
-    if np.ptp(called) == 0 or np.ptp(truth) == 0:
+def _pearson(predicted: Values, truth: Values) -> float | None:
+    if np.ptp(predicted) == 0 or np.ptp(truth) == 0:
         return None
-    from_mean = [side - side.mean() for side in (called, truth)]
+    from_mean = [side - side.mean() for side in (predicted, truth)]
     # Each side to length 1 first: a product of lengths can leave the range of a float.
     one, other = (side / np.linalg.norm(side) for side in from_mean)
     return float(np.clip(one @ other, -1.0, 1.0))
 
 
-def _intervals(called: Values, truth: Values) -> dict[str, list[float]]:
+def _intervals(predicted: Values, truth: Values) -> dict[str, list[float]]:
     """Of what is made of sums, [targets, rows] each; Spearman's ranks are not."""
     middle = truth.mean(axis=1, keepdims=True)
-    x, y, error = called - middle, truth - middle, called - truth
+    x, y, error = predicted - middle, truth - middle, predicted - truth
     parts = np.stack([np.ones_like(x), x, y, x * x, y * y, x * y, np.abs(error), error * error])
     rows = parts.reshape(-1, parts.shape[-1]).T
     names = ("mse", "mae", "rmse", "r2", "pearson")

@@ -125,7 +125,7 @@ def mcnemar(before: Any, after: Any) -> Change:
 
 
 def _binomial(least: int, of: int) -> float:
-    """Two-sided: the chance of `least` or fewer heads, or tails, in so many throws of a fair coin."""
+    """Two-sided: the probability of `least` or fewer heads, or tails, in so many throws of a fair coin."""
     ways = sum(math.comb(of, heads) for heads in range(least + 1))
     return float(min(1.0, 2 * ways / 2**of))
 

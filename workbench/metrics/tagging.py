@@ -21,7 +21,7 @@ from workbench.metrics.confusion import ClassReport, macro, ratio
 from workbench.metrics.entities import Scheme, Span, spans
 
 Missed = Mapping[str, int] | Iterable[tuple[str, int]]
-# Of sums over rows of entities found, called and gold, and of tokens right and all.
+# Of sums over rows of entities found, predicted and gold, and of tokens right and all.
 _MEASURES: Final[Mapping[str, intervals.Measure]] = {
     "precision": intervals.share(0, 1),
     "recall": intervals.share(0, 2),
@@ -58,11 +58,11 @@ class Entities(Metric):
         pairs = list(zip(predictions, references, strict=True))
         tokens = sum(len(truth) for _, truth in pairs)
         if not tokens:
-            raise ValueError("there are no tokens to judge")
-        if any(len(called) != len(truth) for called, truth in pairs):
+            raise ValueError("there are no tokens to evaluate")
+        if any(len(predicted) != len(truth) for predicted, truth in pairs):
             raise ValueError("each row has as many predictions as references")
-        rows = [(set(spans(called, self.scheme)), set(spans(truth, self.scheme))) for called, truth in pairs]
-        right = [sum(one == other for one, other in zip(called, truth, strict=True)) for called, truth in pairs]
+        rows = [(set(spans(predicted, self.scheme)), set(spans(truth, self.scheme))) for predicted, truth in pairs]
+        right = [sum(one == other for one, other in zip(predicted, truth, strict=True)) for predicted, truth in pairs]
         tally = self._tally(rows, missed)
         counts = [
             (len(guessed & true), len(guessed), len(true), hits, len(truth))
@@ -72,36 +72,36 @@ class Entities(Metric):
         return outcome(tally.ratios() | {"token_accuracy": sum(right) / tokens}, report)
 
     def _tally(self, rows: Iterable[tuple[set[Span], set[Span]]], missed: Missed) -> Tally:
-        found, called, gold = Counter[str](), Counter[str](), Counter[str]()
+        found, predicted, gold = Counter[str](), Counter[str](), Counter[str]()
         for guessed, true in rows:
             found.update(type_ for type_, _, _ in guessed & true)
-            called.update(type_ for type_, _, _ in guessed)
+            predicted.update(type_ for type_, _, _ in guessed)
             gold.update(type_ for type_, _, _ in true)
         unseen = Counter[str]()
         for type_, count in missed.items() if isinstance(missed, Mapping) else missed:
             unseen[type_] += count
-        return Tally(found, called, gold, unseen)
+        return Tally(found, predicted, gold, unseen)
 
 
 @dataclasses.dataclass(frozen=True)
 class Tally:
-    """Entities of each type: found, called, gold where the model saw them, and gold where it did not."""
+    """Entities of each type: found, predicted, gold where the model saw them, and gold where it did not."""
 
     found: Counter[str]
-    called: Counter[str]
+    predicted: Counter[str]
     gold: Counter[str]
     missed: Counter[str]
 
     def ratios(self) -> dict[str, float | None]:
-        found, called, gold = self.found.total(), self.called.total(), self.gold.total()
+        found, predicted, gold = self.found.total(), self.predicted.total(), self.gold.total()
         everything = gold + self.missed.total()
         return {
-            "precision": ratio(found, called),
+            "precision": ratio(found, predicted),
             "recall": ratio(found, gold),
-            "f1": ratio(2 * found, called + gold),
+            "f1": ratio(2 * found, predicted + gold),
             "f1_macro": macro([self._entry(type_) for type_ in self._types()]).f1,
             "recall_all": ratio(found, everything),
-            "f1_all": ratio(2 * found, called + everything),
+            "f1_all": ratio(2 * found, predicted + everything),
         }
 
     def report(self, types: Sequence[str]) -> dict[str, Any]:
@@ -114,9 +114,11 @@ class Tally:
         }
 
     def _types(self) -> list[str]:
-        return sorted(self.called.keys() | self.gold.keys() | self.missed.keys())
+        return sorted(self.predicted.keys() | self.gold.keys() | self.missed.keys())
 
     def _entry(self, type_: str) -> ClassReport:
-        found, called, gold = self.found[type_], self.called[type_], self.gold[type_]
-        # Specificity would need a count of the entities that are rightly not called: there is none.
-        return ClassReport(type_, gold, ratio(found, called), ratio(found, gold), None, ratio(2 * found, called + gold))
+        found, predicted, gold = self.found[type_], self.predicted[type_], self.gold[type_]
+        # Specificity would need a count of the entities that are rightly not predicted: there is none.
+        return ClassReport(
+            type_, gold, ratio(found, predicted), ratio(found, gold), None, ratio(2 * found, predicted + gold)
+        )

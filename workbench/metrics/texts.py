@@ -68,7 +68,7 @@ class Texts(Metric):
     def _compute(self, predictions: Any, references: Any) -> dict[str, Any]:
         written, gold = list(predictions), list(references)
         if not gold:
-            raise ValueError("there are no texts to judge")
+            raise ValueError("there are no texts to evaluate")
         reading = Reading.of(gold, self.language, self.tokenize)
         corpus, report = _corpus(written, gold, reading.tokenize)
         rouge = _rouge(written, gold, reading.tokens)

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
-from workbench.metrics import directions
+from workbench.metrics import catalog
 from workbench.registry import points
 from workbench.registry.keys import Keys
 from workbench.registry.log_lines import Record, is_event, scalar
@@ -108,8 +108,8 @@ class Applier:
             points.append(self.connection, series, self.direction(key), self._points_attempt, new)
 
     def direction(self, key: str) -> int:
-        """Which way of a series is better."""
-        return directions.direction(key)
+        """Which way of a series is better, as `sign` says it."""
+        return sign(catalog.direction(key))
 
     def set_attempt(self, number: int, **values: Any) -> None:
         """Set columns of an attempt's row, made if it is not there."""
@@ -127,6 +127,11 @@ class Applier:
             "UPDATE attempt SET stopping=min(coalesce(stopping, ?1), ?1) WHERE run=?2 AND number=?3",
             (record["t"], self.run, number),
         )
+
+
+def sign(direction: object) -> int:
+    """A direction as it is stored: 1 where more is better, -1 where less is, 0 where that is not known."""
+    return {"max": 1, "min": -1}.get(str(direction), 0)
 
 
 def storable(text: str) -> str:

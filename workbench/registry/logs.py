@@ -6,9 +6,9 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from workbench.contracts.events import END_STATES
-from workbench.metrics import directions
+from workbench.metrics import catalog
 from workbench.registry import points
-from workbench.registry.applier import Applier, optional_text, storable
+from workbench.registry.applier import Applier, optional_text, sign, storable
 from workbench.registry.keys import Keys
 from workbench.registry.log_lines import LARGEST, Record, finite, whole
 
@@ -142,7 +142,7 @@ class TrainerLog(Applier):
         if best is not None:
             name = storable(str(best))
             self._best = name if "/" in name else f"eval/{name}"
-            self._best_direction = directions.named(record.get("direction")) or directions.direction(self._best)
+            self._best_direction = sign(record.get("direction")) or sign(catalog.direction(self._best))
             self.flush()
             self.connection.execute(
                 "UPDATE summary SET direction=? WHERE key=? AND run=?",

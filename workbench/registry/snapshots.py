@@ -42,6 +42,11 @@ class Summary:
     nonfinite: int = 0
     last_step: int = 0
 
+    @property
+    def best_or_last(self) -> float:
+        """What a list shows: the best value where it is known which way is better, else the newest."""
+        return self.last if self.best is None else self.best
+
     def as_json(self) -> dict[str, float | int | str | None]:
         """`{"last","min","max","best","step"}`, with "NaN", "Infinity" and "-Infinity" as the logs write them."""
         return {"last": plain(self.last), "min": self.min, "max": self.max, "best": self.best, "step": self.step}

@@ -12,12 +12,12 @@ import math
 import shutil
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from workbench.core.errors import BadInput, RecipeError, WorkbenchError
 from workbench.core.home import Home
-from workbench.core.suggest import nearest
 from workbench.data.cache.token_cache import TokenCache
 from workbench.data.formats.text_lines import are_lines
 from workbench.data.report import row_report, unknown_tokens
@@ -134,15 +134,12 @@ def choice_problems(wanted: Recipe, loaded: splits.Splits | None) -> list[str]:
 
 def metric_problems(wanted: Recipe, kind: Problem | None = None) -> list[str]:
     """Metrics the recipe names that its task has not; with `kind`, that labels of this kind have not."""
-    known = catalog.known(wanted.task, kind)
-    best = [wanted.evaluate.best] if wanted.evaluate.best else []
-    named = [("evaluate.best", name) for name in best]
-    named += [("evaluate.metrics", name) for name in wanted.evaluate.metrics or []]
-    return [
-        f"{field}: {kind or wanted.task} has no metric '{name}'{nearest(name, known)}: use one of {', '.join(known)}"
-        for field, name in named
-        if name.removeprefix("eval/") not in known
-    ]
+    problems: list[str] = []
+    asked = wanted.evaluate
+    _attempt(lambda: catalog.chooses(wanted.task, asked.best, asked.direction, kind), problems)
+    for name in asked.metrics or []:
+        _attempt(partial(catalog.asked_for, wanted.task, name, where="evaluate.metrics", kind=kind), problems)
+    return problems
 
 
 def device_problems(wanted: Recipe) -> list[str]:

@@ -142,15 +142,11 @@ def rule_of(recipe: Recipe, problem: Problem | None = None) -> Rule:
 
     `problem` is what a label is: known once the rows are read, and then there are fewer metrics.
     """
-    for name in recipe.evaluate.metrics or []:
-        catalog.find(recipe.task, name, where="evaluate.metrics", problem=problem)
-    if recipe.evaluate.every == "never":
+    asked = recipe.evaluate
+    for name in asked.metrics or []:
+        catalog.asked_for(recipe.task, name, where="evaluate.metrics", kind=problem)
+    if asked.every == "never":
         return Rule(None, "min")
-    asked = recipe.evaluate.best or catalog.best(recipe.task, problem)
-    metric, direction = catalog.find(recipe.task, asked, problem=problem)
-    return Rule(
-        metric,
-        recipe.evaluate.direction or direction,
-        recipe.train.early_stopping_patience,
-        recipe.train.early_stopping_threshold,
-    )
+    metric, direction = catalog.chooses(recipe.task, asked.best, asked.direction, problem)
+    train = recipe.train
+    return Rule(metric.name, direction, train.early_stopping_patience, train.early_stopping_threshold)

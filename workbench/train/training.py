@@ -280,7 +280,7 @@ class Training:
         """The metrics as they are shown: what chooses the checkpoint and what the recipe names come first."""
         recipe, chooses = self._ready.recipe, self._ready.rule.metric
         asked = [*([chooses] if chooses else []), *(recipe.evaluate.metrics or [])]
-        return catalog.ordered(recipe.task, verdict.scalars, asked)
+        return catalog.ordered(verdict.scalars, asked)
 
     def _sample(self) -> None:
         self._sampled, model = self._step, self._ready.model

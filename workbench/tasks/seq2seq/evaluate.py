@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.metrics.catalog import METRICS
+from workbench.metrics import catalog
 from workbench.tasks.interface import Prepared, Verdict, forward
 from workbench.tasks.shared.rows import IGNORED, Batch
 
@@ -89,7 +89,7 @@ class WritingJudge:
         scalars = {"loss": float(nll.sum() / tokens.sum())}
         losses = nll / tokens
         if self._write is None:
-            undefined = [name for name in METRICS["seq2seq"] if name != "loss"]
+            undefined = [name for name in catalog.of_task("seq2seq") if name != "loss"]
             return Verdict(scalars, undefined, predictions=partial(self._table, losses, None))
         texts = [""] * count
         for row, text in _together(parts):

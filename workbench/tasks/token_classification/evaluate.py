@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.data.tables import tags
+from workbench.metrics import catalog
 from workbench.metrics.entities import Span, spans
 from workbench.tasks.interface import Verdict, forward
 from workbench.tasks.shared.rows import IGNORED, Batch, TokenRows
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
     from workbench.data.tables.tags import Tagset
 
 _UNSEEN = -1
-_OF_ENTITIES = ("precision", "recall", "f1", "f1_macro", "recall_all", "f1_all")
+_OF_ENTITIES = tuple(
+    name for name, metric in catalog.of_task("token-classification").items() if "plain-tags" not in metric.of
+)
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,8 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """What a chart shows. `span` is the range of x, `reach` that of y where it is given; `x_word` formats a tick.
+    """What a chart shows. `span` is the range of x, `reach` that of y where it is given; else y goes as far as the
+    points, rounded, and no further than `within`. `x_word` formats a tick.
 
     Equal specs are the same picture.
     """
@@ -65,6 +66,7 @@ class Spec:
     note: str = ""
     reach: tuple[float, float] | None = None
     at: float | None = None  # a place on the x axis that a line stands at
+    within: tuple[float, float] = (-math.inf, math.inf)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +186,7 @@ def _plot(spec: Spec, width: int, height: int, ink: Ink, *, plain: bool) -> list
     values = [y for line in drawn for _, y in line.points]
     if not values:
         return _nothing(spec, width, height, ink)
-    low, high = spec.reach or bounds(min(values), max(values))
+    low, high = spec.reach or _reach(spec, min(values), max(values))
     plotext.clear_figure()
     plotext.theme("clear")
     plotext.plot_size(width, height)
@@ -201,6 +203,14 @@ def _plot(spec: Spec, width: int, height: int, ink: Ink, *, plain: bool) -> list
     plotext.xaxes(True, False)
     plotext.yaxes(True, False)
     return [_strip(text, width, ink, plain=plain) for text in plotext.build().split("\n")[:height]]
+
+
+def _reach(spec: Spec, least: float, most: float) -> tuple[float, float]:
+    """How far y goes: round numbers around the points; a share that is 1 needs no room above it."""
+    low, high = bounds(least, most)
+    if spec.log or not spec.within[0] <= least <= most <= spec.within[1]:
+        return low, high
+    return max(low, spec.within[0]), min(high, spec.within[1])
 
 
 def _draw(plotext: object, line: Line, color: tuple[int, int, int], *, plain: bool) -> None:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from workbench.core import series
 from workbench.core.text import clean
-from workbench.display.headline import headline_key
+from workbench.display.figures import figure, headline_key
+from workbench.metrics import catalog
 from workbench.tui.widgets.table import Cell, Column, Row
 
 if TYPE_CHECKING:
@@ -35,6 +36,9 @@ def state_cell(state: str, *, plain: bool = False) -> Cell:
     """`● running` in its colour; ASCII with `plain`."""
     glyph, kind = STATES.get(state, ("?", ""))
     return Cell(f"{PLAIN_GLYPHS.get(glyph, glyph) if plain else glyph} {clean(state)}", kind)
+
+
+_SHORT: Mapping[str, str] = {"accuracy": "acc", "perplexity": "ppl"}  # the column is narrow
 
 
 class Sight(NamedTuple):
@@ -79,7 +83,7 @@ def _own(name: str) -> tuple[Column, Make]:
     title = clean(name.rsplit("/", 1)[-1].rsplit(".", 1)[-1])
     column = Column(name, title, max(8, min(14, len(title))), right=True, drop=4)
     if "/" in name:
-        return column, lambda run, _: Cell(_value(run.metrics.get(name)))
+        return column, lambda run, _: Cell(_value(name, run.metrics.get(name)))
     return column, lambda run, _: Cell(clean(recipe_field(run, name)), "dim")
 
 
@@ -112,14 +116,12 @@ def metric_cell(run: RunRow) -> Cell:
     if found is None:
         return Cell("—", "dim")
     key, summary = found
-    name = {"accuracy": "acc", "perplexity": "ppl"}.get(key.rsplit("/", 1)[-1], key.rsplit("/", 1)[-1])
-    return Cell(f"{_value(summary)} {clean(name)}")
+    name = catalog.bare(key)
+    return Cell(f"{_value(key, summary)} {_SHORT.get(name, clean(name))}")
 
 
-def _value(summary: Summary | None) -> str:
-    if summary is None:
-        return "—"
-    return series.format_number(summary.last if summary.best is None else summary.best)
+def _value(key: str, summary: Summary | None) -> str:
+    return "—" if summary is None else figure(key, summary.best_or_last)
 
 
 def percent(run: RunRow) -> str:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from workbench.core import series
+from workbench.display.figures import figure
+from workbench.metrics import catalog
 from workbench.tui.modes.live.requests import LOSS, NORM, RATE, TOKENS, Curve, LiveBody, Track
 from workbench.tui.widgets.chart import Line, Spec, legend, limit
 
@@ -32,7 +34,7 @@ def specs(body: LiveBody, look: Look) -> dict[str, Spec]:
     """The picture of each chart by its name."""
     span = _span(body, look.axis)
     evals = _eval_keys(body)
-    title = evals[0].removeprefix("eval/").replace("_", " ") if len(evals) == 1 else "evaluation"
+    title = catalog.bare(evals[0]).replace("_", " ") if len(evals) == 1 else "evaluation"
     return {
         "loss": _spec("loss", body, look, [LOSS, "eval/loss"], span, smooth=True),
         "evaluation": _spec(title, body, look, evals, span),
@@ -123,7 +125,8 @@ def _spec(
         lines = list(_of_many(body.tracks, keys[:1], look, smooth=smooth))
     odd = sum(curve.nonfinite for track in body.tracks for key in keys if (curve := track.curve(key)))
     at = None if look.at is None else place(look.at, body.tracks[0], look.axis)
-    return Spec(title, tuple(lines), span, look.log, look.axis, f"{odd} not finite" if odd else "", at=at)
+    note = f"{odd} not finite" if odd else ""
+    return Spec(title, tuple(lines), span, look.log, look.axis, note, at=at, within=catalog.axis(keys))
 
 
 def _of_one(track: Track, keys: Sequence[str], look: Look, *, smooth: bool) -> Iterator[Line]:
@@ -179,9 +182,9 @@ def _lines(curve: Curve, track: Track, look: Look, shade: int, label: str, *, sm
 def _said(curve: Curve, values: Sequence[float], at: int | None) -> str:
     """The value at a step, or of the last point before it; the newest where none is asked for."""
     if at is None:
-        return series.format_number(values[-1]) if values else ""
+        return figure(curve.key, values[-1]) if values else ""
     reached = bisect.bisect_right([step for step, _ in curve.points], at)
-    return series.format_number(values[reached - 1]) if reached else "–"
+    return figure(curve.key, values[reached - 1]) if reached else "–"
 
 
 def place(step: int, track: Track, axis: str) -> float:

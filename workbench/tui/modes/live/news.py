@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from workbench.core import series
 from workbench.core.text import clean, cut
+from workbench.display.figures import figure
+from workbench.metrics import catalog
 
 if TYPE_CHECKING:
     from workbench.contracts.events import Event
@@ -73,7 +74,7 @@ def _scores(event: Event, best: str | None) -> str:
     """The measure the run is judged by, else one that is no loss, and the loss, by bare name."""
     wanted = (best or "").partition("/")[2]
     scalars = {key.partition("/")[2]: value for key, value in event.scalars.items()}
-    quality = [name for name in scalars if name != "loss" and not name.endswith(("runtime", "per_second"))]
+    quality = [name for name in scalars if name != "loss" and catalog.is_metric(name)]
     first = wanted if wanted in scalars else next(iter(quality), "loss")
     names = dict.fromkeys((first, *(["loss"] if "loss" in scalars else [])))
-    return "  ".join(f"{clean(name)} {series.format_number(scalars[name])}" for name in names if name in scalars)
+    return "  ".join(f"{clean(name)} {figure(name, scalars[name])}" for name in names if name in scalars)

@@ -12,6 +12,7 @@ from workbench.contracts.events import WORKING_STATES
 from workbench.core.errors import UnknownRun
 from workbench.core.rundir import RunDir
 from workbench.core.text import clean, cut
+from workbench.metrics import catalog
 from workbench.tui.modes.live import news
 from workbench.tui.widgets.chart import limit
 
@@ -152,20 +153,12 @@ def _track(registry: Registry, row: RunRow, window: tuple[int, int], columns: in
     return Track(row, tuple(curves), _steps_per_epoch(row))
 
 
-# Measures from 0 to 1, which share a chart.
-_SHARES: Final = (
-    "accuracy", "f1", "f1_macro", "precision", "recall", "exact_match", "rougeL", "rouge1", "masked_accuracy",
-    "token_accuracy",
-)  # fmt: skip
-
-
 def eval_keys(known: list[str], best: str | None, most: int) -> list[str]:
     """The evaluation metrics worth a chart: the one the run is judged by, then those of its scale."""
-    evals = [key for key in known if key.startswith("eval/") and key != "eval/loss"]
-    order = [f"eval/{name}" for name in _SHARES]
-    ranked = sorted(evals, key=lambda key: (key != best, order.index(key) if key in order else len(order), key))
-    # Perplexity beside accuracy would flatten accuracy: a metric of another scale stands alone.
-    return ranked[:1] if ranked and ranked[0] not in order else [key for key in ranked if key in order][:most]
+    evals = [key for key in known if key.startswith("eval/") and key != "eval/loss" and catalog.is_metric(key)]
+    first = best if best in evals else min(evals, key=catalog.rank, default=None)
+    # Perplexity beside accuracy would flatten accuracy: what is of another scale is not there.
+    return [] if first is None else catalog.on_one_axis(first, evals)[:most]
 
 
 def _curve(key: str, view: SeriesView) -> Curve:

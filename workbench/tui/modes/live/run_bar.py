@@ -6,6 +6,8 @@ import math
 
 from workbench.core import series
 from workbench.core.text import cells, clean
+from workbench.display.figures import figure
+from workbench.metrics import catalog
 from workbench.tui.modes.live.requests import LOSS, TOKENS, LiveBody
 from workbench.tui.widgets.drawn_lines import Lines
 from workbench.tui.widgets.run_cells import best_metric, state_cell
@@ -115,8 +117,8 @@ def _best(body: LiveBody) -> str:
         return ""
     key, summary = found
     if summary.best is None:
-        return f"{clean(key)} {series.format_number(summary.last)}"
-    return f"best {clean(key.partition('/')[2])} {series.format_number(summary.best)} at {summary.step:,}"
+        return f"{clean(key)} {figure(key, summary.last)}"
+    return f"best {clean(catalog.bare(key))} {figure(key, summary.best)} at {summary.step:,}"
 
 
 def _system(body: LiveBody) -> list[str]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from workbench.core.text import clean, cut, pad
+from workbench.core.text import cells, clean, cut, pad
+from workbench.display.figures import figure
 from workbench.display.spans import Line, Span
 from workbench.display.wrap import wrap
+from workbench.metrics import catalog
 from workbench.tui.modes.metrics.confusion_matrix import Window
-from workbench.tui.modes.metrics.metric_table import figure
 from workbench.tui.widgets.drawn_spans import Drawing
 
 _SAMPLE_LIMIT = 8000
@@ -33,29 +34,6 @@ class Sample:
     text: str
 
 
-_Column = tuple[str, str, Callable[[Iterable[float]], float]]
-# Name in the log, head, which is the best; the first are the last to go where there is little room.
-_COLUMNS: tuple[_Column, ...] = (
-    ("perplexity", "perplexity", min),
-    ("mse", "MSE", min),
-    ("spearman", "Spearman", max),
-    ("pearson", "Pearson", max),
-    ("bleu", "BLEU", max),
-    ("rougeL", "ROUGE-L", max),
-    ("exact_match", "exact match", max),
-    ("f1", "F1", max),
-    ("masked_accuracy", "masked accuracy", max),
-    ("pseudo_perplexity", "pseudo-perplexity", min),
-    ("token_accuracy", "token accuracy", max),
-    ("loss", "loss", min),
-    ("bits_per_byte", "bits/byte", min),
-    ("r2", "R²", max),
-    ("mae", "MAE", min),
-    ("chrf", "chrF", max),
-    ("rouge1", "ROUGE-1", max),
-)
-
-
 def score_lines(
     scores: Sequence[Scores], width: int, height: int, shown: int | None = None, top: int = 0
 ) -> list[Line]:
@@ -65,34 +43,30 @@ def score_lines(
     """
     columns = _columns(scores, width)
     window = Window(max(0, min(top, len(scores) - height + 1)), max(1, height - 1), len(scores))
-    best = {name: pick(e.values[name] for e in scores if name in e.values) for name, _, pick in columns}
-    heads = "".join(pad(head + " ", size, right=True) for (_, head, _), size in _sized(columns))
+    best = {name: catalog.best_value(name, (e.values[name] for e in scores if name in e.values)) for name in columns}
+    heads = "".join(pad(f"{clean(catalog.title(name))} ", size, right=True) for name, size in columns.items())
     title = f"  {'step':>7} {'epoch':>7}{heads}"
     lines: list[Line] = [(Span(title if window.whole else f"{title}  {window}", "head"),)]
     newest = list(reversed(scores))
     for entry in (newest[place] for place in window.indices):
         epoch = "–" if entry.epoch is None else f"{entry.epoch:.2f}"
         spans = [Span(f"{'▸' if entry.step == shown else ' '} {entry.step:>7} {epoch:>7}")]
-        for (name, _, _), size in _sized(columns):
+        for name, size in columns.items():
             value = entry.values.get(name)
-            wins = len(scores) > 1 and value == best[name]
-            text = figure(value) + ("*" if wins else " ")
+            wins = len(scores) > 1 and value is not None and value == best[name]
+            text = figure(name, value) + ("*" if wins else " ")
             spans.append(Span(pad(text, size, right=True), "best" if wins else ""))
         lines.append(tuple(spans))
     return lines
 
 
-def _columns(scores: Sequence[Scores], width: int) -> list[_Column]:
-    """Those that are there, as many as fit."""
-    shown = [column for column in _COLUMNS if any(column[0] in entry.values for entry in scores)]
-    while 16 + sum(size for _, size in _sized(shown)) > width and len(shown) > 1:
-        shown.pop()
+def _columns(scores: Sequence[Scores], width: int) -> dict[str, int]:
+    """The metrics that are there, as many as fit, with the width of each: of its head, or of a figure and its mark."""
+    names = sorted({name for entry in scores for name in entry.values if catalog.is_metric(name)}, key=catalog.rank)
+    shown = {name: max(cells(clean(catalog.title(name))), 8) + 3 for name in names}
+    while 16 + sum(shown.values()) > width and len(shown) > 1:
+        shown.popitem()
     return shown
-
-
-def _sized(columns: Sequence[_Column]) -> list[tuple[_Column, int]]:
-    """Each with its width: of its head, or of a figure and its mark."""
-    return [(column, max(len(column[1]), 8) + 3) for column in columns]
 
 
 def sample_lines(samples: Sequence[Sample], width: int) -> list[Line]:

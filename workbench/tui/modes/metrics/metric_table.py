@@ -5,24 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 from textual.message import Message
 
 from workbench.core.text import cells, clean, cut, pad
+from workbench.display.figures import difference, figure
 from workbench.display.spans import Line, Span
-from workbench.metrics import directions
+from workbench.metrics import catalog
+from workbench.metrics.catalog import Direction
 from workbench.tui.modes.metrics.confusion_matrix import Window
 from workbench.tui.widgets.drawn_spans import Drawing
 
-Direction = Literal["max", "min"]
 _ARROWS: Mapping[str | None, str] = {"max": " ↑", "min": " ↓", None: ""}
-
-
-def direction_of(key: str) -> Direction | None:
-    """Which way is better for a metric of this name, where that is known: `eval/loss` → min."""
-    known: dict[int, Direction] = {directions.UP: "max", directions.DOWN: "min"}
-    return known.get(directions.direction(key))
 
 
 @dataclass(frozen=True)
@@ -35,9 +29,8 @@ class MetricColumn:
 
     @classmethod
     def named(cls, key: str) -> MetricColumn:
-        part, _, name = key.rpartition("/")
-        words = name.replace("_", " ")
-        return cls(key, words if part in {"eval", ""} else f"{part} {words}", direction_of(key))
+        part, title = key.rpartition("/")[0], catalog.title(key)
+        return cls(key, title if part in {"eval", ""} else f"{part} {title}", catalog.direction(key))
 
 
 @dataclass(frozen=True)
@@ -52,32 +45,10 @@ class MetricRow:
     current: bool = False
 
 
-def figure(value: float | None) -> str:
-    """A metric in at most eight characters."""
-    if value is None:
-        return "–"
-    if not math.isfinite(value):
-        return "nan" if math.isnan(value) else ("inf" if value > 0 else "-inf")
-    size = abs(value)
-    if size and (size < 1e-3 or size >= 1e6):
-        return f"{value:.2e}"
-    return f"{value:.4f}" if size < 100 else f"{value:.1f}"
-
-
-def difference(value: float | None, other: float | None) -> str:
-    """`value - other`, signed; nothing where either is missing or not finite."""
-    if value is None or other is None or not (math.isfinite(value) and math.isfinite(other)):
-        return ""
-    text = figure(value - other)
-    return text if text.startswith("-") else f"+{text}"
-
-
 def best_of(column: MetricColumn, rows: Sequence[MetricRow]) -> float | None:
     """The best finite value of the column; None where the direction is unknown or there is nothing to compare."""
-    values = [row.values[column.key] for row in rows if math.isfinite(row.values.get(column.key, math.nan))]
-    if column.direction is None or len(values) < 2:
-        return None
-    return max(values) if column.direction == "max" else min(values)
+    values = [value for row in rows if math.isfinite(value := row.values.get(column.key, math.nan))]
+    return catalog.best_value(column.key, values) if len(values) > 1 else None
 
 
 _FIGURE = 9
@@ -142,8 +113,10 @@ def _figures(
 ) -> tuple[Span, Span]:
     value = row.values.get(column.key)
     wins = best is not None and value == best
-    number = Span(pad(figure(value) + ("*" if wins else " "), _FIGURE + 1, right=True), "best" if wins else "")
-    delta = "" if base is None or row.current else difference(value, base.values.get(column.key))
+    number = Span(
+        pad(figure(column.key, value) + ("*" if wins else " "), _FIGURE + 1, right=True), "best" if wins else ""
+    )
+    delta = "" if base is None or row.current else difference(column.key, value, base.values.get(column.key))
     return number, Span(pad(delta, size - _FIGURE - 1), _tone(delta, column.direction))
 
 

@@ -11,14 +11,16 @@ from textual.containers import Container
 
 from workbench.core.errors import WorkbenchError
 from workbench.core.text import cells, clean
+from workbench.display.figures import figure, interval
 from workbench.display.paired import sentence
 from workbench.display.spans import plain
+from workbench.metrics import catalog
 from workbench.tui.bindings import METRICS, textual_bindings
 from workbench.tui.feed import Request, Snapshot
 from workbench.tui.modes.metrics.confusion_matrix import ClassTable, ConfusionMatrix
 from workbench.tui.modes.metrics.curve_view import CurveView
 from workbench.tui.modes.metrics.evaluation_list import SampleList, ScoreTable
-from workbench.tui.modes.metrics.metric_table import MetricTable, figure
+from workbench.tui.modes.metrics.metric_table import MetricTable
 from workbench.tui.modes.metrics.prediction_rows import PAGE, PredictedRow, PredictionRows
 from workbench.tui.modes.metrics.requests import Evaluation, Judged, MetricsRequest, MetricsView, Shown
 from workbench.tui.pane import Pane
@@ -38,9 +40,8 @@ def _named(cell: tuple[str | None, str | None]) -> str:
 
 def _measured(entry: Evaluation, name: str) -> str:
     """A figure, with its 95 % interval where there is one."""
-    said = f"{name.replace('_', ' ')} {figure(entry.values[name])}"
-    interval = entry.intervals.get(name)
-    return said if interval is None else f"{said} [{interval[0]:.3f}, {interval[1]:.3f}]"
+    said = f"{catalog.title(name)} {figure(name, entry.values[name])}"
+    return f"{said} {interval(name, *entry.intervals[name])}" if name in entry.intervals else said
 
 
 def _fitting(figures: Sequence[str], room: int) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from workbench.core.errors import WorkbenchError
+from workbench.metrics import catalog
 from workbench.metrics.confusion import ClassReport, Confusion
 from workbench.tui.modes.metrics import curve_figures
 from workbench.tui.modes.metrics.curve_figures import Curves
@@ -15,19 +16,13 @@ from workbench.tui.modes.metrics.metric_table import MetricColumn, MetricRow
 
 if TYPE_CHECKING:
     from workbench.contracts.events import Event
-    from workbench.registry.snapshots import RunRow
+    from workbench.registry.snapshots import RunRow, Summary
     from workbench.registry.store import Registry
 
 Shown = Literal["best", "last"]
 
 RECENT = 20
 _LOOKED_AT = 100
-# Read first what people ask for first; whatever is not named here follows by name.
-_ORDER = (
-    "accuracy", "f1", "precision", "recall", "specificity", "mcc", "perplexity", "bits_per_byte", "token_accuracy",
-    "rougeL", "bleu", "chrf", "exact_match", "masked_accuracy", "pearson", "spearman", "mse", "mae", "r2", "loss",
-)  # fmt: skip
-_NOT_QUALITY = ("runtime", "per_second", "epoch", "samples")
 
 
 @dataclass(frozen=True)
@@ -48,7 +43,7 @@ class Evaluation:
     @property
     def main(self) -> tuple[str, ...]:
         """The names of the measures that people ask for first: a few, and the loss."""
-        named = [name for name in _ORDER if name in self.values and name != "loss"]
+        named = [name for name in catalog.headlines(self.values) if name != "loss"]
         return (*named[:3], *(["loss"] if "loss" in self.values else []))
 
     @property
@@ -131,9 +126,8 @@ class MetricsRequest:
             current=run.id == current.id,
         )
 
-    def _value(self, summary: Any) -> float:
-        best = summary.best if self.shown == "best" else None
-        return float(summary.last if best is None else best)
+    def _value(self, summary: Summary) -> float:
+        return summary.best_or_last if self.shown == "best" else summary.last
 
 
 def _find(registry: Registry, id: str) -> RunRow | None:
@@ -153,17 +147,15 @@ def comparable(run: RunRow, other: RunRow) -> bool:
 
 def quality(keys: Iterable[str]) -> list[str]:
     """The keys that say how good a model is: of an evaluation, and no timing or count."""
-    return [key for key in keys if key.startswith(("eval/", "test/")) and not any(word in key for word in _NOT_QUALITY)]
+    return [key for key in keys if key.startswith(("eval/", "test/")) and catalog.is_metric(key)]
 
 
 def columns_of(keys: Iterable[str], split: str | None, current: Container[str] = ()) -> tuple[MetricColumn, ...]:
     """Columns in reading order: first those that the current run has, and of them those of the split on screen."""
     first = "test/" if split == "test" else "eval/"
 
-    def place(key: str) -> tuple[bool, bool, int, str]:
-        name = key.split("/", 1)[1]
-        rank = _ORDER.index(name) if name in _ORDER else len(_ORDER)
-        return key not in current, not key.startswith(first), rank, key
+    def place(key: str) -> tuple[bool, bool, tuple[int, str], str]:
+        return key not in current, not key.startswith(first), catalog.rank(key), key
 
     return tuple(MetricColumn.named(key) for key in sorted(keys, key=place))
 
@@ -190,7 +182,7 @@ def evaluation(event: Event) -> Evaluation:
         split=str(fields.get("split", "validation")),
         step=int(fields.get("step") or 0),
         epoch=None if fields.get("epoch") is None else float(fields["epoch"]),
-        values={key.split("/", 1)[-1]: value for key, value in event.scalars.items()},
+        values={catalog.bare(key): value for key, value in event.scalars.items()},
         confusion=confusion,
         classes=tuple(confusion.report()) if confusion else _classes(fields.get("per_class") or ()),
         predictions=fields.get("predictions"),

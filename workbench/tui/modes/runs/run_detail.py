@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from workbench.core import series
 from workbench.core.text import clean, cut, pad
+from workbench.display.figures import figure
 from workbench.tui.widgets.drawn_lines import Lines
 from workbench.tui.widgets.run_cells import percent, recipe_field, state_cell
 
@@ -77,8 +78,8 @@ def _metrics(run: RunRow, width: int) -> Iterator[tuple[Part, ...]]:
     yield ()
     yield ((pad("metric", 18) + pad("best", 11, right=True) + pad("last", 11, right=True), "bold"),)
     for key, summary in list(shown.items())[:12]:
-        best = series.format_number(summary.best) if summary.best is not None else ""
-        last = series.format_number(summary.last)
+        best = figure(key, summary.best) if summary.best is not None else ""
+        last = figure(key, summary.last)
         yield ((pad(clean(key), 18), "dim"), (pad(best, 11, right=True), "good"), (pad(last, 11, right=True), ""))
 
 
