@@ -275,10 +275,14 @@ def on_one_axis(key: str, others: Iterable[str]) -> list[str]:
 # -- by task ----------------------------------------------------------------------------------------------------------
 
 
-def of_task(task: str, kind: Kind | None = None) -> dict[str, Metric]:
-    """The metrics of a task by name; where the kind of label is known, those of that kind."""
-    kinds = set(KINDS[task] if kind is None else (kind,))
-    return {metric.name: metric for metric in CATALOG if metric.of & kinds}
+def of_task(task: str, kind: Kind | None = None, own: Iterable[Metric] = ()) -> dict[str, Metric]:
+    """The metrics of a task by name; where the kind of label is known, those of that kind.
+
+    `own` are those that a task of another package brings; the loss it has as all have.
+    """
+    kinds = set(KINDS.get(task, ()) if kind is None else (kind,))
+    there = [metric for metric in CATALOG if metric.of & kinds or (task not in KINDS and metric.name == "loss")]
+    return {metric.name: metric for metric in [*own, *there]}
 
 
 def ordered(names: Iterable[str], asked: Iterable[str] = ()) -> list[str]:
@@ -288,9 +292,11 @@ def ordered(names: Iterable[str], asked: Iterable[str] = ()) -> list[str]:
     return list(dict.fromkeys([*(name for name in first if name in there), *there]))
 
 
-def asked_for(task: str, name: str, *, where: str = "evaluate.best", kind: Kind | None = None) -> Metric:
+def asked_for(
+    task: str, name: str, *, where: str = "evaluate.best", kind: Kind | None = None, own: Iterable[Metric] = ()
+) -> Metric:
     """The metric that a recipe names. Raises BadInput, with the nearest there is, where the task has no such one."""
-    there = of_task(task, kind)
+    there = of_task(task, kind, own)
     found = there.get(name.removeprefix("eval/"))
     if found is not None:
         return found
@@ -302,13 +308,20 @@ def asked_for(task: str, name: str, *, where: str = "evaluate.best", kind: Kind 
 
 
 def chooses(
-    task: str, asked: str | None = None, way: Direction | None = None, kind: Kind | None = None
+    task: str,
+    asked: str | None = None,
+    way: Direction | None = None,
+    kind: Kind | None = None,
+    own: Iterable[Metric] = (),
 ) -> tuple[Metric, Direction]:
     """The metric that chooses the checkpoint, and which way of it is better: as the recipe asks, else the task's own.
 
+    Of a task of another package that is the first it brings.
+
     Raises BadInput as `asked_for`, and for a metric of which neither way is better unless the recipe says one.
     """
-    metric = asked_for(task, asked or BEST[kind or KINDS[task][0]], kind=kind)
+    usual = BEST[kind or KINDS[task][0]] if task in KINDS else next(iter(of_task(task, own=own)))
+    metric = asked_for(task, asked or usual, kind=kind, own=own)
     better = way or metric.direction
     if better is None:
         raise BadInput(

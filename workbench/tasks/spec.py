@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from workbench.core.errors import BadInput
 from workbench.data.tables.roles import Shape
+from workbench.metrics.catalog import Metric
 from workbench.models.architectures import Head
 from workbench.recipe import Recipe
 
@@ -48,6 +49,7 @@ class TaskSpec:
     has none; `new_head` says that the head is trained with adapters, being new. `asks` are the fields of a row that a
     trained model is asked about, `may_ask` those that some models take besides. `one_to_one`: a row of the data is a
     row of training. `needs_padding` says why its batches cannot be computed without padding, where they cannot.
+    `metrics` are those that are not in workbench's own catalog, the one that chooses the checkpoint first.
     `code` is `module:class` of its `Task`. `choices` is `module:function` of what of a recipe makes
     no sense together: (recipe, splits or None) → sentences. `row_texts` is `module:class` of what the Tokens pane shows
     of a row, where that is more than the texts that are read (`workbench.tasks.shared.row_texts`).
@@ -66,6 +68,7 @@ class TaskSpec:
     generates: bool = False
     one_to_one: bool = True
     needs_padding: str | None = None
+    metrics: tuple[Metric, ...] = ()
     choices: str | None = None
     row_texts: str = "workbench.tasks.shared.row_texts:RowTexts"
 

@@ -135,10 +135,10 @@ def choice_problems(wanted: Recipe, loaded: splits.Splits | None) -> list[str]:
 def metric_problems(wanted: Recipe, kind: Problem | None = None) -> list[str]:
     """Metrics the recipe names that its task has not; with `kind`, that labels of this kind have not."""
     problems: list[str] = []
-    asked = wanted.evaluate
-    _attempt(lambda: catalog.chooses(wanted.task, asked.best, asked.direction, kind), problems)
+    asked, own = wanted.evaluate, spec_of(wanted.task).metrics
+    _attempt(lambda: catalog.chooses(wanted.task, asked.best, asked.direction, kind, own), problems)
     for name in asked.metrics or []:
-        _attempt(partial(catalog.asked_for, wanted.task, name, where="evaluate.metrics", kind=kind), problems)
+        _attempt(partial(catalog.asked_for, wanted.task, name, where="evaluate.metrics", kind=kind, own=own), problems)
     return problems
 
 

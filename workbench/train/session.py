@@ -21,7 +21,7 @@ from workbench.recipe.schema import Problem
 from workbench.tasks import recipe_union
 from workbench.tasks.interface import Prepared, Task
 from workbench.tasks.loading import splits_for
-from workbench.tasks.spec import task_for
+from workbench.tasks.spec import spec_of, task_for
 from workbench.train import checkpoints, device, lengths, methods, optimizer_options
 from workbench.train.best import Rule
 from workbench.train.ready import Ended, Ready
@@ -142,11 +142,11 @@ def rule_of(recipe: Recipe, problem: Problem | None = None) -> Rule:
 
     `problem` is what a label is: known once the rows are read, and then there are fewer metrics.
     """
-    asked = recipe.evaluate
+    asked, own = recipe.evaluate, spec_of(recipe.task).metrics
     for name in asked.metrics or []:
-        catalog.asked_for(recipe.task, name, where="evaluate.metrics", kind=problem)
+        catalog.asked_for(recipe.task, name, where="evaluate.metrics", kind=problem, own=own)
     if asked.every == "never":
         return Rule(None, "min")
-    metric, direction = catalog.chooses(recipe.task, asked.best, asked.direction, problem)
+    metric, direction = catalog.chooses(recipe.task, asked.best, asked.direction, problem, own)
     train = recipe.train
     return Rule(metric.name, direction, train.early_stopping_patience, train.early_stopping_threshold)
