@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from workbench.display.spans import plain
 from workbench.tui.bindings import MODES, PANES, Table, display, every_row, markdown
-from workbench.tui.help_screen import help_content
+from workbench.tui.help_screen import help_lines
 
 
 def test_every_action_has_its_own_name():
@@ -29,7 +30,7 @@ def test_the_same_letter_is_the_same_intent_in_every_pane():
 @pytest.mark.parametrize("mode", MODES)
 def test_help_lists_every_key_that_works_in_a_pane(mode):
     table = Table()
-    said = help_content(table.groups(mode)).plain
+    said = "\n".join(plain(help_lines(table.groups(mode))))
     for group in table.groups(mode):
         for row in group.rows:
             assert row.shown in said

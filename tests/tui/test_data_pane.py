@@ -19,7 +19,7 @@ from workbench.tui.modals import Prompt
 from workbench.tui.modes.data.histogram import balance, columns, spread
 from workbench.tui.modes.data.pane import DataPane
 from workbench.tui.modes.data.row_detail import RowDetail
-from workbench.tui.modes.data.rows_table import PAGE, Row, RowsTable
+from workbench.tui.modes.data.rows_table import PAGE, RowsTable, ShortRow
 from workbench.tui.modes.data.split_figures import SplitFigures
 
 HOSTILE = "evil\x1b]52;c;aGk=\x07\u202e[bold]x[/bold]"
@@ -179,7 +179,7 @@ async def test_only_the_pages_around_the_cursor_are_fetched(make_app, here, unti
         await pilot.press("pageup")
         await until(pilot, lambda: pane.table.missing() is None)
         assert pane.table.cursor < 99_999
-        assert len(pane.table._pages) <= 5
+        assert len(pane.table.rows.pages) <= 5
         await pilot.press("g")
         await until(pilot, lambda: pane.table.row is not None and pane.table.row.text == "line 0")
 
@@ -232,7 +232,7 @@ async def test_a_file_of_many_megabytes_begins_at_once_and_says_that_there_is_mo
     async with app.run_test(size=(80, 24)) as pilot:
         pane = await open_source(pilot, app, "large.jsonl")
         await all_there(pilot, pane, until)
-        assert pane.table.more
+        assert pane.table.rows.more
         assert PAGE <= pane.table.total < 70_000
         known = pane.table.total
         await pilot.press("G")
@@ -379,7 +379,7 @@ def test_a_histogram_has_its_range_below_it():
 
 def test_every_line_of_the_table_is_as_wide_as_the_table():
     table = RowsTable()
-    rows = [Row(n, n, "好评" if n % 2 else HOSTILE, "酒店 👩‍👩‍👧‍👦 e\u0301 hotel" * 40, 99) for n in range(3)]
-    table._pages[0], table.total = rows, 3
+    rows = [ShortRow(n, n, "好评" if n % 2 else HOSTILE, "酒店 👩‍👩‍👧‍👦 e\u0301 hotel" * 40, 99) for n in range(3)]
+    table.fill(0, rows, 3)
     for width in (30, 44, 80, 113):
         assert {cells("".join(span.text for span in line)) for line in table.lines(width, 10)[1:]} == {width}

@@ -215,7 +215,7 @@ async def test_pieces_are_kept_that_the_end_of_their_text_has_overtaken(app, mak
         lab.streams[0][1].let_out(over=True)
         await until(pilot, lambda: side(app).generation is None)
         side(app).post_message(Side.Piece(generation, " last words"))
-        await until(pilot, lambda: side(app).text.text == " last words")
+        await until(pilot, lambda: side(app).text.written == " last words")
 
 
 async def test_a_language_model_streams_goes_by_its_controls_and_stops_with_esc(app, make_run, opened, until, agrees):
@@ -232,7 +232,7 @@ async def test_a_language_model_streams_goes_by_its_controls_and_stops_with_esc(
         assert (params["prompt"], params["max_new_tokens"]) == ("The ", 32)
         assert (params["temperature"], params["top_p"]) == pytest.approx((0.6, 0.5))
         stream.let_out("import ", "语句 ", HOSTILE)
-        await until(pilot, lambda: "语句" in side(app).text.text and "evil" in side(app).text.text)
+        await until(pilot, lambda: "语句" in side(app).text.written and "evil" in side(app).text.written)
         await pilot.pause()
         assert "\x1b" not in shot(app)
         agrees(app, "try-generating-80x24")
@@ -240,7 +240,7 @@ async def test_a_language_model_streams_goes_by_its_controls_and_stops_with_esc(
         await until(pilot, stream.cancelled.is_set)
         stream.let_out("late")
         await pilot.pause(0.1)
-        assert "late" not in side(app).text.text
+        assert "late" not in side(app).text.written
         assert app.current_mode == "try"
         assert screen.query_one(Composer).text == "The "
 
@@ -279,7 +279,7 @@ async def test_entering_again_ends_the_text_before(app, make_run, opened, until)
         await until(pilot, lambda: len(lab.streams) == 2)
         await until(pilot, lab.streams[0][1].cancelled.is_set)
         lab.streams[1][1].let_out(" new", over=True)
-        await until(pilot, lambda: side(app).text.text == " new")
+        await until(pilot, lambda: side(app).text.written == " new")
 
 
 async def test_a_run_without_a_model_says_so_in_one_sentence(app, make_run, until):
@@ -464,8 +464,8 @@ def test_the_control_under_the_cursor_is_in_brackets():
 def test_generated_text_is_folded_with_its_prompt_and_told_apart_from_it():
     lines = generated_lines("The import", " statement\nis 导入语句", 12)
     assert plain(lines) == ["The import", "statement", "is 导入语句"]
-    assert [span.role for span in lines[0]] == ["muted"]
-    assert [span.role for span in lines[1]] == [""]
+    assert [span.style for span in lines[0]] == ["muted"]
+    assert [span.style for span in lines[1]] == [""]
     assert Knobs().values["top_p"] == 0.95
 
 

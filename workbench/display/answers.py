@@ -202,7 +202,7 @@ def marked(text: str, pieces: Sequence[Piece]) -> list[Span]:
 
 def _around(lines: list[Line], height: int) -> list[Line]:
     """So many lines that what is marked is among them."""
-    first = next((at for at, line in enumerate(lines) if any(span.role == "best" for span in line)), 0)
+    first = next((at for at, line in enumerate(lines) if any(span.style == "best" for span in line)), 0)
     start = max(0, min(first - height // 3, len(lines) - height))
     return lines[start : start + height]
 

@@ -208,7 +208,7 @@ class Pane(Screen[None]):
 
     def refresh_footer(self) -> None:
         """Ask `why_not` again for the keys that the footer shows."""
-        self.query_one(FooterBar).refresh()
+        self.query_one(FooterBar).update_lines()
 
     # -- the shell -----------------------------------------------------------------------------------------------
 

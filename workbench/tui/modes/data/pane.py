@@ -21,7 +21,7 @@ from workbench.tui.bindings import DATA, textual_bindings
 from workbench.tui.modals import Choose, Prompt
 from workbench.tui.modes.data.requests import Opened, View
 from workbench.tui.modes.data.row_detail import Field, RowDetail
-from workbench.tui.modes.data.rows_table import PAGE, Row, RowsTable, row_of
+from workbench.tui.modes.data.rows_table import PAGE, RowsTable, ShortRow
 from workbench.tui.modes.data.split_figures import SplitFigures
 from workbench.tui.modes.data.split_tabs import SplitTabs
 from workbench.tui.pane import Pane
@@ -140,7 +140,7 @@ class DataPane(Pane):
 
     def _say_reading(self, view: View) -> None:
         if self._view == view and self._out is not None and not self.table.total:
-            self.table.wait("reading …")
+            self.table.say("reading …")
 
     def _show_tabs(self) -> None:
         assert self._view is not None
@@ -168,21 +168,22 @@ class DataPane(Pane):
         self._out = None
         more = "+" if reply["more"] else ""
         self._sizes[self._view.split] = f"{reply['rows']:,}{more}"
-        self.table.fill(page, [row_of(item) for item in reply["items"]], int(reply["total"]), more=reply["more"])
+        rows = [ShortRow.parse(item) for item in reply["items"]]
+        self.table.fill(page, rows, int(reply["total"]), more=reply["more"])
         if not reply["total"]:
-            self.table.wait("no row matches" if self._view.narrowed else "the split has no rows")
+            self.table.say("no row matches" if self._view.narrowed else "the split has no rows")
             self.query_one(RowDetail).show("", ())
         found = f"{reply['total']:,}{more} of " if self._view.narrowed else ""
         self.crumbs_right(f"{found}{reply['rows']:,}{more} rows")
         self._show_tabs()
         self._fetch()
 
-    @on(RowsTable.Moved)
-    def _moved(self, event: RowsTable.Moved) -> None:
-        if event.row is not None and self._view is not None:
-            self._read_row(self._view, event.row)
+    @on(RowsTable.CursorMoved)
+    def _moved(self) -> None:
+        if self.table.row is not None and self._view is not None:
+            self._read_row(self._view, self.table.row)
 
-    def _read_row(self, view: View, row: Row) -> None:
+    def _read_row(self, view: View, row: ShortRow) -> None:
         lab = self.app.lab
         self.background(
             lambda: lab.call("data.row", at=row.at, **view.params), self._show_row, group="row", failed=self._row_failed

@@ -10,7 +10,7 @@ from itertools import pairwise
 
 from workbench.core import series
 from workbench.tui.modes.live.requests import LOSS, NORM, RATE, TOKENS, Curve, LiveBody, Track
-from workbench.tui.widgets.chart import Line, Spec, legend, limit
+from workbench.tui.widgets.chart import Series, Spec, legend, limit
 
 SMOOTHINGS = (0.0, 0.6, 0.9, 0.97)
 AXES = ("step", "epoch", "time", "tokens")
@@ -126,7 +126,7 @@ def _spec(
     return Spec(title, tuple(lines), span, look.log, look.axis, f"{odd} not finite" if odd else "", at=at)
 
 
-def _of_one(track: Track, keys: Sequence[str], look: Look, *, smooth: bool) -> Iterator[Line]:
+def _of_one(track: Track, keys: Sequence[str], look: Look, *, smooth: bool) -> Iterator[Series]:
     """One run: a colour for each series."""
     for shade, key in enumerate(keys):
         if (curve := track.curve(key)) is not None:
@@ -140,7 +140,7 @@ def _label(key: str) -> str:
     return first if key in (LOSS, "eval/loss") else rest.replace("_", " ")
 
 
-def _of_many(tracks: Sequence[Track], keys: Sequence[str], look: Look, *, smooth: bool) -> Iterator[Line]:
+def _of_many(tracks: Sequence[Track], keys: Sequence[str], look: Look, *, smooth: bool) -> Iterator[Series]:
     """Several runs: a colour for each run."""
     for shade, (track, label) in enumerate(zip(tracks, legend(_names(tracks)), strict=True)):
         for key in keys:
@@ -157,7 +157,7 @@ def _names(tracks: Sequence[Track]) -> list[str]:
     ]
 
 
-def _lines(curve: Curve, track: Track, look: Look, shade: int, label: str, *, smooth: bool) -> Iterator[Line]:
+def _lines(curve: Curve, track: Track, look: Look, shade: int, label: str, *, smooth: bool) -> Iterator[Series]:
     """The raw series; with smoothing, faint behind the smoothed one."""
     xs = positions(curve, track, look.axis)
     values = [value for _, value in curve.points]
@@ -165,15 +165,15 @@ def _lines(curve: Curve, track: Track, look: Look, shade: int, label: str, *, sm
     raw = tuple(zip(xs, values, strict=True))
     dots = curve.key.startswith("eval/")
     if not smooth or not look.smoothing or len(values) < 3:
-        yield Line(label, raw, shade, dots=dots, said=said)
+        yield Series(label, raw, shade, dots=dots, said=said)
         return
     # A drawn point stands for many: weighting it as that many keeps the smoothing that was asked for.
     # By powers of two, so that one more point does not move all the others.
     many = 2.0 ** round(math.log2(max(1.0, curve.total / len(values))))
     weight = look.smoothing**many
     smoothed = series.smooth(values, weight)
-    yield Line(label, raw, shade, faint=True)
-    yield Line(label, tuple(zip(xs, smoothed, strict=True)), shade, said=said)
+    yield Series(label, raw, shade, faint=True)
+    yield Series(label, tuple(zip(xs, smoothed, strict=True)), shade, said=said)
 
 
 def _said(curve: Curve, values: Sequence[float], at: int | None) -> str:

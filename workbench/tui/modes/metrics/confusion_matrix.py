@@ -9,10 +9,10 @@ from textual.geometry import Size
 from textual.message import Message
 
 from workbench.core.text import cells, clean, cut, pad
-from workbench.display.spans import Line, Span, width_of
+from workbench.display.spans import Line, Span, StyleName, width_of
 from workbench.display.wrap import wrap
 from workbench.metrics.confusion import ClassReport, Confusion, macro
-from workbench.tui.widgets.drawn_spans import Drawing
+from workbench.tui.widgets.drawing import Drawing
 
 CORNER = "true \\ called"
 UNDEFINED = "–"
@@ -115,9 +115,9 @@ def _row(matrix: Confusion, row: int, cursor: tuple[int, int], measures: Measure
 def _cell(matrix: Confusion, row: int, column: int, cursor: tuple[int, int], width: int) -> Span:
     count = str(matrix.counts[row][column])
     if (row, column) == cursor:
-        return Span(pad(f"[{count}]", width, right=True), "cursor")
-    role = "right" if row == column else "wrong"
-    return Span(pad(f"{count} ", width, right=True), role, matrix.share(row, column))
+        return Span(pad(f"[{count}]", width, right=True), cursor=True)
+    style: StyleName = "right" if row == column else "wrong"
+    return Span(pad(f"{count} ", width, right=True), style, matrix.share(row, column))
 
 
 def ratio_text(value: float | None) -> str:
@@ -145,7 +145,7 @@ def class_lines(classes: Sequence[ClassReport], cursor: int, width: int, height:
     return lines
 
 
-def _class_line(entry: ClassReport, name: int, heads: Sequence[tuple[str, int]], role: str) -> Line:
+def _class_line(entry: ClassReport, name: int, heads: Sequence[tuple[str, int]], role: StyleName) -> Line:
     figures = (str(entry.support), *map(ratio_text, entry.ratios))
     body = "".join(pad(text, size, right=True) for text, (_, size) in zip(figures, heads, strict=True))
     return (Span(pad(clean(entry.label), name) + body, role),)

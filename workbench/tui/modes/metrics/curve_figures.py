@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from workbench.tui.widgets.chart import Line, Spec
+from workbench.tui.widgets.chart import Series, Spec
 
 Point = tuple[float, float, float | None]
 
@@ -140,27 +140,27 @@ def specs(curves: Curves, here: Operating | None, values: Mapping[str, float]) -
     }
 
 
-def _spec(title: str, lines: Sequence[Line], value: float | None, word: str) -> Spec:
+def _spec(title: str, lines: Sequence[Series], value: float | None, word: str) -> Spec:
     shown = tuple(lines) if any(not line.faint for line in lines if line.points) else ()
     note = "" if value is None else f"{word} {value:.3f}"
     return Spec(title, shown, _WHOLE, axis="share", note=note, reach=_WHOLE)
 
 
-def _lines(curves: Sequence[Curve], label: str | None) -> list[Line]:
+def _lines(curves: Sequence[Curve], label: str | None) -> list[Series]:
     """The class that is looked at as it is, the others faint behind it."""
     return [
-        Line(curve.label, tuple((x, y) for x, y, _ in curve.points), shade, faint=curve.label != label)
+        Series(curve.label, tuple((x, y) for x, y, _ in curve.points), shade, faint=curve.label != label)
         for shade, curve in enumerate(curves)
     ]
 
 
-def _bar() -> Line:
-    return Line("", ((0.0, 0.0), (1.0, 1.0)), _BAR, faint=True)
+def _bar() -> Series:
+    return Series("", ((0.0, 0.0), (1.0, 1.0)), _BAR, faint=True)
 
 
-def _mark(x: float, y: float) -> Line:
-    return Line("", ((x, y),), _HERE, dots=True)
+def _mark(x: float, y: float) -> Series:
+    return Series("", ((x, y),), _HERE, dots=True)
 
 
-def _binned(bins: Sequence[Bin]) -> Line:
-    return Line("", tuple((entry.confidence, entry.accuracy) for entry in bins), 2, dots=True)
+def _binned(bins: Sequence[Bin]) -> Series:
+    return Series("", tuple((entry.confidence, entry.accuracy) for entry in bins), 2, dots=True)

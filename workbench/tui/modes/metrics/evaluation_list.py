@@ -10,7 +10,7 @@ from workbench.display.spans import Line, Span
 from workbench.display.wrap import wrap
 from workbench.tui.modes.metrics.confusion_matrix import Window
 from workbench.tui.modes.metrics.metric_table import figure
-from workbench.tui.widgets.drawn_spans import Drawing
+from workbench.tui.widgets.drawing import Drawing
 
 _SAMPLE_LIMIT = 8000
 

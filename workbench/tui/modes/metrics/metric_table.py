@@ -10,10 +10,10 @@ from typing import Literal
 from textual.message import Message
 
 from workbench.core.text import cells, clean, cut, pad
-from workbench.display.spans import Line, Span
+from workbench.display.spans import Line, Span, StyleName
 from workbench.metrics import directions
 from workbench.tui.modes.metrics.confusion_matrix import Window
-from workbench.tui.widgets.drawn_spans import Drawing
+from workbench.tui.widgets.drawing import Drawing
 
 Direction = Literal["max", "min"]
 _ARROWS: Mapping[str | None, str] = {"max": " ↑", "min": " ↓", None: ""}
@@ -131,7 +131,7 @@ def _line(
     cursor: bool,
 ) -> Line:
     mark = "▸ " if row.current else "+ " if row.marked else "  "
-    spans = [Span(mark + pad(clean(row.name), name - 2), "cursor" if cursor else "")]
+    spans = [Span(mark + pad(clean(row.name), name - 2), cursor=cursor)]
     for column in columns:
         spans += _figures(row, column, best_of(column, rows), base, size)
     return tuple(spans)
@@ -147,7 +147,7 @@ def _figures(
     return number, Span(pad(delta, size - _FIGURE - 1), _tone(delta, column.direction))
 
 
-def _tone(delta: str, direction: Direction | None) -> str:
+def _tone(delta: str, direction: Direction | None) -> StyleName:
     if not delta or direction is None or not delta.strip("+-0."):
         return "muted"
     return "good" if delta.startswith("+") == (direction == "max") else "bad"

@@ -23,7 +23,7 @@ from workbench.tui.modes.metrics.prediction_rows import PAGE, PredictedRow, Pred
 from workbench.tui.modes.metrics.requests import Evaluation, Judged, MetricsRequest, MetricsView, Shown
 from workbench.tui.pane import Pane
 from workbench.tui.selection import Passage
-from workbench.tui.widgets.drawn_spans import Caption, Drawing
+from workbench.tui.widgets.drawing import Caption, Drawing
 
 _PATIENCE = 0.2  # seconds before a wait is said
 # What the lower half shows, as a class of the pane.

@@ -13,7 +13,7 @@ from workbench.core.text import cells, clean, cut, pad
 from workbench.display.spans import Line, Span
 from workbench.display.wrap import wrap
 from workbench.tui.modes.metrics.confusion_matrix import Window
-from workbench.tui.widgets.drawn_spans import Drawing
+from workbench.tui.widgets.drawing import Drawing
 
 PAGE = 50
 _PREVIEW = 5
@@ -95,7 +95,7 @@ def _row_line(row: PredictedRow, sizes: _Sizes, width: int, cursor: bool) -> Lin
     called = pad(cut(_called(row), max(0, sizes.called - 2)), sizes.called)
     text = pad(clean(row.text[:2000]), max(0, width - len(figures) - sizes.called))
     if cursor:
-        return (Span(figures + called + text, "cursor"),)
+        return (Span(figures + called + text, cursor=True),)
     return (Span(figures), Span(called, "good" if row.label == row.prediction else "bad"), Span(text))
 
 

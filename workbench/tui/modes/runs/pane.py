@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from textual import events, on
@@ -15,8 +16,8 @@ from workbench.tui.bindings import RUNS, textual_bindings
 from workbench.tui.feed import Snapshot
 from workbench.tui.modes.runs.requests import RunsPage, RunsRequest
 from workbench.tui.pane import Pane
-from workbench.tui.widgets.run_cells import Make, Sight, columns, row_of
-from workbench.tui.widgets.table import LineTable
+from workbench.tui.widgets.run_cells import RunRows, Sight, columns
+from workbench.tui.widgets.table import VirtualTable
 
 if TYPE_CHECKING:
     from workbench.registry.snapshots import RunRow
@@ -44,11 +45,10 @@ class RunsPane(Pane):
         self._opening = False  # enter came before the rows of the filter
         self._faulty = False  # the filter makes no sense
         self._history: list[str] = []
-        self._makes: list[Make] = []
 
     def compose_body(self) -> ComposeResult:
-        shown, self._makes = columns(self.app.settings.columns)
-        yield LineTable(shown, id="runs")
+        self._rows = RunRows(*columns(self.app.settings.columns))
+        yield VirtualTable(self._rows, id="runs")
 
     def on_mount(self) -> None:
         self.set_interval(_AGES, self._render_page)
@@ -98,8 +98,9 @@ class RunsPane(Pane):
         if page is None:
             return
         sight = Sight(self.app.clock(), dict(page.sparks), plain=self.app.slow_link)
-        rows = [row_of(run, self._makes, sight) for run in page.rows]
-        self.query_one(LineTable).show(page.first, rows, page.total)
+        marks = frozenset(self.app.selection.marks)
+        self._rows = replace(self._rows, runs=page.rows, first=page.first, total=page.total, sight=sight, marks=marks)
+        self.query_one(VirtualTable).show(self._rows)
         if self.size.width >= _WIDE:
             self._tell_detail()
         self._say_what_is_shown(page.total)
@@ -116,10 +117,11 @@ class RunsPane(Pane):
             self.say_empty("No run matches the filter", "/  change it", "esc  clear it")
         self.refresh_footer()
 
-    @on(LineTable.WindowWanted)
-    def _window_wanted(self, event: LineTable.WindowWanted) -> None:
-        first = max(0, event.first - _BLOCK // 2) // _BLOCK * _BLOCK
-        count = (event.first + event.count - first) // _BLOCK * _BLOCK + 2 * _BLOCK
+    @on(VirtualTable.Wanted)
+    def _window_wanted(self) -> None:
+        window = self.query_one(VirtualTable).window
+        first = max(0, window.first - _BLOCK // 2) // _BLOCK * _BLOCK
+        count = (window.first + window.count - first) // _BLOCK * _BLOCK + 2 * _BLOCK
         if (first, count) != self._window:
             self._window = (first, count)
             self.ask()
@@ -147,7 +149,7 @@ class RunsPane(Pane):
             self.ask()
 
     def on_filter_line_closed(self, _event: FilterLine.Closed) -> None:
-        self.set_focus(self.query_one(LineTable))
+        self.set_focus(self.query_one(VirtualTable))
 
     def _complain_of_filter(self, error: QueryError | None) -> None:
         line = self._line()
@@ -159,7 +161,7 @@ class RunsPane(Pane):
             line = self._line()
             if line is not None:
                 line.clear()
-            self.set_focus(self.query_one(LineTable))
+            self.set_focus(self.query_one(VirtualTable))
             return True
         if self.app.selection.marks:
             self.app.selection.unmark_all()
@@ -171,12 +173,9 @@ class RunsPane(Pane):
     @property
     def current(self) -> RunRow | None:
         """The run under the cursor."""
-        row = self.query_one(LineTable).cursor_row
-        if row is None or self._page is None:
-            return None
-        return next((run for run in self._page.rows if run.id == row.key), None)
+        return self._rows.run(self.query_one(VirtualTable).cursor)
 
-    @on(LineTable.CursorMoved)
+    @on(VirtualTable.CursorMoved)
     def _cursor_moved(self) -> None:
         self.refresh_footer()
         if self.size.width >= _WIDE:
@@ -225,13 +224,12 @@ class RunsPane(Pane):
     def action_mark(self) -> None:
         if (run := self.current) is not None:
             self.app.selection.toggle(run.id)
-            self.query_one(LineTable).action_cursor_down()
+            self.query_one(VirtualTable).action_cursor_down()
 
     def action_unmark(self) -> None:
         self.app.selection.unmark_all()
 
     def on_marks_changed(self, marks: tuple[str, ...]) -> None:
-        self.query_one(LineTable).mark(frozenset(marks))
         self._render_page()
 
     def action_copy(self) -> None:

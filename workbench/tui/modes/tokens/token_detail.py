@@ -6,7 +6,7 @@ from workbench.core.text import clean, cut
 from workbench.display.spans import Line, Span
 from workbench.tui.modes.tokens import tokens_flow
 from workbench.tui.modes.tokens.tokens_flow import Token
-from workbench.tui.widgets.drawn_spans import Drawing
+from workbench.tui.widgets.drawing import Drawing
 
 
 class TokenDetail(Drawing):

@@ -11,7 +11,7 @@ from textual.containers import Vertical
 from workbench.core.errors import WorkbenchError
 from workbench.tui.modes.tokens.token_view import TokenView
 from workbench.tui.modes.tokens.tokens_flow import Token
-from workbench.tui.widgets.drawn_spans import Caption
+from workbench.tui.widgets.drawing import Caption
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +81,9 @@ class Side(Vertical):
         self.view.show(reply.tokens, sources, reply.limit)
 
     def wait(self) -> None:
-        self.query_one(Caption).show("encoding …", role="muted")
+        self.query_one(Caption).show("encoding …", style="muted")
 
     def fail(self, error: WorkbenchError) -> None:
         self.reply = None
-        self.query_one(Caption).show("no tokens", role="error")
+        self.query_one(Caption).show("no tokens", style="bad")
         self.view.say(error.sentence)

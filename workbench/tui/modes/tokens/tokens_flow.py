@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from workbench.core.text import cells, clean, cut, pad
-from workbench.display.spans import Line, Span
+from workbench.display.spans import Line, Span, StyleName
 
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 _SHOWN = 400  # characters of one token: an unknown word may be a megabyte long
@@ -49,19 +49,15 @@ class Token:
         said = [word for word, is_so in words.items() if is_so]
         return ", ".join([*said, f"byte {self.part + 1} of its character"] if self.part else said)
 
-    def role(self, index: int) -> str:
+    def style(self, index: int) -> StyleName:
         """How it is coloured; neighbours differ."""
         if self.unknown:
-            kind = "unknown"
-        elif self.special:
-            kind = "special"
-        else:
-            kind = "odd" if index % 2 else "even"
-        return f"cut-{kind}" if self.cut else kind
-
-
-_KINDS = ("even", "odd", "special", "unknown")
-ROLES = (*_KINDS, *(f"cut-{kind}" for kind in _KINDS), "at", "mark", "gap")
+            return "cut-unknown" if self.cut else "unknown"
+        if self.special:
+            return "cut-special" if self.cut else "special"
+        if index % 2:
+            return "cut-odd" if self.cut else "odd"
+        return "cut-even" if self.cut else "even"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +66,7 @@ class Box:
 
     index: int | None
     text: str
-    role: str
+    style: StyleName
     column: int
     width: int
 
@@ -104,8 +100,8 @@ def flow(tokens: Sequence[Token], sources: Sequence[str], width: int, limit: int
         elif index:
             page.gap(" ")
         if index in cuts:
-            page.add(None, cuts[index], "mark")
-        page.add(index, token.shown, token.role(index))
+            page.add(None, cuts[index], "warn")
+        page.add(index, token.shown, token.style(index))
         if token.sequence is None:
             page.gap(" ")
         if "\n" in token.piece and not token.part:
@@ -119,10 +115,10 @@ def boxes(tokens: Sequence[Token], width: int, limit: int | None) -> Rows:
     cuts = marks(tokens, limit)
     for index, token in enumerate(tokens):
         if index in cuts:
-            page.add(None, cuts[index], "mark")
+            page.add(None, cuts[index], "warn")
             page.gap(" ")
         size = max(cells(token.shown), len(str(token.id)), cells(below(token)))
-        page.add(index, pad(token.shown, min(size, width)), token.role(index))
+        page.add(index, pad(token.shown, min(size, width)), token.style(index))
         page.gap(" ")
     return page.rows
 
@@ -134,12 +130,12 @@ class _Page:
         self.rows: Rows = [[]]
         self._width, self._used = max(2, width), 0
 
-    def add(self, index: int | None, text: str, role: str) -> None:
+    def add(self, index: int | None, text: str, style: StyleName) -> None:
         text = cut(text, self._width)
         size = cells(text)
         if self._used + size > self._width:
             self.turn()
-        self.rows[-1].append(Box(index, text, role, self._used, size))
+        self.rows[-1].append(Box(index, text, style, self._used, size))
         self._used += size
 
     def gap(self, text: str) -> None:
@@ -149,7 +145,7 @@ class _Page:
                 self.turn()
             size = cells(clean(part[: self._width]))
             if part and self.rows[-1] and self._used + size < self._width:
-                self.rows[-1].append(Box(None, clean(part[: self._width]), "gap", self._used, size))
+                self.rows[-1].append(Box(None, clean(part[: self._width]), "", self._used, size))
                 self._used += size
 
     def turn(self) -> None:
@@ -166,7 +162,7 @@ def below(token: Token) -> str:
 def drawn(rows: Rows, tokens: Sequence[Token], cursor: int, *, ids: bool, labels: bool = False) -> Iterator[Line]:
     """The lines of laid out rows; with `ids` a second one below each, with `labels` a third."""
     for row in rows:
-        yield tuple(Span(box.text, "at" if box.index == cursor else box.role) for box in row)
+        yield tuple(Span(box.text, "token-cursor" if box.index == cursor else box.style) for box in row)
         if ids:
             yield tuple(
                 Span(" " * box.width if box.index is None else pad(str(tokens[box.index].id), box.width), "muted")
@@ -178,7 +174,7 @@ def drawn(rows: Rows, tokens: Sequence[Token], cursor: int, *, ids: bool, labels
 
 def _label(tokens: Sequence[Token], box: Box) -> Span:
     text = "" if box.index is None else below(tokens[box.index])
-    return Span(pad(text, box.width), "muted" if text in ("", "−100", "O") else "mark")
+    return Span(pad(text, box.width), "muted" if text in ("", "−100", "O") else "warn")
 
 
 def listed(tokens: Sequence[Token], top: int, cursor: int, width: int, height: int, limit: int | None) -> list[Line]:
@@ -199,7 +195,7 @@ def listed(tokens: Sequence[Token], top: int, cursor: int, width: int, height: i
         left = f"{index:>5} {token.id:>6}  {pad(clean(token.token[:40]), name)}  "
         right = f"  {place:>11} {word:>5}  {pad(below(token), label)}{cuts.get(index, '') or token.notes}"
         if index == cursor:
-            lines.append((Span(pad(left + pad(token.shown, piece) + right, width), "at"),))
+            lines.append((Span(pad(left + pad(token.shown, piece) + right, width), "token-cursor"),))
         else:
-            lines.append((Span(left, "muted"), Span(pad(token.shown, piece), token.role(index)), Span(right, "muted")))
+            lines.append((Span(left, "muted"), Span(pad(token.shown, piece), token.style(index)), Span(right, "muted")))
     return lines

@@ -22,7 +22,7 @@ from workbench.tui.modes.try_.newest import Newest
 from workbench.tui.modes.try_.requests import OpenModel, Where
 from workbench.tui.modes.try_.streaming import Generation
 from workbench.tui.pane import Pane
-from workbench.tui.widgets.drawn_spans import Caption
+from workbench.tui.widgets.drawing import Caption
 
 _STATES = ("-answer", "-text", "-note")
 
@@ -97,7 +97,7 @@ class Side(Vertical):
     def shown(self) -> str:
         """What can be copied: the text, or the answer."""
         if self.has_class("-text"):
-            return self.text.prompt + self.text.text
+            return self.text.prompt + self.text.written
         if self.has_class("-answer") and self.answer.answer:
             return self.answer.answer.copied()
         return ""
