@@ -161,7 +161,7 @@ async def test_a_cell_opens_its_rows_worst_first_and_a_row_opens_in_tokens(app, 
         screen = await opened(pilot, app, run)
         await pilot.press("tab", "enter")
         rows = screen.query_one(PredictionRows)
-        await until(pilot, lambda: rows.total == 12)
+        await until(pilot, lambda: rows.shown.whole == 12)
         assert [row.loss for row in rows.rows] == sorted((row.loss for row in rows.rows), reverse=True)
         await pilot.press("j")
         await pilot.pause()
@@ -332,7 +332,7 @@ async def test_the_next_split_shows_its_own_matrix(app, make_run, opened, until)
         assert screen.query_one(ConfusionMatrix).matrix.counts[0][1] == 9
         await pilot.press("s")
         await until(pilot, lambda: screen.query_one(ConfusionMatrix).matrix.counts[0][1] == 12)
-        assert screen.query_one(MetricTable).columns[0].key == "test/accuracy"
+        assert screen.query_one(MetricTable).shown.metrics[0].key == "test/accuracy"
         assert "runtime" not in shot(app)
 
 
@@ -403,7 +403,7 @@ async def test_runs_of_another_task_are_not_compared_unless_marked(app, home, ma
         assert [row.name for row in table.rows] == ["classifier"]
         app.selection.toggle(other.id)
         await until(pilot, lambda: len(table.rows) == 2)
-        assert [column.key for column in table.columns] == ["eval/accuracy", "eval/loss", "eval/perplexity"]
+        assert [column.key for column in table.shown.metrics] == ["eval/accuracy", "eval/loss", "eval/perplexity"]
 
 
 async def test_a_run_that_is_not_evaluated_yet_says_where_to_look(app, home, make_run, opened):
@@ -466,7 +466,7 @@ async def test_w_opens_every_row_of_the_split_the_worst_first(app, make_run, ope
         await pilot.press("w")
         await until(pilot, lambda: screen.query_one(PredictionRows).rows)
         rows = screen.query_one(PredictionRows)
-        assert rows.total == 160
+        assert rows.shown.whole == 160
         losses = [row.loss for row in rows.rows]
         assert losses == sorted(losses, reverse=True)
         assert "worst first" in shot(app)

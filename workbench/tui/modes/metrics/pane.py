@@ -17,13 +17,14 @@ from workbench.tui.bindings import METRICS, textual_bindings
 from workbench.tui.feed import Request, Snapshot
 from workbench.tui.modes.metrics.confusion_matrix import ClassTable, ConfusionMatrix
 from workbench.tui.modes.metrics.curve_view import CurveView
-from workbench.tui.modes.metrics.evaluation_list import SampleList, ScoreTable
+from workbench.tui.modes.metrics.evaluation_list import SampleList, ScoreRows
 from workbench.tui.modes.metrics.metric_table import MetricTable, figure
 from workbench.tui.modes.metrics.prediction_rows import PAGE, PredictedRow, PredictionRows
 from workbench.tui.modes.metrics.requests import Evaluation, Judged, MetricsRequest, MetricsView, Shown
 from workbench.tui.pane import Pane
 from workbench.tui.selection import Passage
 from workbench.tui.widgets.drawing import Caption, Drawing
+from workbench.tui.widgets.table import VirtualTable
 
 _PATIENCE = 0.2  # seconds before a wait is said
 # What the lower half shows, as a class of the pane.
@@ -111,7 +112,7 @@ class MetricsPane(Pane):
         with Container(id="judged"):
             yield ConfusionMatrix(id="confusion")
             yield ClassTable(id="classes")
-            yield ScoreTable(id="scores")
+            yield VirtualTable(id="scores")
             yield SampleList(id="samples")
             yield PredictionRows(id="rows")
         yield CurveView(id="curves", plain=self.app.slow_link)
@@ -139,7 +140,7 @@ class MetricsPane(Pane):
             # Without a choice the newest run stands in, and stays: another may be judged while one reads.
             self._stand_in = self._view.judged.run_id
         self.say_empty(None)
-        self.query_one(MetricTable).show(self._view.rows, self._view.columns)
+        self.query_one(MetricTable).put(self._view.rows, self._view.columns)
         count = len(self._view.rows)
         self.crumbs_right(f"{self._shown} of {count} runs" if count > 1 else f"{self._shown} numbers")
         self._show_judged(self._view.judged)
@@ -159,7 +160,8 @@ class MetricsPane(Pane):
             self._show_curves(entry)
         else:
             self._part("-language")
-            self.query_one(ScoreTable).show([e.scores for e in judged.of_split(entry.split)], entry.step)
+            scores = [each.scores for each in judged.of_split(entry.split)]
+            self.query_one("#scores", VirtualTable).show(ScoreRows(scores, entry.step))
             self.query_one(SampleList).show(judged.samples)
             self.set_class(not judged.samples, "-mute")
         self.query_one("#about", Caption).show(*self._about(judged, entry))
@@ -170,7 +172,7 @@ class MetricsPane(Pane):
         matrix = self.query_one(ConfusionMatrix)
         matrix.show(entry.confusion)
         self.set_class(entry.confusion is None, "-unmatched")
-        self.query_one(ClassTable).show(entry.classes, matrix.cursor[0])
+        self.query_one(ClassTable).put(entry.classes, matrix.cursor[0])
 
     def _show_curves(self, entry: Evaluation) -> None:
         curved = entry.curves is not None
@@ -242,8 +244,7 @@ class MetricsPane(Pane):
 
     @on(ConfusionMatrix.Moved)
     def _moved(self, event: ConfusionMatrix.Moved) -> None:
-        table = self.query_one(ClassTable)
-        table.show(table.entries, event.row)
+        self.query_one(ClassTable).move_to(event.row)
 
     @on(ConfusionMatrix.Opened)
     def _open_cell(self, event: ConfusionMatrix.Opened) -> None:
@@ -269,10 +270,10 @@ class MetricsPane(Pane):
     def _say_reading(self, cell: tuple[str | None, str | None]) -> None:
         rows = self.query_one(PredictionRows)
         if self._cell == cell and not rows.total:
-            rows.wait("reading the rows …")
+            rows.say("reading the rows …")
 
-    @on(PredictionRows.Wanted)
-    def _wanted(self, event: PredictionRows.Wanted) -> None:
+    @on(VirtualTable.Wanted)
+    def _wanted(self, event: VirtualTable.Wanted) -> None:
         self._fetch(event.offset)
 
     def _fetch(self, offset: int) -> None:
@@ -372,16 +373,13 @@ class MetricsPane(Pane):
         return None
 
     def action_open(self) -> None:
-        if isinstance(self.focused, (MetricTable, ConfusionMatrix, PredictionRows)):
-            self.focused.open()
-
-    @on(MetricTable.Chosen)
-    def _chosen(self, event: MetricTable.Chosen) -> None:
-        self.app.selection.choose(event.run_id)
-
-    @on(PredictionRows.Opened)
-    def _open_row(self, event: PredictionRows.Opened) -> None:
-        self._hand_over(event.row, "tokens")
+        focused = self.focused
+        if isinstance(focused, ConfusionMatrix):
+            focused.open()
+        elif isinstance(focused, MetricTable) and (row := focused.cursor_row):
+            self.app.selection.choose(row.key)
+        elif isinstance(focused, PredictionRows) and focused.under is not None:
+            self._hand_over(focused.under, "tokens")
 
     def action_predict(self) -> None:
         row = self.query_one(PredictionRows).under
@@ -435,9 +433,8 @@ class MetricsPane(Pane):
         self.focus_next()
 
     def action_mark(self) -> None:
-        table = self.query_one(MetricTable)
-        if table.rows:
-            self.app.selection.toggle(table.rows[table.cursor[0]].run_id)
+        if (row := self.query_one(MetricTable).cursor_row) is not None:
+            self.app.selection.toggle(row.key)
 
     def action_copy(self) -> None:
         """The text of the row under the cursor, else the drawing that has the focus."""
