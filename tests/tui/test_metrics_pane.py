@@ -211,7 +211,7 @@ async def test_a_run_without_probabilities_says_why_it_has_no_curves(app, make_r
     async with app.run_test(size=(80, 24)) as pilot:
         screen = await opened(pilot, app, run)
         await pilot.press("c")
-        assert not screen.has_class("-curves")
+        assert screen.state.panel == "evaluation"
         assert "ROC" in next(iter(app._notifications)).message
 
 
@@ -254,7 +254,7 @@ async def test_a_row_opens_in_try_and_esc_closes_the_rows(app, make_run, opened,
         await pilot.press("tab", "enter")
         await until(pilot, lambda: bool(screen.query_one(PredictionRows).rows))
         await pilot.press("escape")
-        assert not screen.has_class("-rows")
+        assert screen.state.panel == "evaluation"
         assert app.current_mode == "metrics"
         await pilot.press("enter")
         await until(pilot, lambda: bool(screen.query_one(PredictionRows).rows))
@@ -311,7 +311,7 @@ async def test_a_cell_without_rows_does_not_open(app, make_run, opened):
         screen = await opened(pilot, app, run)
         await pilot.press("tab", "right", "enter")
         await pilot.pause()
-        assert not screen.has_class("-rows")
+        assert screen.state.panel == "evaluation"
 
 
 async def test_predictions_that_are_gone_are_said_and_the_matrix_stays(app, make_run, opened, until):
@@ -322,7 +322,7 @@ async def test_predictions_that_are_gone_are_said_and_the_matrix_stays(app, make
         await pilot.press("tab", "enter")
         await until(pilot, lambda: bool(app._notifications))
         assert "no predictions of the validation split" in next(iter(app._notifications)).message
-        assert not screen.has_class("-rows")
+        assert screen.state.panel == "evaluation"
 
 
 async def test_the_next_split_shows_its_own_matrix(app, make_run, opened, until):
@@ -428,11 +428,11 @@ async def test_a_run_that_is_judged_while_one_looks_appears(app, home, opened, u
     run = create(home, recipe("live", "text-classification"))
     async with app.run_test(size=(80, 24)) as pilot:
         screen = await opened(pilot, app, run)
-        assert not screen.has_class("-classes")
+        assert not screen.query_one(ConfusionMatrix).display
         writer = EventWriter(run.events)
         writer.write("eval", **eval_fields(10, ["bad", "good"], [[3, 1], [1, 3]], 0.5))
         writer.close()
-        await until(pilot, lambda: screen.has_class("-classes"))
+        await until(pilot, lambda: screen.query_one(ConfusionMatrix).display)
         assert screen.query_one(ConfusionMatrix).matrix.total == 8
 
 
@@ -472,7 +472,7 @@ async def test_w_opens_every_row_of_the_split_the_worst_first(app, make_run, ope
         assert "worst first" in shot(app)
         assert "good → bad" in shot(app) or "bad → good" in shot(app) or "bad → bad" in shot(app)
         await pilot.press("escape")
-        assert not screen.has_class("-rows")
+        assert screen.state.panel == "evaluation"
 
 
 async def test_a_marked_run_is_compared_on_the_same_rows(app, make_run, opened, until):
@@ -488,10 +488,10 @@ async def test_a_marked_run_is_compared_on_the_same_rows(app, make_run, opened, 
     async with app.run_test(size=(120, 40)) as pilot:
         screen = await opened(pilot, app, after)
         app.selection.toggle(before.id)
-        await until(pilot, lambda: screen.has_class("-paired") and "against before" in shot(app))
+        await until(pilot, lambda: screen.query_one("#paired").display and "against before" in shot(app))
         assert "fixed 20, broke 3, McNemar p < 0.001 · accuracy +0.1062 [" in shot(app)
         app.selection.toggle(before.id)
-        await until(pilot, lambda: not screen.has_class("-paired"))
+        await until(pilot, lambda: not screen.query_one("#paired").display)
 
 
 async def test_runs_judged_on_other_rows_are_said_not_to_compare(app, make_run, opened, until):
