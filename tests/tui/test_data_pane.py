@@ -143,7 +143,7 @@ async def test_rows_are_narrowed_to_a_label(make_app, here, until):
     async with app.run_test(size=(80, 24)) as pilot:
         pane = await open_source(pilot, app, "reviews")
         await all_there(pilot, pane, until)
-        await pilot.press("b")
+        await pilot.press("B")
         await pilot.pause()
         await pilot.press("down", "enter")
         await until(pilot, lambda: pane.table.total == 125)
@@ -161,7 +161,7 @@ async def test_s_goes_to_the_next_split_and_round_again(make_app, here, until):
         for _ in range(4):
             await all_there(pilot, pane, until)
             totals.append(pane.table.total)
-            await pilot.press("s")
+            await pilot.press("S")
             await until(pilot, lambda: pane.table.total != totals[-1])
         assert totals == [250, 20, 2, 250]
 
@@ -311,7 +311,7 @@ async def test_a_lab_that_is_killed_is_back_with_the_next_key(make_app, here, un
         await all_there(pilot, pane, until)
         pid = app.lab.pid
         os.kill(pid, signal.SIGKILL)
-        await pilot.press("s")
+        await pilot.press("S")
         await until(pilot, lambda: pane.table.total == 20 or pane.has_class("-empty"))
         if pane.has_class("-empty"):  # it was in flight when the lab died, and says so
             pane = await open_source(pilot, app, "reviews")

@@ -261,7 +261,7 @@ async def test_the_whole_console_opens_and_closes(real_app, home, fabricate, ope
     app = real_app(open_run="a00000001")
     async with app.run_test() as pilot:
         await opened(pilot)
-        await pilot.press("o")
+        await pilot.press("O")
         await until(pilot, lambda: isinstance(app.screen, OutputScreen))
         await pilot.press("escape")
         await until(pilot, lambda: isinstance(app.screen, LivePane))

@@ -57,9 +57,9 @@ def row_lines(rows, total, cursor, width, height):
 
 def test_a_small_matrix_is_shown_whole_with_the_cell_under_the_cursor_in_brackets():
     assert drawn(TWO, (0, 1), 60, 10) == [
-        "true \\ called   negative   positive",
-        "negative              71         [9]",
-        "positive              12         68",
+        "true \\ pred.   negative   positive",
+        "negative             71         [9]",
+        "positive             12         68",
     ]
 
 
@@ -87,7 +87,7 @@ def test_class_names_are_cut_in_cells():
 
 def test_names_wider_than_their_column_are_folded_above_it():
     lines = drawn(MANY, (0, 0), 44, 12)
-    assert [line.split() for line in lines[:2]] == [["class"] * 4, ["true", "\\", "called", "-00", "-01", "-02", "-03"]]
+    assert [line.split() for line in lines[:2]] == [["class"] * 4, ["true", "\\", "pred.", "-00", "-01", "-02", "-03"]]
     assert lines[2].startswith("class-00")
 
 
@@ -280,7 +280,7 @@ def test_rows_that_differ_in_what_they_were_called_say_it_each():
     ]
     lines = row_lines(rows_, 2, 0, 70, 9)
     assert plain(lines)[:3] == [
-        "    loss     row  true → called            text",
+        "    loss     row  true → predicted         text",
         "  2.5000       1  1999-03-03 → 1999-03-13  March 3, 1999",
         "  0.1000       2  上海                     地点在哪里",
     ]
@@ -289,8 +289,8 @@ def test_rows_that_differ_in_what_they_were_called_say_it_each():
 
 def test_a_long_answer_and_a_long_call_stand_one_below_the_other():
     lines = plain(row_lines([PredictedRow(1, "one " * 20, "two " * 20, None, 2.5, "text")], 1, 0, 60, 12))
-    assert lines[3].startswith("true    one one")
-    assert lines[4].startswith("called  two two")
+    assert lines[3].startswith("true       one one")
+    assert lines[4].startswith("predicted  two two")
 
 
 def test_samples_come_newest_first_and_folded():

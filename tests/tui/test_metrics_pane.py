@@ -185,7 +185,7 @@ async def test_curves_are_drawn_and_a_threshold_is_moved_along_them(app, make_ru
         screen = await opened(pilot, app, run)
         assert "accuracy 0.8688 [0.710, 0.930]" in shot(app)
         assert screen.query_one(CurveView).display == (size[1] > 40), "a tall screen has the room from the start"
-        await pilot.press("c", "right")
+        await pilot.press("C", "right")
         view = screen.query_one(CurveView)
         await until(pilot, lambda: view.here.threshold == 0.6)
         assert (view.here.precision, view.here.recall, view.here.alarms) == (0.9, 0.7, 0.1)
@@ -200,7 +200,7 @@ async def test_up_and_down_go_from_class_to_class(app, make_run, opened, until):
     run = make_run("three", [[5, 1, 0], [1, 5, 0], [0, 1, 5]], labels, kept=curve_fields(labels))
     async with app.run_test(size=(80, 24)) as pilot:
         screen = await opened(pilot, app, run)
-        await pilot.press("c", "down", "j", "j")
+        await pilot.press("C", "down", "j", "j")
         assert screen.query_one(CurveView).here.label == "odd"
         await pilot.press("up")
         assert screen.query_one(CurveView).here.label == "好"
@@ -210,7 +210,7 @@ async def test_a_run_without_probabilities_says_why_it_has_no_curves(app, make_r
     run = make_run("old", [[5, 0], [0, 5]], ["bad", "good"])
     async with app.run_test(size=(80, 24)) as pilot:
         screen = await opened(pilot, app, run)
-        await pilot.press("c")
+        await pilot.press("C")
         assert screen.state.panel == "evaluation"
         assert "ROC" in next(iter(app._notifications)).message
 
@@ -283,7 +283,7 @@ async def test_the_worst_rows_of_answers_say_both_answers_and_open_in_try_as_que
     async with app.run_test(size=(80, 24)) as pilot:
         screen = await opened(pilot, app, run)
         await comes_to(pilot, "metrics-answers-80x24")
-        await pilot.press("w")
+        await pilot.press("W")
         await until(pilot, lambda: bool(screen.query_one(PredictionRows).rows))
         await comes_to(pilot, "metrics-answers-rows-80x24")
         await pilot.press("p")
@@ -330,7 +330,7 @@ async def test_the_next_split_shows_its_own_matrix(app, make_run, opened, until)
     async with app.run_test(size=(80, 24)) as pilot:
         screen = await opened(pilot, app, run)
         assert screen.query_one(ConfusionMatrix).matrix.counts[0][1] == 9
-        await pilot.press("s")
+        await pilot.press("S")
         await until(pilot, lambda: screen.query_one(ConfusionMatrix).matrix.counts[0][1] == 12)
         assert screen.query_one(MetricTable).shown.metrics[0].key == "test/accuracy"
         assert "runtime" not in shot(app)
@@ -452,7 +452,7 @@ async def test_y_copies_the_row_or_the_drawing_that_has_the_focus(app, make_run,
     async with app.run_test(size=(80, 24)) as pilot:
         screen = await opened(pilot, app, run)
         await pilot.press("tab", "y")
-        await until(pilot, lambda: "true \\ called" in app.clipboard)
+        await until(pilot, lambda: "true \\ pred." in app.clipboard)
         await pilot.press("enter")
         await until(pilot, lambda: bool(screen.query_one(PredictionRows).rows))
         await pilot.press("y")
@@ -463,7 +463,7 @@ async def test_w_opens_every_row_of_the_split_the_worst_first(app, make_run, ope
     run = make_run("minilm-reviews", [[71, 9], [12, 68]], ["bad", "good"])
     async with app.run_test(size=(120, 40)) as pilot:
         screen = await opened(pilot, app, run)
-        await pilot.press("w")
+        await pilot.press("W")
         await until(pilot, lambda: screen.query_one(PredictionRows).rows)
         rows = screen.query_one(PredictionRows)
         assert rows.shown.whole == 160

@@ -73,5 +73,5 @@ def test_what_is_looked_at_stays_as_long_as_it_is_there():
 
 
 def test_a_cell_says_whose_rows_it_has():
-    assert MatrixCell("bad", "good").words == "bad called good"
+    assert MatrixCell("bad", "good").words == "bad predicted as good"
     assert EVERY_ROW.words == "worst first"

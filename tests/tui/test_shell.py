@@ -97,14 +97,14 @@ async def test_z_takes_back_the_last_thing_and_says_so(make_app, until):
     done = []
     async with app.run_test(notifications=True) as pilot:
         await pilot.press("z")
-        await until(pilot, lambda: toasts(app) == ["Nothing to take back"])
+        await until(pilot, lambda: toasts(app) == ["Nothing to undo"])
         app.offer_undo("first deleted", lambda: done.append("first"))
         app.offer_undo("second deleted", lambda: done.append("second"))
         await pilot.press("z")
         await until(pilot, lambda: done == ["second"])
         await pilot.press("z")
         await until(pilot, lambda: done == ["second", "first"])
-        await until(pilot, lambda: "Taken back: first deleted" in toasts(app))
+        await until(pilot, lambda: "Undone: first deleted" in toasts(app))
 
 
 async def test_quitting_says_how_many_runs_go_on(make_app, capsys):

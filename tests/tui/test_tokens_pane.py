@@ -237,12 +237,12 @@ async def test_a_tokenizer_that_is_not_there_is_said_and_another_can_be_named(ma
     app = make_app()
     async with app.run_test(size=(80, 24)) as pilot:
         await in_hand(pilot, app, until, Passage("good hotel", tokenizer="builtin:minilm"))
-        await pilot.press("t")
+        await pilot.press("o")
         await pilot.pause()
         app.screen.query_one("Input").value = "no/such-model"
         await pilot.press("enter")
         await until(pilot, lambda: "no/such-model" in shown(view(app))[0])
-        await pilot.press("right", "G", "v", "t")
+        await pilot.press("right", "G", "v", "o")
         await pilot.pause()
         app.screen.query_one("Input").value = byte_level
         await pilot.press("enter")

@@ -225,11 +225,11 @@ class WorkbenchApp(App[None], inherit_bindings=False):
 
     def action_undo(self) -> None:
         if not self._undo:
-            self.notify("Nothing to take back")
+            self.notify("Nothing to undo")
             return
         label, undo = self._undo.pop()
         if self.pane is not None:
-            self.pane.background(undo, lambda _: self.notify(f"Taken back: {label}"), group="undo")
+            self.pane.background(undo, lambda _: self.notify(f"Undone: {label}"), group="undo")
 
     async def action_quit(self) -> None:
         live = self.status.live
@@ -277,7 +277,7 @@ class WorkbenchApp(App[None], inherit_bindings=False):
     def offer_undo(self, label: str, undo: Callable[[], object]) -> None:
         """Let `z` run `undo` (in a thread). Says so."""
         self._undo.append((label, undo))
-        self.notify(f"{label}: {self.table['app.undo'].first} takes it back")
+        self.notify(f"{label}: {self.table['app.undo'].first} undoes it")
 
     def copy(self, text: str) -> None:
         """Put `text` on the clipboard of the terminal, over SSH and through tmux too."""

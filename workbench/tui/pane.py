@@ -30,7 +30,7 @@ earlier result void. A WorkbenchError becomes a toast, or goes to `failed=`. Ins
 
 **Talking.** `self.app.notify("…")` for a toast (text is cleaned, markup is off, for every severity);
 `self.app.complain(error)` for a WorkbenchError; `self.app.ask_user(Confirm(…), then)` for a decision (the cursor is on
-Cancel) and `Prompt(…)` for a line of text; `self.app.offer_undo("deleted x", undo)` for what `z` takes back;
+Cancel) and `Prompt(…)` for a line of text; `self.app.offer_undo("deleted x", undo)` for what `z` undoes;
 `self.app.copy(text)`; `self.app.edit_file(path)`, which suspends the app; `self.app.go("tokens")` for another mode.
 Toasts are for what can be mended; a lasting state belongs in the pane: `self.say_empty("No rows yet", "e  choose a
 recipe")` shows the empty state (it names the next key), `self.say_empty(None)` the body; `self.crumbs("demo", "train",

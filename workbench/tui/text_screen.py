@@ -18,7 +18,7 @@ class Sheet(ModalScreen[None]):
     """Scrolls; with `from_end` it opens at its end."""
 
     BINDINGS = [
-        Binding("escape,o,q", "close", "close"),
+        Binding("escape,O,q", "close", "close"),
         Binding("j", "scroll('down')", show=False),
         Binding("k", "scroll('up')", show=False),
         Binding("g", "scroll('home')", show=False),

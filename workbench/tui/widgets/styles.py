@@ -40,7 +40,7 @@ STYLES: Final[Mapping[str, str]] = {
     "cut-odd": "strike $foreground 38% on $panel",
     "cut-special": "strike italic $foreground 38%",
     "cut-unknown": "strike $text-error",
-    "token-cursor": "bold $background on $warning",
+    "token-cursor": "bold $text on $warning",
     "token-cursor blurred": "bold underline $background on $foreground 80%",
     "cursor": "bold on $primary 35%",
     "cursor blurred": "on $foreground 10%",

@@ -15,7 +15,7 @@ from workbench.metrics.confusion import ClassReport, Confusion, macro
 from workbench.tui.widgets.drawing import Drawing
 from workbench.tui.widgets.table import Column, Row, TableSource, VirtualTable, Window
 
-CORNER = "true \\ called"
+CORNER = "true \\ pred."
 UNDEFINED = "–"
 _WIDEST_NAME, _WIDEST_CELL = 20, 14
 _HEAD_LINES = 3
@@ -138,7 +138,7 @@ class ConfusionMatrix(Drawing, can_focus=True):
         """Enter was pressed on a cell."""
 
         true: str
-        called: str
+        predicted: str
         count: int
 
     @dataclass

@@ -18,7 +18,7 @@ _HERE: Final = 4  # the shade of the point at the threshold
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """One class against the rest. A point is x, y and the threshold from which both hold; None: nothing is called."""
+    """One class against the rest. A point is x, y and the threshold from which both hold; None: never predicted."""
 
     label: str
     points: tuple[Point, ...]
@@ -54,7 +54,7 @@ class Curves:
 
 @dataclass(frozen=True, slots=True)
 class Operating:
-    """What calling a class from a threshold on gives. `alarms` is the share of the other rows called all the same."""
+    """What predicting a class from a threshold on gives. `alarms` is the share of the other rows that get it too."""
 
     label: str
     threshold: float
@@ -109,7 +109,7 @@ def thresholds(curves: Curves, label: str) -> list[float]:
 
 
 def operating(curves: Curves, label: str, threshold: float) -> Operating:
-    """What calling `label` from `threshold` on gives."""
+    """What predicting `label` from `threshold` on gives."""
     recall, precision, _ = _of(curves.pr, label).at(threshold)
     alarms = _of(curves.roc, label).at(threshold)[0] if any(curve.label == label for curve in curves.roc) else None
     return Operating(label, threshold, precision, recall, alarms)

@@ -226,9 +226,9 @@ class MetricsPane(Pane):
     @on(ConfusionMatrix.Opened)
     def _open_cell(self, event: ConfusionMatrix.Opened) -> None:
         if event.count:
-            self._open_rows(MatrixCell(event.true, event.called))
+            self._open_rows(MatrixCell(event.true, event.predicted))
         else:
-            self.app.notify(f"No row that is {event.true} was called {event.called}")
+            self.app.notify(f"No row that is {event.true} was predicted to be {event.predicted}")
 
     def action_worst(self) -> None:
         self._open_rows(EVERY_ROW)
@@ -290,7 +290,7 @@ class MetricsPane(Pane):
         if id == "metrics.curves" and (entry is None or entry.curves is None):
             return "ROC, PR and calibration are kept of single labels that have probabilities"
         if id == "metrics.predict" and self.query_one(PredictionRows).under is None:
-            return "Open rows first: enter on a cell of the matrix, or w for the worst"
+            return "Open rows first: enter on a cell of the matrix, or W for the worst"
         if id == "pane.mark" and not isinstance(self.focused, MetricTable):
             return "Runs are marked in the table of runs: tab goes there"
         return None

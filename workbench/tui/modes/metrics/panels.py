@@ -22,7 +22,7 @@ class MatrixCell(NamedTuple):
 
     @property
     def words(self) -> str:
-        return "worst first" if self == (None, None) else f"{self.true} called {self.predicted}"
+        return "worst first" if self == (None, None) else f"{self.true} predicted as {self.predicted}"
 
 
 EVERY_ROW: Final = MatrixCell()

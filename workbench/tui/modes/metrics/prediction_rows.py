@@ -14,7 +14,7 @@ from workbench.tui.widgets.table import Column, Row, TableSource, VirtualTable, 
 
 PAGE = 50
 _PREVIEW = 5
-_BOTH = "true → called"
+_BOTH = "true → predicted"
 
 
 @dataclass(frozen=True)
@@ -101,12 +101,12 @@ def _preview_lines(row: PredictedRow, place: str, width: int, height: int) -> li
 
 
 def _said(row: PredictedRow, width: int, height: int) -> list[Line]:
-    """What the row is and what it was called: on a line, or one each where they are long."""
+    """What the row is and what was predicted: on a line, or one each where they are long."""
     label, prediction = clean(row.label[:2000]), clean(row.prediction[:2000])
     whole = f"{label} → {prediction}"
     if cells(whole) <= width or height < 4:
         return [(Span(cut(whole, width), "good" if label == prediction else "bad"),)]
-    return [(Span(cut(f"true    {label}", width), "good"),), (Span(cut(f"called  {prediction}", width), "bad"),)]
+    return [(Span(cut(f"true       {label}", width), "good"),), (Span(cut(f"predicted  {prediction}", width), "bad"),)]
 
 
 class PredictionRows(VirtualTable):
