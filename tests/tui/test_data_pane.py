@@ -268,24 +268,24 @@ async def test_the_current_run_s_rows_are_shown_and_one_opens_in_tokens(make_app
 
 async def test_waiting_is_said_after_a_moment_and_not_before(make_app, until):
     app = make_app()
-    app._lab = SlowLab()
+    app.lab = SlowLab()
     async with app.run_test(size=(80, 24)) as pilot:
         pane = await open_source(pilot, app, "slow.csv")
         await until(pilot, lambda: "Reading slow.csv" in str(pane.query_one("EmptyState").render()))
-        app._lab.gate("data.splits slow.csv").put(facts("slow"))
+        app.lab.gate("data.splits slow.csv").put(facts("slow"))
         await until(pilot, lambda: "reading …" in shown(pane.table)[0])
         assert "counting …" in shown(pane.query_one(SplitFigures))[0]
-        app._lab.gate("data.page slow.csv").put(page("a", "b"))
+        app.lab.gate("data.page slow.csv").put(page("a", "b"))
         await until(pilot, lambda: pane.table.total == 2)
-        app._lab.gate("data.stats slow.csv").put(BadInput("cannot count"))
+        app.lab.gate("data.stats slow.csv").put(BadInput("cannot count"))
         await until(pilot, lambda: "cannot count" in shown(pane.query_one(SplitFigures))[0])
-        app._lab.gate("data.row slow.csv").put(BadInput("no such row"))
+        app.lab.gate("data.row slow.csv").put(BadInput("no such row"))
         await until(pilot, lambda: "no such row" in "\n".join(shown(pane.query_one(RowDetail))))
 
 
 async def test_answers_for_what_is_no_longer_open_are_dropped(make_app, until):
     app = make_app()
-    lab = app._lab = SlowLab()
+    lab = app.lab = SlowLab()
     async with app.run_test(size=(80, 24)) as pilot:
         pane = await open_source(pilot, app, "one.csv")
         lab.gate("data.splits one.csv").put(facts("one"))

@@ -23,7 +23,7 @@ from workbench.tui.modes.metrics.metric_table import (
     figure,
 )
 from workbench.tui.modes.metrics.prediction_rows import PredictedRow, PredictionRows
-from workbench.tui.widgets.table import VirtualTable, Window
+from workbench.tui.widgets.table import TableWindow, VirtualTable
 
 TWO = Confusion(("negative", "positive"), ((71, 9), (12, 68)))
 MANY = Confusion(
@@ -71,10 +71,10 @@ def test_a_large_matrix_shows_the_part_around_the_cursor_and_says_which():
 
 
 def test_the_window_moves_only_as_far_as_it_must():
-    assert Window.around(5, 4, 10, first=3).first == 3
-    assert Window.around(7, 4, 10, first=3).first == 4
-    assert Window.around(1, 4, 10, first=3).first == 1
-    assert str(Window.around(9, 4, 10)) == "7–10 of 10"
+    assert TableWindow.around(5, 4, 10, first=3).first == 3
+    assert TableWindow.around(7, 4, 10, first=3).first == 4
+    assert TableWindow.around(1, 4, 10, first=3).first == 1
+    assert str(TableWindow.around(9, 4, 10)) == "7–10 of 10"
 
 
 def test_class_names_are_cut_in_cells():

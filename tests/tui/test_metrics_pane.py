@@ -119,13 +119,6 @@ def opened(until):
     return open_pane
 
 
-def shot(app: WorkbenchApp, *ids: str) -> str:
-    text = "\n".join(
-        "".join(segment.text for segment in strip).rstrip() for strip in app.screen._compositor.render_strips()
-    )
-    return text
-
-
 SIZES = pytest.mark.parametrize("size", [(80, 24), (120, 40), (160, 45)], ids=lambda size: f"{size[0]}x{size[1]}")
 
 
@@ -155,7 +148,9 @@ async def test_many_classes_are_scrolled_with_the_cursor(app, make_run, size, op
 
 
 @SIZES
-async def test_a_cell_opens_its_rows_worst_first_and_a_row_opens_in_tokens(app, make_run, size, opened, until, agrees):
+async def test_a_cell_opens_its_rows_worst_first_and_a_row_opens_in_tokens(
+    app, make_run, size, opened, until, agrees, shot
+):
     run = make_run("minilm-reviews", [[71, 9], [12, 68]], ["负面", "正面"])
     async with app.run_test(size=size) as pilot:
         screen = await opened(pilot, app, run)
@@ -178,7 +173,7 @@ async def test_a_cell_opens_its_rows_worst_first_and_a_row_opens_in_tokens(app, 
 
 
 @pytest.mark.parametrize("size", [(80, 24), (160, 45)], ids=lambda size: f"{size[0]}x{size[1]}")
-async def test_curves_are_drawn_and_a_threshold_is_moved_along_them(app, make_run, size, opened, until, comes_to):
+async def test_curves_are_drawn_and_a_threshold_is_moved_along_them(app, make_run, size, opened, until, comes_to, shot):
     labels = ["负面", "正面"]
     run = make_run("minilm-reviews", [[71, 9], [12, 68]], labels, kept=curve_fields(["正面"]))
     async with app.run_test(size=size) as pilot:
@@ -212,7 +207,7 @@ async def test_a_run_without_probabilities_says_why_it_has_no_curves(app, make_r
         screen = await opened(pilot, app, run)
         await pilot.press("C")
         assert screen.state.panel == "evaluation"
-        assert "ROC" in next(iter(app._notifications)).message
+        assert "ROC" in app.toasts[0].message
 
 
 async def test_runs_that_share_only_the_loss_are_not_compared(app, home, make_run, opened):
@@ -226,7 +221,7 @@ async def test_runs_that_share_only_the_loss_are_not_compared(app, home, make_ru
         assert [row.name for row in screen.query_one(MetricTable).rows] == ["classifier"]
 
 
-async def test_of_several_labels_rows_are_counted_and_not_labels(app, home, opened):
+async def test_of_several_labels_rows_are_counted_and_not_labels(app, home, opened, shot):
     run = create(home, recipe("topics", "text-classification"))
     writer = EventWriter(run.events)
     classes = [
@@ -320,12 +315,12 @@ async def test_predictions_that_are_gone_are_said_and_the_matrix_stays(app, make
     async with app.run_test(size=(80, 24)) as pilot:
         screen = await opened(pilot, app, run)
         await pilot.press("tab", "enter")
-        await until(pilot, lambda: bool(app._notifications))
-        assert "no predictions of the validation split" in next(iter(app._notifications)).message
+        await until(pilot, lambda: app.toasts)
+        assert "no predictions of the validation split" in app.toasts[0].message
         assert screen.state.panel == "evaluation"
 
 
-async def test_the_next_split_shows_its_own_matrix(app, make_run, opened, until):
+async def test_the_next_split_shows_its_own_matrix(app, make_run, opened, until, shot):
     run = make_run("two-splits", [[71, 9], [12, 68]], ["bad", "good"], test=True)
     async with app.run_test(size=(80, 24)) as pilot:
         screen = await opened(pilot, app, run)
@@ -336,7 +331,7 @@ async def test_the_next_split_shows_its_own_matrix(app, make_run, opened, until)
         assert "runtime" not in shot(app)
 
 
-async def test_enter_on_a_run_makes_it_the_current_one_and_differences_follow(app, make_run, opened, until):
+async def test_enter_on_a_run_makes_it_the_current_one_and_differences_follow(app, make_run, opened, until, shot):
     make_run("first", [[8, 2], [0, 10]], ["bad", "good"])
     second = make_run("second", [[10, 0], [0, 10]], ["bad", "good"])
     async with app.run_test(size=(80, 24)) as pilot:
@@ -373,7 +368,7 @@ async def test_marked_runs_are_what_is_compared(app, make_run, opened, until):
         assert app.selection.marks == (runs[0].id, runs[1].id)
 
 
-async def test_a_language_model_shows_its_scores_and_samples(app, home, tmp_path, opened, agrees):
+async def test_a_language_model_shows_its_scores_and_samples(app, home, tmp_path, opened, agrees, shot):
     run = create(home, recipe("gpt2-docs", "text-classification").replace("text-classification", "causal-lm"))
     writer = EventWriter(run.events)
     for step, loss in ((100, 5.25), (200, 4.5)):
@@ -406,7 +401,7 @@ async def test_runs_of_another_task_are_not_compared_unless_marked(app, home, ma
         assert [column.key for column in table.shown.metrics] == ["eval/accuracy", "eval/loss", "eval/perplexity"]
 
 
-async def test_a_run_that_is_not_evaluated_yet_says_where_to_look(app, home, make_run, opened):
+async def test_a_run_that_is_not_evaluated_yet_says_where_to_look(app, home, make_run, opened, shot):
     make_run("judged", [[8, 2], [0, 10]], ["bad", "good"])
     run = create(home, recipe("young", "text-classification"))
     async with app.run_test(size=(80, 24)) as pilot:
@@ -415,7 +410,7 @@ async def test_a_run_that_is_not_evaluated_yet_says_where_to_look(app, home, mak
         assert "young (created) has not been evaluated yet: 2 shows it as it trains" in shot(app)
 
 
-async def test_with_no_run_at_all_the_next_key_is_named(app, until):
+async def test_with_no_run_at_all_the_next_key_is_named(app, until, shot):
     async with app.run_test(size=(80, 24)) as pilot:
         app.go("metrics")
         await until(pilot, lambda: app.screen.has_class("-empty"))
@@ -437,7 +432,7 @@ async def test_a_run_that_is_judged_while_one_looks_appears(app, home, opened, u
 
 
 @pytest.mark.parametrize("size", [(20, 6), (40, 12)])
-async def test_a_tiny_terminal_shows_what_fits(app, make_run, size, opened, until):
+async def test_a_tiny_terminal_shows_what_fits(app, make_run, size, opened, until, shot):
     run = make_run("minilm-reviews", [[71, 9], [12, 68]], ["负面", "正面"])
     async with app.run_test(size=size) as pilot:
         screen = await opened(pilot, app, run)
@@ -459,7 +454,7 @@ async def test_y_copies_the_row_or_the_drawing_that_has_the_focus(app, make_run,
         await until(pilot, lambda: app.clipboard.startswith("good 第11条 evil␛"))
 
 
-async def test_w_opens_every_row_of_the_split_the_worst_first(app, make_run, opened, until):
+async def test_w_opens_every_row_of_the_split_the_worst_first(app, make_run, opened, until, shot):
     run = make_run("minilm-reviews", [[71, 9], [12, 68]], ["bad", "good"])
     async with app.run_test(size=(120, 40)) as pilot:
         screen = await opened(pilot, app, run)
@@ -475,7 +470,7 @@ async def test_w_opens_every_row_of_the_split_the_worst_first(app, make_run, ope
         assert screen.state.panel == "evaluation"
 
 
-async def test_a_marked_run_is_compared_on_the_same_rows(app, make_run, opened, until):
+async def test_a_marked_run_is_compared_on_the_same_rows(app, make_run, opened, until, shot):
     before = make_run("before", [[60, 20], [20, 60]], ["bad", "good"])
     after = make_run("after", [[60, 20], [20, 60]], ["bad", "good"])
     path = after.predictions / "validation.parquet"
@@ -494,7 +489,7 @@ async def test_a_marked_run_is_compared_on_the_same_rows(app, make_run, opened, 
         await until(pilot, lambda: not screen.query_one("#paired").display)
 
 
-async def test_runs_judged_on_other_rows_are_said_not_to_compare(app, make_run, opened, until):
+async def test_runs_judged_on_other_rows_are_said_not_to_compare(app, make_run, opened, until, shot):
     before = make_run("before", [[3, 1], [1, 3]], ["bad", "good"])
     after = make_run("after", [[60, 20], [20, 60]], ["bad", "good"])
     async with app.run_test(size=(160, 45)) as pilot:

@@ -10,7 +10,7 @@ from workbench.metrics.confusion import Confusion
 from workbench.tui.modes.metrics.curve_figures import Bin, Curves
 from workbench.tui.modes.metrics.evaluation_list import Sample
 from workbench.tui.modes.metrics.panels import EVERY_ROW, Layout, MatrixCell, MetricsState
-from workbench.tui.modes.metrics.requests import Evaluation, Judged
+from workbench.tui.modes.metrics.requests import EvaluatedRun, Evaluation
 
 MATRIX = Confusion(("bad", "good"), ((5, 1), (2, 7)))
 CLASSES = Evaluation("validation", 9, 1.0, {"loss": 0.5}, MATRIX, tuple(MATRIX.report()))
@@ -20,7 +20,7 @@ NARROW, LARGE = (80, 24), (160, 45)
 
 
 def shown(entry, size, state=None, samples=()):
-    judged = Judged("a", "a", "task", "completed", (entry,) if entry else (), samples)
+    judged = EvaluatedRun("a", "a", "task", "completed", (entry,) if entry else (), samples)
     return set(Layout.of(state or MetricsState(split="validation"), judged, entry, *size).widgets)
 
 
@@ -63,13 +63,13 @@ def test_a_comparison_has_its_line():
 
 
 def test_what_is_looked_at_stays_as_long_as_it_is_there():
-    judged = Judged("a", "a", "task", "completed", (CURVED, replace(CLASSES, split="test")))
+    judged = EvaluatedRun("a", "a", "task", "completed", (CURVED, replace(CLASSES, split="test")))
     assert MetricsState().over(judged) == MetricsState(split="validation")
     assert OPEN.over(judged) == OPEN
     assert replace(ROWS, cell=MatrixCell("bad", "good")).over(judged).cell == ("bad", "good")
     assert replace(OPEN, split="test").over(judged).panel == "evaluation", "that split has no curves"
     assert replace(ROWS, split="gone").over(judged) == MetricsState(split="validation")
-    assert ROWS.over(Judged("b", "b", "task", "running")) == MetricsState()
+    assert ROWS.over(EvaluatedRun("b", "b", "task", "running")) == MetricsState()
 
 
 def test_a_cell_says_whose_rows_it_has():

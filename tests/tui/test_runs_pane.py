@@ -98,6 +98,17 @@ async def test_a_filter_is_applied_as_it_is_typed_and_esc_takes_it_away(real_app
         await shown(pilot, 4)
 
 
+async def test_the_column_that_a_filter_sorts_by_has_an_arrow(real_app, some_runs, shown, until):
+    app = real_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        table = await shown(pilot, 4)
+        await pilot.press("slash", *"sort:name")
+        await until(pilot, lambda: "name↑" in table.text.splitlines()[0])
+        assert keys(table) == ["a00000003", "a00000001", "a00000000", "a00000002"]
+        app.screen.on_filter_line_changed(FilterLine.Changed("sort:-created"))
+        await until(pilot, lambda: "age↓" in table.text)
+
+
 async def test_a_bad_filter_points_at_its_column_and_the_list_stays(real_app, some_runs, shown, until, comes_to):
     app = real_app()
     async with app.run_test(size=(80, 24)) as pilot:
@@ -233,7 +244,7 @@ async def test_a_key_that_cannot_be_used_says_why(real_app, some_runs, shown):
         await shown(pilot, 4)
         await pilot.press("s")
         await pilot.pause()
-        assert [notice.message for notice in app._notifications] == ["gpt2-docs is not running: it is stopped"]
+        assert [notice.message for notice in app.toasts] == ["gpt2-docs is not running: it is stopped"]
 
 
 async def test_a_hostile_name_cannot_act_on_the_terminal(real_app, home, fabricate, shown, comes_to):

@@ -84,7 +84,7 @@ class Piece:
 
 
 @dataclass(frozen=True)
-class Entities:
+class EntityAnswer:
     """The entities of a text, in its order."""
 
     found: tuple[Piece, ...]
@@ -176,7 +176,7 @@ def parse(record: Mapping[str, Any], order: Sequence[str] = ()) -> Answer:
     if "values" in record:
         return Values({str(target): float(value) for target, value in record["values"].items()})
     if "entities" in record:
-        return Entities(tuple(map(Piece.parse, record["entities"])))
+        return EntityAnswer(tuple(map(Piece.parse, record["entities"])))
     if "answer" in record:
         return Extract(Piece.parse(record), tuple(map(Piece.parse, record.get("candidates") or ())))
     if "fills" in record:

@@ -10,7 +10,7 @@ from textual.widgets import Static
 
 from workbench.core.text import cells, pad
 from workbench.display.spans import Line, line
-from workbench.tui.bindings import Group
+from workbench.tui.bindings import ShortcutGroup
 from workbench.tui.widgets.styles import content
 
 
@@ -25,7 +25,7 @@ class HelpScreen(ModalScreen[None]):
         Binding("G", "scroll('end')", show=False),
     ]
 
-    def __init__(self, title: str, groups: list[Group]) -> None:
+    def __init__(self, title: str, groups: list[ShortcutGroup]) -> None:
         super().__init__()
         self._title, self._groups = title, groups
 
@@ -42,7 +42,7 @@ class HelpScreen(ModalScreen[None]):
         getattr(self.query_one(VerticalScroll), f"scroll_{direction}")(animate=False)
 
 
-def help_lines(groups: list[Group]) -> list[Line]:
+def help_lines(groups: list[ShortcutGroup]) -> list[Line]:
     """Keys flush left in one column, what they do in the other."""
     width = max((cells(row.shown) for group in groups for row in group.rows), default=0) + 3
     lines: list[Line] = []

@@ -57,9 +57,9 @@ from textual.screen import Screen
 from textual.widget import Widget
 
 from workbench.core.errors import WorkbenchError
-from workbench.tui.bindings import MOVE, PANE, Key, textual_bindings
+from workbench.tui.bindings import MOVE, PANE, Shortcut, textual_bindings
 from workbench.tui.compositor import TightCompositor
-from workbench.tui.feed import Request, Snapshot
+from workbench.tui.feed import FeedRequest, FeedSnapshot
 from workbench.tui.selection import Passage
 from workbench.tui.widgets.bars import FooterBar, HeaderBar
 from workbench.tui.widgets.empty import EmptyState
@@ -110,11 +110,11 @@ class Pane(Screen[None]):
         """The widgets between the header and the footer."""
         yield from ()
 
-    def request(self) -> Request | None:
+    def request(self) -> FeedRequest | None:
         """What the feed is to read while this pane is on screen."""
         return None
 
-    def on_snapshot(self, snapshot: Snapshot) -> None:
+    def on_snapshot(self, snapshot: FeedSnapshot) -> None:
         """The feed's newest answer to `request()`."""
 
     def on_feed_error(self, error: WorkbenchError) -> None:
@@ -249,7 +249,7 @@ class Pane(Screen[None]):
         event.stop()
         event.deliver()
 
-    def offers(self, row: Key) -> bool:
+    def offers(self, row: Shortcut) -> bool:
         """Whether the pane does anything for a row of the common part of the table."""
         return hasattr(self, f"action_{row.action}")
 

@@ -8,7 +8,7 @@ from textual.reactive import reactive
 
 from workbench.core.text import cells, clean, cut
 from workbench.display.spans import Line, Span, width_of
-from workbench.tui.bindings import APP, MODE_KEYS, PANE, PANES, Key
+from workbench.tui.bindings import APP, MODE_KEYS, PANE, PANES, Shortcut
 from workbench.tui.widgets.drawing import Drawing
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class HeaderBar(Drawing):
         gap = width - width_of(tuple(tabs)) - cells(said) - 1
         return (*tabs, Span(" " * max(1, gap)), Span(said, "best" if live else "muted"))
 
-    def _tab(self, row: Key) -> Line:
+    def _tab(self, row: Shortcut) -> Line:
         """The mode's key and name, to be clicked too."""
         click = f"app.go('{row.action}')"
         key = Span(self.app.table[row.id].first, "accent", action=click)
@@ -77,14 +77,14 @@ class FooterBar(Drawing):
                 shown = (*shown, *item, Span("  "))
         return [(*shown, *tail)]
 
-    def _rows(self) -> list[Key]:
+    def _rows(self) -> list[Shortcut]:
         pane = self.app.pane
         common = [row for row in PANE if row.footer and pane is not None and pane.offers(row)]
         rows = [*common, *(row for row in PANES.get(self._mode, ()) if row.footer)]
         return [self.app.table[row.id] for row in (*rows, *(row for row in APP if row.footer))]
 
-    def _item(self, row: Key) -> Line:
+    def _item(self, row: Shortcut) -> Line:
         pane, click = self.app.pane, f"app.row('{row.id}')"
-        barred = pane is not None and pane.why_not(row.id) is not None
+        barred = pane is not None and not row.id.startswith("app.") and pane.why_not(row.id) is not None
         key = Span(row.first, "faint" if barred else "key", action=click)
         return key, Span(f" {row.label}", "faint" if barred else "", action=click)

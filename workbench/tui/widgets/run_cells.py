@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
@@ -10,7 +11,7 @@ from workbench.core import series
 from workbench.core.text import clean
 from workbench.display.headline import headline_key
 from workbench.display.spans import Span, StyleName
-from workbench.tui.widgets.table import Column, Row, TableSource, Window
+from workbench.tui.widgets.table import Column, Row, TableSource, TableWindow
 
 if TYPE_CHECKING:
     from workbench.registry.snapshots import RunRow, Summary
@@ -47,6 +48,8 @@ class Sight(NamedTuple):
     plain: bool = False
 
 
+# The direction and the name in `sort:-max(eval/f1)`.
+_ORDER = re.compile(r"\bsort:(-?)(?:\w+\()?([\w./]+)")
 _BLIND = Sight(0.0, {})
 
 Make = Callable[["RunRow", Sight], Span]
@@ -106,11 +109,17 @@ class RunRows(TableSource):
     total: int = 0
     sight: Sight = _BLIND
     marks: frozenset[str] = frozenset()
+    filter: str = ""
     lead: ClassVar[int] = 2
     bar: ClassVar[bool] = True
 
-    def columns(self, width: int, window: Window) -> Sequence[Column]:
-        return self.shown
+    def columns(self, width: int, window: TableWindow) -> Sequence[Column]:
+        order = _ORDER.search(self.filter)
+        if order is None:
+            return self.shown
+        name = {"created": "age"}.get(order[2], order[2])
+        arrow = "↓" if order[1] else "↑"
+        return [column._replace(sort=arrow) if column.name == name else column for column in self.shown]
 
     def run(self, place: int) -> RunRow | None:
         """The run at a place of all those that match."""
@@ -126,7 +135,7 @@ class RunRows(TableSource):
     def find(self, key: str) -> int | None:
         return next((place for place, run in enumerate(self.runs, self.first) if run.id == key), None)
 
-    def missing(self, window: Window, cursor: int) -> int | None:
+    def missing(self, window: TableWindow, cursor: int) -> int | None:
         return None if all(map(self.run, window.indices)) else window.first
 
 

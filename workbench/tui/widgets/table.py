@@ -27,6 +27,7 @@ class Column(NamedTuple):
     grow: bool = False
     drop: int = 0
     gap: int = 2
+    sort: str = ""  # an arrow after the title of the column that the rows are sorted by
 
 
 class Row(NamedTuple):
@@ -38,7 +39,7 @@ class Row(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Window:
+class TableWindow:
     """`count` things starting with `first` of `total`."""
 
     first: int
@@ -46,7 +47,7 @@ class Window:
     total: int
 
     @classmethod
-    def around(cls, cursor: int, room: int, total: int, first: int = 0) -> Window:
+    def around(cls, cursor: int, room: int, total: int, first: int = 0) -> TableWindow:
         """As much as fits in `room`, moved from `first` only as far as shows the cursor."""
         count = max(1, min(room, total))
         first = min(max(first, cursor - count + 1), cursor)
@@ -73,7 +74,7 @@ class TableSource:
     pointed: ClassVar[bool] = True  # a cursor is on one of the rows; else up and down scroll
     foot: Row | None = None  # a last line that is always in view
 
-    def columns(self, width: int, window: Window) -> Sequence[Column]:
+    def columns(self, width: int, window: TableWindow) -> Sequence[Column]:
         """The columns for `width` cells while the rows of `window` are in view."""
         raise NotImplementedError
 
@@ -85,7 +86,7 @@ class TableSource:
         """Where the row of a key is now; None where that is not known, or where rows do not move."""
         return None
 
-    def missing(self, window: Window, cursor: int) -> int | None:
+    def missing(self, window: TableWindow, cursor: int) -> int | None:
         """What to read next, as the source counts it; None where all that is wanted is there."""
         return None
 
@@ -148,15 +149,15 @@ class VirtualTable(Drawing, can_focus=True):
         return [row for place in self.window.indices if (row := self.source.row(place)) is not None]
 
     @property
-    def window(self) -> Window:
+    def window(self) -> TableWindow:
         """The rows in view."""
         return self._window(self.size.height)
 
-    def _window(self, height: int) -> Window:
+    def _window(self, height: int) -> TableWindow:
         room = self.room(height)
         if self.source.pointed:
-            return Window.around(self.cursor, room, self.total, self.top)
-        return Window(max(0, min(self.top, self.total - room)), max(1, room), self.total)
+            return TableWindow.around(self.cursor, room, self.total, self.top)
+        return TableWindow(max(0, min(self.top, self.total - room)), max(1, room), self.total)
 
     def room(self, height: int) -> int:
         """How many rows there is room for."""
@@ -206,7 +207,7 @@ class VirtualTable(Drawing, can_focus=True):
         source, window = self.source, self._window(height)
         columns = list(source.columns(width, window)) if self.total else []
         placed = _placed(columns, source.lead, width - source.bar)
-        heads = Row("", [(Span(column.title, "head"),) for column in columns])
+        heads = Row("", [(Span(f"{column.title}{column.sort}", "head"),) for column in columns])
         shown = [_line(heads, source.lead, placed, width)]
         for at, place in enumerate(window.indices):
             row = source.row(place) or Row("", [line(("·", "muted"))] + [()] * (len(columns) - 1))
@@ -248,7 +249,7 @@ def _line(row: Row, lead: int, placed: Placed, width: int) -> Line:
     return fitted(drawn, width) if width_of(drawn) < width else drawn
 
 
-def _bar(at: int, window: Window) -> Span:
+def _bar(at: int, window: TableWindow) -> Span:
     """The bar beside the row `at` of those in view: thick where the rows in view are among all of them."""
     size = max(1, window.count * window.count // window.total)
     start = round((window.count - size) * window.first / max(1, window.total - window.count))

@@ -26,7 +26,7 @@ from workbench.tui.modes.data.split_figures import SplitFigures
 from workbench.tui.modes.data.split_tabs import SplitTabs
 from workbench.tui.pane import Pane
 from workbench.tui.report_screen import of_run, report_sheet
-from workbench.tui.selection import Learnt, Passage
+from workbench.tui.selection import Passage, PassageTargets
 from workbench.tui.widgets.filter_line import FilterLine
 
 _PATIENCE = 0.2  # seconds before a wait is said
@@ -341,10 +341,10 @@ class DataPane(Pane):
         self.set_focus(self.table if detail.has_focus else detail)
 
 
-def _learnt(passage: Mapping[str, Any]) -> Learnt:
+def _learnt(passage: Mapping[str, Any]) -> PassageTargets:
     spans = tuple((int(n), int(start), int(end), str(name)) for n, start, end, name in passage.get("spans") or ())
     spaced = bool(passage.get("spaced", True))
-    return Learnt(spans, bool(passage.get("words")), spaced, str(passage.get("rest") or ""))
+    return PassageTargets(spans, bool(passage.get("words")), spaced, str(passage.get("rest") or ""))
 
 
 def _text(reply: dict[str, Any]) -> str:

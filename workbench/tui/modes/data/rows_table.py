@@ -8,7 +8,7 @@ from typing import Any
 
 from workbench.core.text import cells, clean
 from workbench.display.spans import line
-from workbench.tui.widgets.table import Column, Row, TableSource, VirtualTable, Window
+from workbench.tui.widgets.table import Column, Row, TableSource, TableWindow, VirtualTable
 
 PAGE = 100
 _KEPT_PAGES = 40
@@ -51,7 +51,7 @@ class Pages(TableSource):
         page, offset = self.pages.get(place // PAGE, ()), place % PAGE
         return page[offset] if offset < len(page) else None
 
-    def columns(self, width: int, window: Window) -> Sequence[Column]:
+    def columns(self, width: int, window: TableWindow) -> Sequence[Column]:
         here = [row for place in window.indices if (row := self.at(place))]
         number = max(3, max((len(f"{row.index:,}") for row in here), default=3))
         label = max((cells(clean(row.label[:40])) for row in here), default=0)
@@ -66,7 +66,7 @@ class Pages(TableSource):
         label = line((clean(row.label[:80]), "best"))
         return Row(str(place), (line((f"{row.index:,}", "muted")), label, line(clean(row.text[:_MOST]))))
 
-    def missing(self, window: Window, cursor: int) -> int | None:
+    def missing(self, window: TableWindow, cursor: int) -> int | None:
         """The page to fetch next: what is on screen before what lies around it."""
         first, last = window.first // PAGE, (window.first + window.count) // PAGE
         end = max(1, -(-self.total // PAGE) + self.more)

@@ -19,7 +19,7 @@ _GIGA = 1024.0**3
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class ChartView:
     """How the user wants to see them."""
 
     log: bool = False
@@ -28,7 +28,7 @@ class Look:
     at: int | None = None  # the step whose values the legends say; None: the newest
 
 
-def specs(body: LiveBody, look: Look) -> dict[str, Spec]:
+def specs(body: LiveBody, look: ChartView) -> dict[str, Spec]:
     """The picture of each chart by its name."""
     span = _span(body, look.axis)
     evals = _eval_keys(body)
@@ -41,7 +41,7 @@ def specs(body: LiveBody, look: Look) -> dict[str, Spec]:
     } | _machine(body, look, span)
 
 
-def _machine(body: LiveBody, look: Look, span: tuple[float, float]) -> dict[str, Spec]:
+def _machine(body: LiveBody, look: ChartView, span: tuple[float, float]) -> dict[str, Spec]:
     """What training costs: tokens a second, percent of cores and GPUs, gigabytes."""
     flat = replace(look, log=False)
     body = replace(
@@ -111,7 +111,7 @@ def _eval_keys(body: LiveBody) -> list[str]:
 def _spec(
     title: str,
     body: LiveBody,
-    look: Look,
+    look: ChartView,
     keys: Sequence[str],
     span: tuple[float, float],
     *,
@@ -126,7 +126,7 @@ def _spec(
     return Spec(title, tuple(lines), span, look.log, look.axis, f"{odd} not finite" if odd else "", at=at)
 
 
-def _of_one(track: Track, keys: Sequence[str], look: Look, *, smooth: bool) -> Iterator[Series]:
+def _of_one(track: Track, keys: Sequence[str], look: ChartView, *, smooth: bool) -> Iterator[Series]:
     """One run: a colour for each series."""
     for shade, key in enumerate(keys):
         if (curve := track.curve(key)) is not None:
@@ -140,7 +140,7 @@ def _label(key: str) -> str:
     return first if key in (LOSS, "eval/loss") else rest.replace("_", " ")
 
 
-def _of_many(tracks: Sequence[Track], keys: Sequence[str], look: Look, *, smooth: bool) -> Iterator[Series]:
+def _of_many(tracks: Sequence[Track], keys: Sequence[str], look: ChartView, *, smooth: bool) -> Iterator[Series]:
     """Several runs: a colour for each run."""
     for shade, (track, label) in enumerate(zip(tracks, legend(_names(tracks)), strict=True)):
         for key in keys:
@@ -157,7 +157,7 @@ def _names(tracks: Sequence[Track]) -> list[str]:
     ]
 
 
-def _lines(curve: Curve, track: Track, look: Look, shade: int, label: str, *, smooth: bool) -> Iterator[Series]:
+def _lines(curve: Curve, track: Track, look: ChartView, shade: int, label: str, *, smooth: bool) -> Iterator[Series]:
     """The raw series; with smoothing, faint behind the smoothed one."""
     xs = positions(curve, track, look.axis)
     values = [value for _, value in curve.points]

@@ -13,7 +13,7 @@ from workbench.display.spans import Line, Span, StyleName, line, width_of
 from workbench.display.wrap import wrap
 from workbench.metrics.confusion import ClassReport, Confusion, macro
 from workbench.tui.widgets.drawing import Drawing
-from workbench.tui.widgets.table import Column, Row, TableSource, VirtualTable, Window
+from workbench.tui.widgets.table import Column, Row, TableSource, TableWindow, VirtualTable
 
 CORNER = "true \\ pred."
 UNDEFINED = "–"
@@ -50,10 +50,10 @@ def matrix_lines(
     The cell under the cursor stands in brackets. Where not all fits, the last line says what is shown.
     """
     measures = Measures.of(matrix, width, height)
-    columns = Window.around(cursor[1], (width - measures.name - 1) // measures.cell, matrix.size, first[1])
-    rows = Window.around(cursor[0], height - measures.head, matrix.size, first[0])
+    columns = TableWindow.around(cursor[1], (width - measures.name - 1) // measures.cell, matrix.size, first[1])
+    rows = TableWindow.around(cursor[0], height - measures.head, matrix.size, first[0])
     if not (rows.whole and columns.whole):
-        rows = Window.around(cursor[0], height - measures.head - 1, matrix.size, first[0])
+        rows = TableWindow.around(cursor[0], height - measures.head - 1, matrix.size, first[0])
     lines = _names(matrix, measures, columns)
     lines += [_row(matrix, row, cursor, measures, columns) for row in rows.indices]
     if not (rows.whole and columns.whole):
@@ -61,7 +61,7 @@ def matrix_lines(
     return lines, (rows.first, columns.first)
 
 
-def _names(matrix: Confusion, measures: Measures, columns: Window) -> list[Line]:
+def _names(matrix: Confusion, measures: Measures, columns: TableWindow) -> list[Line]:
     """The head: each name folded into its column, standing on the last line."""
     folded = [_folded(matrix.labels[column], measures) for column in columns.indices]
     lines: list[Line] = []
@@ -81,7 +81,7 @@ def _folded(label: str, measures: Measures) -> list[str]:
     return [""] * (measures.head - len(parts)) + parts
 
 
-def _row(matrix: Confusion, row: int, cursor: tuple[int, int], measures: Measures, columns: Window) -> Line:
+def _row(matrix: Confusion, row: int, cursor: tuple[int, int], measures: Measures, columns: TableWindow) -> Line:
     name = Span(pad(clean(matrix.labels[row]), measures.name) + " ", "head" if row == cursor[0] else "")
     return (name, *(_cell(matrix, row, column, cursor, measures.cell) for column in columns.indices))
 
@@ -114,7 +114,7 @@ class ClassRows(TableSource):
         self.total = len(classes)
         self.foot = _class_row(macro(classes), "muted") if classes else None
 
-    def columns(self, width: int, window: Window) -> Sequence[Column]:
+    def columns(self, width: int, window: TableWindow) -> Sequence[Column]:
         widest = max((cells(clean(entry.label)) for entry in self.classes), default=5)
         heads = _HEADS if width >= sum(size for _, size in _HEADS) + min(widest, 14) else _SHORT
         name = max(5, min(widest, _WIDEST_NAME, width - sum(size for _, size in heads)))
@@ -134,7 +134,7 @@ class ConfusionMatrix(Drawing, can_focus=True):
     """The matrix with a cursor moved by arrows or hjkl; enter opens the rows of the cell under it."""
 
     @dataclass
-    class Opened(Message):
+    class CellOpened(Message):
         """Enter was pressed on a cell."""
 
         true: str
@@ -142,7 +142,7 @@ class ConfusionMatrix(Drawing, can_focus=True):
         count: int
 
     @dataclass
-    class Moved(Message):
+    class CellMoved(Message):
         """The cursor stands on another cell."""
 
         row: int
@@ -180,14 +180,14 @@ class ConfusionMatrix(Drawing, can_focus=True):
         row, column = self.cursor
         self.cursor = (min(max(row + rows, 0), last), min(max(column + columns, 0), last))
         self.update_lines()
-        self.post_message(self.Moved(*self.cursor))
+        self.post_message(self.CellMoved(*self.cursor))
 
     def open(self) -> None:
         if self.matrix is None:
             return
         row, column = self.cursor
         labels = self.matrix.labels
-        self.post_message(self.Opened(labels[row], labels[column], self.matrix.counts[row][column]))
+        self.post_message(self.CellOpened(labels[row], labels[column], self.matrix.counts[row][column]))
 
 
 def _worst(matrix: Confusion) -> tuple[int, int]:

@@ -17,7 +17,7 @@ _HERE: Final = 4  # the shade of the point at the threshold
 
 
 @dataclass(frozen=True, slots=True)
-class Curve:
+class ClassCurve:
     """One class against the rest. A point is x, y and the threshold from which both hold; None: never predicted."""
 
     label: str
@@ -42,8 +42,8 @@ class Bin:
 class Curves:
     """What an eval event keeps beside its confusion matrix. Any of them may be empty."""
 
-    roc: tuple[Curve, ...]
-    pr: tuple[Curve, ...]
+    roc: tuple[ClassCurve, ...]
+    pr: tuple[ClassCurve, ...]
     bins: tuple[Bin, ...]
 
     @property
@@ -77,8 +77,8 @@ def parse(fields: Mapping[str, Any]) -> Curves | None:
     return found if found.pr or found.bins else None
 
 
-def _curves(records: Sequence[Any] | None) -> tuple[Curve, ...]:
-    read = [Curve(str(record["label"]), tuple(_point(point) for point in record["points"])) for record in records or ()]
+def _curves(records: Sequence[Any] | None) -> tuple[ClassCurve, ...]:
+    read = [ClassCurve(str(record["label"]), tuple(map(_point, record["points"]))) for record in records or ()]
     return tuple(curve for curve in read if curve.points)
 
 
@@ -120,7 +120,7 @@ def best_threshold(curves: Curves, label: str) -> float | None:
     return max(thresholds(curves, label), key=lambda t: operating(curves, label, t).f1, default=None)
 
 
-def _of(curves: Sequence[Curve], label: str) -> Curve:
+def _of(curves: Sequence[ClassCurve], label: str) -> ClassCurve:
     return next(curve for curve in curves if curve.label == label)
 
 
@@ -146,7 +146,7 @@ def _spec(title: str, lines: Sequence[Series], value: float | None, word: str) -
     return Spec(title, shown, _WHOLE, axis="share", note=note, reach=_WHOLE)
 
 
-def _lines(curves: Sequence[Curve], label: str | None) -> list[Series]:
+def _lines(curves: Sequence[ClassCurve], label: str | None) -> list[Series]:
     """The class that is looked at as it is, the others faint behind it."""
     return [
         Series(curve.label, tuple((x, y) for x, y, _ in curve.points), shade, faint=curve.label != label)

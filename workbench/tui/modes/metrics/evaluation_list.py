@@ -10,7 +10,7 @@ from workbench.display.spans import Line, Span, line
 from workbench.display.wrap import wrap
 from workbench.tui.modes.metrics.metric_table import figure
 from workbench.tui.widgets.drawing import Scrolled
-from workbench.tui.widgets.table import Column, Row, TableSource, Window
+from workbench.tui.widgets.table import Column, Row, TableSource, TableWindow
 
 _SAMPLE_LIMIT = 8000
 
@@ -70,7 +70,7 @@ class ScoreRows(TableSource):
         self._shown: Sequence[_Column] = ()
         self.total = len(scores)
 
-    def columns(self, width: int, window: Window) -> Sequence[Column]:
+    def columns(self, width: int, window: TableWindow) -> Sequence[Column]:
         self._shown = _columns(self._newest, width)
         figures = [Column(name, f"{head} ", size, right=True, gap=0) for (name, head, _), size in _sized(self._shown)]
         place = Column("window", "" if window.whole else str(window), 0, grow=True)

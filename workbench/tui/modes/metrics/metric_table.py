@@ -10,7 +10,7 @@ from typing import Literal
 from workbench.core.text import cells, clean, cut, pad
 from workbench.display.spans import Line, StyleName, line
 from workbench.metrics import directions
-from workbench.tui.widgets.table import Column, Row, TableSource, VirtualTable, Window
+from workbench.tui.widgets.table import Column, Row, TableSource, TableWindow, VirtualTable
 
 Direction = Literal["max", "min"]
 _ARROWS: Mapping[str | None, str] = {"max": " ↑", "min": " ↓", None: ""}
@@ -94,12 +94,12 @@ class MetricRows(TableSource):
         self._shown: Sequence[MetricColumn] = ()
         self.total = len(rows)
 
-    def columns(self, width: int, window: Window) -> Sequence[Column]:
+    def columns(self, width: int, window: TableWindow) -> Sequence[Column]:
         name = max(8, min(max((cells(clean(row.name)) for row in self.rows), default=8), width // 3, 32))
         widest = max((cells(clean(metric.title)) for metric in self.metrics), default=0)
         size = 2 * _FIGURE - 1 if self.total > 1 else max(_FIGURE + 2, min(widest + 4, 20))
         room = width - self.lead - name
-        across = Window.around(self.wanted, room // size, len(self.metrics), self._first)
+        across = TableWindow.around(self.wanted, room // size, len(self.metrics), self._first)
         self._first = across.first
         self._shown = [self.metrics[place] for place in across.indices] if self.metrics else []
         heads = [Column(metric.key, _head(metric, size), size, gap=0) for metric in self._shown]
@@ -123,7 +123,7 @@ def _head(column: MetricColumn, size: int) -> str:
     return pad(text, _FIGURE, right=True) if cells(text) <= _FIGURE else f" {text}"
 
 
-def _last(column: Column, left: int, across: Window) -> str:
+def _last(column: Column, left: int, across: TableWindow) -> str:
     """The last head, with an arrow at the edge of the screen where there are more columns."""
     if across.whole:
         return column.title

@@ -15,14 +15,14 @@ from workbench.core.text import cells, clean
 from workbench.display.paired import sentence
 from workbench.display.spans import plain
 from workbench.tui.bindings import METRICS, textual_bindings
-from workbench.tui.feed import Request, Snapshot
+from workbench.tui.feed import FeedRequest, FeedSnapshot
 from workbench.tui.modes.metrics.confusion_matrix import ClassTable, ConfusionMatrix
 from workbench.tui.modes.metrics.curve_view import CurveView
 from workbench.tui.modes.metrics.evaluation_list import SampleList, ScoreRows
 from workbench.tui.modes.metrics.metric_table import MetricTable, figure
 from workbench.tui.modes.metrics.panels import EVERY_ROW, WIDE, Layout, MatrixCell, MetricsState, Panel
 from workbench.tui.modes.metrics.prediction_rows import PAGE, PredictedRow, PredictionRows
-from workbench.tui.modes.metrics.requests import Evaluation, Judged, MetricsRequest, MetricsView
+from workbench.tui.modes.metrics.requests import EvaluatedRun, Evaluation, MetricsRequest, MetricsView
 from workbench.tui.pane import Pane
 from workbench.tui.selection import Passage
 from workbench.tui.widgets.drawing import Caption, Drawing
@@ -94,7 +94,7 @@ class MetricsPane(Pane):
 
     # -- news ----------------------------------------------------------------------------------------------------
 
-    def request(self) -> Request:
+    def request(self) -> FeedRequest:
         selection = self.app.selection
         return MetricsRequest(selection.run or self._stand_in, selection.marks, self.state.split, self.state.shown)
 
@@ -105,7 +105,7 @@ class MetricsPane(Pane):
     def on_marks_changed(self, marks: tuple[str, ...]) -> None:
         self.ask()
 
-    def on_snapshot(self, snapshot: Snapshot) -> None:
+    def on_snapshot(self, snapshot: FeedSnapshot) -> None:
         assert isinstance(snapshot.body, MetricsView)
         self._view = snapshot.body
         if self._view.judged is None:
@@ -130,7 +130,7 @@ class MetricsPane(Pane):
         judged, split = self._view.judged, self.state.split
         return judged.shown(split) if judged and split else None
 
-    def _show_evaluation(self, judged: Judged) -> None:
+    def _show_evaluation(self, judged: EvaluatedRun) -> None:
         entry = self._entry
         if entry is not None and entry.classes:
             matrix = self.query_one(ConfusionMatrix)
@@ -182,7 +182,7 @@ class MetricsPane(Pane):
     def on_resize(self, event: events.Resize) -> None:
         self.call_after_refresh(self._lay)
 
-    def _about(self, judged: Judged, entry: Evaluation | None) -> tuple[str, str]:
+    def _about(self, judged: EvaluatedRun, entry: Evaluation | None) -> tuple[str, str]:
         """What the panel is about, and its main figures."""
         if entry is None:
             return f"{judged.name} ({judged.state}) has not been evaluated yet: 2 shows it as it trains", ""
@@ -219,12 +219,12 @@ class MetricsPane(Pane):
 
     # -- rows ----------------------------------------------------------------------------------------------------
 
-    @on(ConfusionMatrix.Moved)
-    def _moved(self, event: ConfusionMatrix.Moved) -> None:
+    @on(ConfusionMatrix.CellMoved)
+    def _moved(self, event: ConfusionMatrix.CellMoved) -> None:
         self.query_one(ClassTable).move_to(event.row)
 
-    @on(ConfusionMatrix.Opened)
-    def _open_cell(self, event: ConfusionMatrix.Opened) -> None:
+    @on(ConfusionMatrix.CellOpened)
+    def _open_cell(self, event: ConfusionMatrix.CellOpened) -> None:
         if event.count:
             self._open_rows(MatrixCell(event.true, event.predicted))
         else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final, Literal, NamedTuple
 
-from workbench.tui.modes.metrics.requests import Evaluation, Judged, Shown
+from workbench.tui.modes.metrics.requests import EvaluatedRun, Evaluation, Shown
 
 # Below the table of runs there is one of three panels.
 Panel = Literal["evaluation", "rows", "curves"]
@@ -39,7 +39,7 @@ class MetricsState:
     compared: tuple[str, ...] = ()
     comparison: tuple[str, str] | None = None  # what came of it: against which run, and the figures
 
-    def over(self, judged: Judged) -> MetricsState:
+    def over(self, judged: EvaluatedRun) -> MetricsState:
         """The state over these evaluations: a split that is there, and no panel of one that is gone."""
         split = self.split if self.split in judged.splits else next(iter(judged.splits), None)
         entry = judged.shown(split) if split else None
@@ -57,7 +57,7 @@ class Layout:
     evaluation: int | None = None
 
     @classmethod
-    def of(cls, state: MetricsState, judged: Judged, entry: Evaluation | None, width: int, height: int) -> Layout:
+    def of(cls, state: MetricsState, judged: EvaluatedRun, entry: Evaluation | None, width: int, height: int) -> Layout:
         """A narrow screen has one thing at a time; a tall one has room for the curves without being asked."""
         wide, rows = width >= WIDE, state.panel == "rows"
         around = {"about", *(["paired"] if state.comparison else [])}
@@ -78,7 +78,7 @@ def _classes(entry: Evaluation, rows: bool) -> set[str]:
     return {"rows" if rows else "classes", *(["confusion"] if entry.confusion is not None else [])}
 
 
-def _language(judged: Judged, rows: bool, wide: bool) -> set[str]:
+def _language(judged: EvaluatedRun, rows: bool, wide: bool) -> set[str]:
     beside = {"rows"} if rows else {"samples"} if judged.samples else set()
     return beside | ({"scores"} if wide or not rows else set())
 

@@ -10,7 +10,7 @@ from typing import Any
 from workbench.core.text import cells, clean, cut
 from workbench.display.spans import Line, Span, line
 from workbench.display.wrap import wrap
-from workbench.tui.widgets.table import Column, Row, TableSource, VirtualTable, Window
+from workbench.tui.widgets.table import Column, Row, TableSource, TableWindow, VirtualTable
 
 PAGE = 50
 _PREVIEW = 5
@@ -59,7 +59,7 @@ class CellRows(TableSource):
         self.total = len(self.rows)
         self.whole = whole if rows else self.total
 
-    def columns(self, width: int, window: Window) -> Sequence[Column]:
+    def columns(self, width: int, window: TableWindow) -> Sequence[Column]:
         rows = [self.rows[place] for place in window.indices]
         alike = len({(row.label, row.prediction) for row in rows}) < 2
         widest = max((cells(_both(row)) for row in rows), default=0)
@@ -80,7 +80,7 @@ class CellRows(TableSource):
         both = line((_both(row), "good" if row.label == row.prediction else "bad"))
         return Row(str(place), [*map(line, figures), both, line(clean(row.text[:2000]))])
 
-    def missing(self, window: Window, cursor: int) -> int | None:
+    def missing(self, window: TableWindow, cursor: int) -> int | None:
         """More of them when the cursor comes near the end of what is loaded, once."""
         if not self._asked < self.total < self.whole or cursor < self.total - PAGE // 2:
             return None

@@ -42,7 +42,7 @@ class NewRun(ModalScreen[str | None]):
     AUTO_FOCUS = "OptionList"
     app: WorkbenchApp
 
-    class Ended(Message):
+    class LaunchEnded(Message):
         """The thread that checks and launches is done: with an id, or with what went wrong."""
 
         def __init__(self, run: str | None, error: WorkbenchError | None) -> None:
@@ -52,7 +52,7 @@ class NewRun(ModalScreen[str | None]):
     def __init__(self, home: Home) -> None:
         super().__init__()
         self._home = home
-        self._recipes: list[RecipeFile] = []
+        self.recipes: list[RecipeFile] = []
         self._changes: list[str] = []
         self._busy = False
 
@@ -71,12 +71,12 @@ class NewRun(ModalScreen[str | None]):
         self._list()
 
     def _list(self, chosen: Path | None = None) -> None:
-        self._recipes = launching.recipe_files(self._home, Path.cwd())
+        self.recipes = launching.recipe_files(self._home, Path.cwd())
         chooser = self.query_one(OptionList)
         chooser.clear_options()
         room = 24 if self.app.size.width < 100 else 40
-        chooser.add_options([Option(self._content([_title(recipe, room)])) for recipe in self._recipes])
-        paths = [recipe.path for recipe in self._recipes]
+        chooser.add_options([Option(self._content([_title(recipe, room)])) for recipe in self.recipes])
+        paths = [recipe.path for recipe in self.recipes]
         if paths:
             chooser.highlighted = paths.index(chosen) if chosen in paths else 0
         else:
@@ -85,7 +85,7 @@ class NewRun(ModalScreen[str | None]):
     @property
     def chosen(self) -> RecipeFile | None:
         at = self.query_one(OptionList).highlighted
-        return self._recipes[at] if at is not None and at < len(self._recipes) else None
+        return self.recipes[at] if at is not None and at < len(self.recipes) else None
 
     @on(OptionList.OptionHighlighted)
     def _preview(self) -> None:
@@ -176,15 +176,15 @@ class NewRun(ModalScreen[str | None]):
 
         def run() -> None:
             try:
-                self.post_message(self.Ended(work(), None))
+                self.post_message(self.LaunchEnded(work(), None))
             except WorkbenchError as error:
-                self.post_message(self.Ended(None, error))
+                self.post_message(self.LaunchEnded(None, error))
             except Exception as error:  # noqa: BLE001  # the thread's edge: it is told on screen
-                self.post_message(self.Ended(None, WorkbenchError(f"{type(error).__name__}: {error}")))
+                self.post_message(self.LaunchEnded(None, WorkbenchError(f"{type(error).__name__}: {error}")))
 
         self.run_worker(run, thread=True, exit_on_error=False)
 
-    def on_new_run_ended(self, event: Ended) -> None:
+    def on_new_run_launch_ended(self, event: LaunchEnded) -> None:
         self._busy = False
         if event.run is not None:
             self.dismiss(event.run)

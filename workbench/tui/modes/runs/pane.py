@@ -13,7 +13,7 @@ from textual.app import ComposeResult
 from workbench.core.errors import QueryError, WorkbenchError
 from workbench.core.rundir import RunDir
 from workbench.tui.bindings import RUNS, textual_bindings
-from workbench.tui.feed import Snapshot
+from workbench.tui.feed import FeedSnapshot
 from workbench.tui.modes.runs.requests import RunsPage, RunsRequest
 from workbench.tui.pane import Pane
 from workbench.tui.widgets.run_cells import RunRows, Sight, columns
@@ -75,7 +75,7 @@ class RunsPane(Pane):
     def request(self) -> RunsRequest:
         return RunsRequest(self._filter, *self._window)
 
-    def on_snapshot(self, snapshot: Snapshot) -> None:
+    def on_snapshot(self, snapshot: FeedSnapshot) -> None:
         assert isinstance(snapshot.body, RunsPage)
         self._page = snapshot.body
         self._paged = snapshot.request.filter if isinstance(snapshot.request, RunsRequest) else ""
@@ -99,7 +99,8 @@ class RunsPane(Pane):
             return
         sight = Sight(self.app.clock(), dict(page.sparks), plain=self.app.slow_link)
         marks = frozenset(self.app.selection.marks)
-        self._rows = replace(self._rows, runs=page.rows, first=page.first, total=page.total, sight=sight, marks=marks)
+        shown = replace(self._rows, runs=page.rows, first=page.first, total=page.total, filter=self._paged)
+        self._rows = replace(shown, sight=sight, marks=marks)
         self.query_one(VirtualTable).show(self._rows)
         if self.size.width >= _WIDE:
             self._tell_detail()

@@ -13,7 +13,7 @@ from workbench.core.text import clean
 from workbench.display.spans import Line, Span
 from workbench.display.wrap import wrap
 from workbench.tui.modes.tokens import tokens_flow
-from workbench.tui.modes.tokens.tokens_flow import Rows, Token
+from workbench.tui.modes.tokens.tokens_flow import Rows, TextToken
 from workbench.tui.widgets.drawing import Drawing
 
 Form = Literal["boxes", "flow", "list"]
@@ -32,7 +32,7 @@ class TokenView(Drawing, can_focus=True):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self.tokens: Sequence[Token] = ()
+        self.tokens: Sequence[TextToken] = ()
         self.form: Form = "boxes"
         self.cursor = 0
         self._sources: Sequence[str] = ()
@@ -44,7 +44,7 @@ class TokenView(Drawing, can_focus=True):
 
     # -- what is in it -------------------------------------------------------------------------------------------
 
-    def show(self, tokens: Sequence[Token], sources: Sequence[str], limit: int | None) -> None:
+    def show(self, tokens: Sequence[TextToken], sources: Sequence[str], limit: int | None) -> None:
         """Other tokens. The cursor stays where it was, as far as there are tokens."""
         self.tokens, self._sources, self._limit, self._said = tokens, sources, limit, ""
         self._labelled = any(token.label for token in tokens)

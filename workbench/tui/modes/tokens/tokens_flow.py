@@ -14,7 +14,7 @@ _SHOWN = 400  # characters of one token: an unknown word may be a megabyte long
 
 
 @dataclass(frozen=True, slots=True)
-class Token:
+class TextToken:
     """A token as `tokens.encode` describes it."""
 
     id: int
@@ -32,7 +32,7 @@ class Token:
     label: str = ""  # what is learnt of it
 
     @classmethod
-    def parse(cls, record: dict[str, Any]) -> Token:
+    def parse(cls, record: dict[str, Any]) -> TextToken:
         return cls(**{name: record[name] for name in cls.__slots__ if name in record})
 
     @property
@@ -74,7 +74,7 @@ class Box:
 Rows = list[list[Box]]
 
 
-def marks(tokens: Sequence[Token], limit: int | None) -> dict[int, str]:
+def marks(tokens: Sequence[TextToken], limit: int | None) -> dict[int, str]:
     """Before which tokens the text is cut, and the words that say so."""
     found: dict[int, str] = {}
     before: bool | None = None
@@ -87,7 +87,7 @@ def marks(tokens: Sequence[Token], limit: int | None) -> dict[int, str]:
     return found
 
 
-def flow(tokens: Sequence[Token], sources: Sequence[str], width: int, limit: int | None) -> Rows:
+def flow(tokens: Sequence[TextToken], sources: Sequence[str], width: int, limit: int | None) -> Rows:
     """Tokens side by side as in the text, spaces between them kept; lines break where the text does."""
     page = _Page(width)
     cuts = marks(tokens, limit)
@@ -109,7 +109,7 @@ def flow(tokens: Sequence[Token], sources: Sequence[str], width: int, limit: int
     return page.rows
 
 
-def boxes(tokens: Sequence[Token], width: int, limit: int | None) -> Rows:
+def boxes(tokens: Sequence[TextToken], width: int, limit: int | None) -> Rows:
     """Tokens side by side, each as wide as its id and its label, so that they can stand below it."""
     page = _Page(width)
     cuts = marks(tokens, limit)
@@ -154,12 +154,12 @@ class _Page:
             self._used = 0
 
 
-def below(token: Token) -> str:
+def below(token: TextToken) -> str:
     """Its label, safe to show, in a few cells."""
     return cut(clean(token.label[:_SHOWN]).replace("-100", "−100"), 16)
 
 
-def drawn(rows: Rows, tokens: Sequence[Token], cursor: int, *, ids: bool, labels: bool = False) -> Iterator[Line]:
+def drawn(rows: Rows, tokens: Sequence[TextToken], cursor: int, *, ids: bool, labels: bool = False) -> Iterator[Line]:
     """The lines of laid out rows; with `ids` a second one below each, with `labels` a third."""
     for row in rows:
         yield tuple(Span(box.text, "token-cursor" if box.index == cursor else box.style) for box in row)
@@ -172,12 +172,14 @@ def drawn(rows: Rows, tokens: Sequence[Token], cursor: int, *, ids: bool, labels
             yield tuple(_label(tokens, box) for box in row)
 
 
-def _label(tokens: Sequence[Token], box: Box) -> Span:
+def _label(tokens: Sequence[TextToken], box: Box) -> Span:
     text = "" if box.index is None else below(tokens[box.index])
     return Span(pad(text, box.width), "muted" if text in ("", "−100", "O") else "warn")
 
 
-def listed(tokens: Sequence[Token], top: int, cursor: int, width: int, height: int, limit: int | None) -> list[Line]:
+def listed(
+    tokens: Sequence[TextToken], top: int, cursor: int, width: int, height: int, limit: int | None
+) -> list[Line]:
     """One token a line: number, id, token, piece, characters, word, what is special."""
     shown = range(top, min(len(tokens), top + height - 1))
     here = [tokens[index] for index in shown]
