@@ -23,6 +23,9 @@ from workbench.tui.widgets.styles import ANSI_STYLES, STYLES
 _FAR = 1 << 40
 # Two changed stretches closer than this are sent as one: moving the cursor costs about as many bytes.
 _NEAR = 8
+_PLAIN = Span("")[1:]
+
+Cell = tuple[str, tuple[str, float, bool, str]]  # a character, and how it looks
 
 
 def changed(before: Line, after: Line, width: int) -> Iterator[tuple[int, int]]:
@@ -43,16 +46,16 @@ def changed(before: Line, after: Line, width: int) -> Iterator[tuple[int, int]]:
         yield start, end - start
 
 
-def _cells(line: Line, width: int) -> list[Span]:
+def _cells(line: Line, width: int) -> list[Cell]:
     """One entry a terminal cell; the second half of a wide character is empty."""
-    found: list[Span] = []
+    found: list[Cell] = []
     for span in line:
-        blank = span._replace(text="")
+        look = span[1:]
         for character in span.text:
-            found += [span._replace(text=character)] + [blank] * (_size(character) - 1)
+            found += [(character, look)] + [("", look)] * (_size(character) - 1)
         if len(found) >= width:
             break
-    return (found + [Span(" ")] * (width - len(found)))[:width]
+    return (found + [(" ", _PLAIN)] * (width - len(found)))[:width]
 
 
 def _size(character: str) -> int:
