@@ -79,7 +79,7 @@ async def test_a_recipe_that_passes_is_started_and_opened_in_live(real_app, here
         await pilot.press("s")
         await until(pilot, lambda: isinstance(app.screen, Prompt))
         await pilot.press(*"train.epochs=1", "enter")
-        await until(pilot, lambda: app.screen is screen and "reads well" in said(screen))
+        await until(pilot, lambda: app.screen is screen and "is valid" in said(screen))
         await pilot.press("enter")
         await until(pilot, lambda: app.current_mode == "live")
         assert app.selection.run == "a00000001"
@@ -133,7 +133,7 @@ async def test_c_checks_the_recipe_and_tells_all_there_is_to_know(real_app, here
         assert "▸ 512" in text
         await pilot.press("escape")
         await until(pilot, lambda: isinstance(app.screen, NewRun))
-        assert "reads well" in said(app.screen)
+        assert "is valid" in said(app.screen)
 
 
 def test_fields_are_parted_where_the_next_one_begins_and_values_may_hold_spaces():

@@ -220,7 +220,7 @@ class DataPane(Pane):
 
     def why_not(self, id: str) -> str | None:
         if id != "data.source" and self._view is None and id.startswith(("data.", "pane.")) and id != "pane.back":
-            return "No rows are open: o opens some"
+            return "Nothing is open: o opens a file, a recipe or a run"
         if id == "data.split" and len(self._facts.get("splits", ())) < 2:
             return "There is only one split"
         if id == "data.label" and not self._labels:
@@ -265,7 +265,7 @@ class DataPane(Pane):
         opened, width = self._opened, self.size.width
         assert opened is not None
         if opened.kind == "source":
-            self.app.notify("A report is of a recipe or a run: o opens one")
+            self.app.notify("Only recipes and runs have a report: o opens one")
             return
         self.app.notify("Looking at the rows …")
         self.background(

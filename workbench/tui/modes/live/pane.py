@@ -11,6 +11,7 @@ from textual.containers import Grid
 
 from workbench.core.errors import UnknownRun, WorkbenchError
 from workbench.core.rundir import RunDir
+from workbench.tui import run_actions
 from workbench.tui.bindings import LIVE, textual_bindings
 from workbench.tui.feed import FeedSnapshot
 from workbench.tui.modes.live.charts import AXES, CHARTS, SMOOTHINGS, ChartView, counted, neighbour, specs
@@ -282,29 +283,9 @@ class LivePane(Pane):
     # -- the run -------------------------------------------------------------------------------------------------
 
     def action_stop(self) -> None:
-        from workbench.runs.control import request_stop
-        from workbench.tui.modals import Confirm
-
         if self.body is not None:
-            run = self.body.run
-            directory = RunDir(self.app.home.runs / run.id)
-            question = Confirm(f"Stop {run.name}?", "Stop it", detail="It saves a checkpoint at the end of its step.")
-            said = f"{run.name} is asked to stop"
-            self.app.ask_user(
-                question,
-                lambda _: self.background(
-                    lambda: request_stop(directory), lambda _: self.app.notify(said), group="stop"
-                ),
-            )
+            run_actions.stop(self, self.body.run)
 
     def action_resume(self) -> None:
-        from workbench.runs.control import resume
-
         if self.body is not None:
-            run = self.body.run
-            directory = RunDir(self.app.home.runs / run.id)
-            self.background(
-                lambda: resume(self.app.home, directory),
-                lambda _: self.app.notify(f"{run.name} goes on"),
-                group="resume",
-            )
+            run_actions.resume(self, self.body.run)

@@ -228,7 +228,7 @@ class MetricsPane(Pane):
         if event.count:
             self._open_rows(MatrixCell(event.true, event.predicted))
         else:
-            self.app.notify(f"No row that is {event.true} was predicted to be {event.predicted}")
+            self.app.notify(f"No {event.true} row was predicted as {event.predicted}")
 
     def action_worst(self) -> None:
         self._open_rows(EVERY_ROW)
@@ -288,11 +288,11 @@ class MetricsPane(Pane):
         if id == "metrics.worst" and entry is None:
             return "No rows have been evaluated yet"
         if id == "metrics.curves" and (entry is None or entry.curves is None):
-            return "ROC, PR and calibration are kept of single labels that have probabilities"
+            return "ROC, PR and calibration need one label a row, and its probabilities"
         if id == "metrics.predict" and self.query_one(PredictionRows).under is None:
             return "Open rows first: enter on a cell of the matrix, or W for the worst"
         if id == "pane.mark" and not isinstance(self.focused, MetricTable):
-            return "Runs are marked in the table of runs: tab goes there"
+            return "Only runs can be marked: tab goes to their table"
         return None
 
     def action_open(self) -> None:

@@ -191,7 +191,7 @@ class NewRun(ModalScreen[str | None]):
         elif event.error is not None:
             self._complain(event.error)
         else:
-            self._say("The recipe reads well: enter starts it", "good")
+            self._say("The recipe is valid: enter starts the run", "good")
 
     # -- what is said --------------------------------------------------------------------------------------------
 

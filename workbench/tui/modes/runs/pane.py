@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -12,10 +10,12 @@ from textual.app import ComposeResult
 
 from workbench.core.errors import QueryError, WorkbenchError
 from workbench.core.rundir import RunDir
+from workbench.tui import run_actions
 from workbench.tui.bindings import RUNS, textual_bindings
 from workbench.tui.feed import FeedSnapshot
 from workbench.tui.modes.runs.requests import RunsPage, RunsRequest
 from workbench.tui.pane import Pane
+from workbench.tui.run_actions import act
 from workbench.tui.widgets.run_cells import RunRows, Sight, columns
 from workbench.tui.widgets.table import VirtualTable
 
@@ -200,19 +200,6 @@ class RunsPane(Pane):
             return f"{run.name} has completed: there is nothing to resume"
         return None
 
-    def _act(self, run: RunRow, what: Callable[[RunDir], object], done: str) -> None:
-        """Do something to a run in a thread; then say so and look again.
-
-        The run is the one that was asked about: another may be under the cursor by the time of the answer.
-        """
-        directory = RunDir(self.app.home.runs / run.id)
-        self.background(lambda: what(directory), lambda _: self._done(done), group=f"act-{time.monotonic()}")
-
-    def _done(self, said: str) -> None:
-        if said:
-            self.app.notify(said)
-        self.ask()
-
     # -- keys ----------------------------------------------------------------------------------------------------
 
     def action_open(self) -> None:
@@ -248,18 +235,12 @@ class RunsPane(Pane):
             self.app.go("live")
 
     def action_stop(self) -> None:
-        from workbench.runs.control import request_stop
-        from workbench.tui.modals import Confirm
-
         if (run := self.current) is not None:
-            question = Confirm(f"Stop {run.name}?", "Stop it", detail="It saves a checkpoint at the end of its step.")
-            self.app.ask_user(question, lambda _: self._act(run, request_stop, f"{run.name} is asked to stop"))
+            run_actions.stop(self, run)
 
     def action_resume(self) -> None:
-        from workbench.runs.control import resume
-
         if (run := self.current) is not None:
-            self._act(run, lambda directory: resume(self.app.home, directory), f"{run.name} goes on")
+            run_actions.resume(self, run)
 
     def action_tag(self) -> None:
         from workbench.runs.control import tag, untag
@@ -267,21 +248,23 @@ class RunsPane(Pane):
 
         def apply(run: RunRow, text: str) -> None:
             if text.startswith("-"):
-                self._act(run, lambda directory: untag(directory, text[1:]), f"Tag {text[1:]} taken away")
+                act(self, run, lambda directory: untag(directory, text[1:]), f"Removed tag {text[1:]}")
             elif text.strip():
-                self._act(run, lambda directory: tag(directory, text), f"Tagged {text}")
+                act(self, run, lambda directory: tag(directory, text), f"Tagged {text}")
 
         if (run := self.current) is not None:
-            placeholder = f"has {', '.join(run.tags)}; -tag takes one away" if run.tags else "a tag"
+            placeholder = f"has {', '.join(run.tags)}; -tag removes one" if run.tags else "a tag"
             self.app.ask_user(Prompt(f"Tag {run.name}", placeholder=placeholder), lambda text: apply(run, text))
 
     def action_note(self) -> None:
         from workbench.runs.control import note
         from workbench.tui.modals import Prompt
 
+        def apply(run: RunRow, text: str) -> None:
+            act(self, run, lambda directory: note(directory, text), "Note saved")
+
         if (run := self.current) is not None:
-            prompt = Prompt(f"Note on {run.name}", value=run.notes)
-            self.app.ask_user(prompt, lambda text: self._act(run, lambda directory: note(directory, text), "Noted"))
+            self.app.ask_user(Prompt(f"Note on {run.name}", value=run.notes), lambda text: apply(run, text))
 
     def action_delete(self) -> None:
         from workbench.runs.control import restore, soft_delete
@@ -299,7 +282,9 @@ class RunsPane(Pane):
         from workbench.tui.modals import Prompt
 
         if (run := self.current) is not None:
-            prompt = Prompt(f"Start {run.name} again with", value="train.learning_rate=", placeholder="field=value …")
+            prompt = Prompt(
+                f"Start a copy of {run.name} with", value="train.learning_rate=", placeholder="field=value …"
+            )
             self.app.ask_user(prompt, lambda text: self._clone(run, text))
 
     def _clone(self, run: RunRow, text: str) -> None:
