@@ -15,7 +15,7 @@ from textual.pilot import Pilot
 
 from workbench.core.home import Home, Settings
 from workbench.tui.app import WorkbenchApp
-from workbench.tui.feed import Source
+from workbench.tui.feed import FeedSource
 
 SCREENS = Path(__file__).parent / "screens"
 
@@ -63,7 +63,7 @@ def make_app(home: Home) -> Callable[..., WorkbenchApp]:
     """An app over `registry` (an empty one if none is given)."""
 
     def make(registry: object | None = None, settings: Settings | None = None, **options: object) -> WorkbenchApp:
-        source: Source = FakeSource(registry or FakeRegistry())  # type: ignore[assignment]
+        source: FeedSource = FakeSource(registry or FakeRegistry())  # type: ignore[assignment]
         return WorkbenchApp(home, settings, make_source=lambda: source, **options)  # type: ignore[arg-type]
 
     return make
@@ -97,6 +97,12 @@ def screen_text(app: WorkbenchApp) -> str:
     """The screen as it stands, one line a row, no colours, trailing spaces cut."""
     strips = app.screen._compositor.render_strips()
     return "\n".join("".join(segment.text for segment in strip).rstrip() for strip in strips)
+
+
+@pytest.fixture
+def shot() -> Callable[[WorkbenchApp], str]:
+    """The screen as plain text."""
+    return screen_text
 
 
 @pytest.fixture

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from workbench.tui.bindings import MODES, PANES, Table, display, every_row, markdown
-from workbench.tui.help_screen import help_content
+from workbench.display.spans import plain
+from workbench.tui.bindings import APP, MODE_KEYS, MODES, MOVE, PANE, PANES, Table, display, every_row, markdown
+from workbench.tui.help_screen import help_lines
 
 
 def test_every_action_has_its_own_name():
@@ -20,16 +21,17 @@ def test_no_key_means_two_things_in_one_pane(mode):
 
 def test_the_same_letter_is_the_same_intent_in_every_pane():
     meant: dict[str, set[str]] = {}
-    for mode in ("runs", "live"):
-        for row in PANES[mode]:
-            meant.setdefault(row.keys, set()).add(row.action)
-    assert {key: actions for key, actions in meant.items() if len(actions) > 1} == {}
+    for mode in MODES:
+        for row in (*MODE_KEYS, *APP, *MOVE, *PANE, *PANES[mode]):
+            for key in row.keys.split(","):
+                meant.setdefault(key, set()).add(row.intent or row.action)
+    assert {key: intents for key, intents in meant.items() if len(intents) > 1} == {}
 
 
 @pytest.mark.parametrize("mode", MODES)
 def test_help_lists_every_key_that_works_in_a_pane(mode):
     table = Table()
-    said = help_content(table.groups(mode)).plain
+    said = "\n".join(plain(help_lines(table.groups(mode))))
     for group in table.groups(mode):
         for row in group.rows:
             assert row.shown in said

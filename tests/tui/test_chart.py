@@ -5,24 +5,21 @@ from __future__ import annotations
 import math
 
 import pytest
-from rich.segment import Segment
-from textual.color import Color
-from textual.strip import Strip
 
 from workbench.core.text import cells
-from workbench.tui.widgets.chart import Ink, Line, Spec, bounds, legend, limit, strips, ticks, x_word
-from workbench.tui.widgets.drawn_lines import changed
+from workbench.display.spans import Span
+from workbench.tui.widgets.chart import Series, Spec, bounds, chart_lines, legend, limit, ticks, x_word
+from workbench.tui.widgets.drawing import changed
 
-INK = Ink(tuple(Color.parse(name) for name in ("red", "green", "blue")), Color.parse("grey"))
 FALLING = tuple((float(x), 2.0 * math.exp(-x / 30)) for x in range(100))
 
 
 def drawn(spec, width=60, height=12, **options):
-    return [strip.text for strip in strips(spec, width, height, INK, **options)]
+    return ["".join(span.text for span in line) for line in chart_lines(spec, width, height, **options)]
 
 
 def test_a_chart_has_a_title_a_legend_and_axes():
-    lines = drawn(Spec("loss", (Line("train", FALLING, said="0.07"),), (0, 100)))
+    lines = drawn(Spec("loss", (Series("train", FALLING, said="0.07"),), (0, 100)))
     assert lines[0].startswith(" loss  train 0.07")
     assert any(line.strip().startswith("0┤") for line in lines)
     assert "100" in lines[-1]
@@ -32,7 +29,7 @@ def test_a_chart_has_a_title_a_legend_and_axes():
 
 def test_a_logarithmic_axis_leaves_the_data_alone_and_what_is_not_above_zero_out():
     points = ((0.0, 100.0), (1.0, 0.0), (2.0, -5.0), (3.0, 0.01))
-    spec = Spec("loss", (Line("train", points),), (0, 3), log=True)
+    spec = Spec("loss", (Series("train", points),), (0, 3), log=True)
     lines = drawn(spec)
     assert "(log)" in lines[0]
     assert any("100┤" in line for line in lines)
@@ -41,7 +38,9 @@ def test_a_logarithmic_axis_leaves_the_data_alone_and_what_is_not_above_zero_out
 
 
 def test_a_series_with_nothing_above_zero_says_so_on_a_logarithmic_axis():
-    assert any("nothing above zero" in line for line in drawn(Spec("x", (Line("", ((0.0, -1.0),)),), (0, 1), log=True)))
+    assert any(
+        "nothing above zero" in line for line in drawn(Spec("x", (Series("", ((0.0, -1.0),)),), (0, 1), log=True))
+    )
 
 
 def test_no_points_yet_is_said():
@@ -50,21 +49,21 @@ def test_no_points_yet_is_said():
 
 @pytest.mark.parametrize("value", [0.0, 1e-300, 5.0, -3.0, 1e12])
 def test_a_flat_line_is_drawn(value):
-    assert len(drawn(Spec("flat", (Line("", ((0.0, value), (9.0, value))),), (0, 9)))) == 12
+    assert len(drawn(Spec("flat", (Series("", ((0.0, value), (9.0, value))),), (0, 9)))) == 12
 
 
 def test_a_single_point_is_drawn():
-    assert any("●" in line for line in drawn(Spec("one", (Line("", ((3.0, 1.0),), dots=True),), (0, 10))))
+    assert any("●" in line for line in drawn(Spec("one", (Series("", ((3.0, 1.0),), dots=True),), (0, 10))))
 
 
 def test_plain_characters_only_on_a_slow_link():
-    lines = drawn(Spec("loss", (Line("train", FALLING),), (0, 100)), plain=True)
+    lines = drawn(Spec("loss", (Series("train", FALLING),), (0, 100)), plain=True)
     assert all(line.isascii() for line in lines)
 
 
 def test_new_points_repaint_a_few_cells_of_a_chart_that_moves():
-    before = strips(Spec("loss", (Line("train", FALLING[:60]),), (0, 100)), 80, 16, INK)
-    after = strips(Spec("loss", (Line("train", FALLING[:62]),), (0, 100)), 80, 16, INK)
+    before = chart_lines(Spec("loss", (Series("train", FALLING[:60]),), (0, 100)), 80, 16)
+    after = chart_lines(Spec("loss", (Series("train", FALLING[:62]),), (0, 100)), 80, 16)
     painted = sum(length for old, new in zip(before, after, strict=True) for _, length in changed(old, new, 80))
     assert 0 < painted < 30
 
@@ -101,7 +100,7 @@ def test_legends_leave_out_what_all_begin_with():
 
 
 def test_changes_are_measured_in_cells():
-    before, after = Strip.blank(0), Strip([Segment(" 中文")])
+    before, after = (), (Span(" 中文"),)
     assert list(changed(before, after, 20)) == [(1, 4)]
 
 

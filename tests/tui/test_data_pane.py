@@ -19,7 +19,7 @@ from workbench.tui.modals import Prompt
 from workbench.tui.modes.data.histogram import balance, columns, spread
 from workbench.tui.modes.data.pane import DataPane
 from workbench.tui.modes.data.row_detail import RowDetail
-from workbench.tui.modes.data.rows_table import PAGE, Row, RowsTable
+from workbench.tui.modes.data.rows_table import PAGE, RowsTable, ShortRow
 from workbench.tui.modes.data.split_figures import SplitFigures
 
 HOSTILE = "evil\x1b]52;c;aGk=\x07\u202e[bold]x[/bold]"
@@ -143,7 +143,7 @@ async def test_rows_are_narrowed_to_a_label(make_app, here, until):
     async with app.run_test(size=(80, 24)) as pilot:
         pane = await open_source(pilot, app, "reviews")
         await all_there(pilot, pane, until)
-        await pilot.press("b")
+        await pilot.press("B")
         await pilot.pause()
         await pilot.press("down", "enter")
         await until(pilot, lambda: pane.table.total == 125)
@@ -161,7 +161,7 @@ async def test_s_goes_to_the_next_split_and_round_again(make_app, here, until):
         for _ in range(4):
             await all_there(pilot, pane, until)
             totals.append(pane.table.total)
-            await pilot.press("s")
+            await pilot.press("S")
             await until(pilot, lambda: pane.table.total != totals[-1])
         assert totals == [250, 20, 2, 250]
 
@@ -179,7 +179,7 @@ async def test_only_the_pages_around_the_cursor_are_fetched(make_app, here, unti
         await pilot.press("pageup")
         await until(pilot, lambda: pane.table.missing() is None)
         assert pane.table.cursor < 99_999
-        assert len(pane.table._pages) <= 5
+        assert len(pane.table.rows.pages) <= 5
         await pilot.press("g")
         await until(pilot, lambda: pane.table.row is not None and pane.table.row.text == "line 0")
 
@@ -232,7 +232,7 @@ async def test_a_file_of_many_megabytes_begins_at_once_and_says_that_there_is_mo
     async with app.run_test(size=(80, 24)) as pilot:
         pane = await open_source(pilot, app, "large.jsonl")
         await all_there(pilot, pane, until)
-        assert pane.table.more
+        assert pane.table.rows.more
         assert PAGE <= pane.table.total < 70_000
         known = pane.table.total
         await pilot.press("G")
@@ -268,24 +268,24 @@ async def test_the_current_run_s_rows_are_shown_and_one_opens_in_tokens(make_app
 
 async def test_waiting_is_said_after_a_moment_and_not_before(make_app, until):
     app = make_app()
-    app._lab = SlowLab()
+    app.lab = SlowLab()
     async with app.run_test(size=(80, 24)) as pilot:
         pane = await open_source(pilot, app, "slow.csv")
         await until(pilot, lambda: "Reading slow.csv" in str(pane.query_one("EmptyState").render()))
-        app._lab.gate("data.splits slow.csv").put(facts("slow"))
+        app.lab.gate("data.splits slow.csv").put(facts("slow"))
         await until(pilot, lambda: "reading …" in shown(pane.table)[0])
         assert "counting …" in shown(pane.query_one(SplitFigures))[0]
-        app._lab.gate("data.page slow.csv").put(page("a", "b"))
+        app.lab.gate("data.page slow.csv").put(page("a", "b"))
         await until(pilot, lambda: pane.table.total == 2)
-        app._lab.gate("data.stats slow.csv").put(BadInput("cannot count"))
+        app.lab.gate("data.stats slow.csv").put(BadInput("cannot count"))
         await until(pilot, lambda: "cannot count" in shown(pane.query_one(SplitFigures))[0])
-        app._lab.gate("data.row slow.csv").put(BadInput("no such row"))
+        app.lab.gate("data.row slow.csv").put(BadInput("no such row"))
         await until(pilot, lambda: "no such row" in "\n".join(shown(pane.query_one(RowDetail))))
 
 
 async def test_answers_for_what_is_no_longer_open_are_dropped(make_app, until):
     app = make_app()
-    lab = app._lab = SlowLab()
+    lab = app.lab = SlowLab()
     async with app.run_test(size=(80, 24)) as pilot:
         pane = await open_source(pilot, app, "one.csv")
         lab.gate("data.splits one.csv").put(facts("one"))
@@ -311,7 +311,7 @@ async def test_a_lab_that_is_killed_is_back_with_the_next_key(make_app, here, un
         await all_there(pilot, pane, until)
         pid = app.lab.pid
         os.kill(pid, signal.SIGKILL)
-        await pilot.press("s")
+        await pilot.press("S")
         await until(pilot, lambda: pane.table.total == 20 or pane.has_class("-empty"))
         if pane.has_class("-empty"):  # it was in flight when the lab died, and says so
             pane = await open_source(pilot, app, "reviews")
@@ -379,7 +379,7 @@ def test_a_histogram_has_its_range_below_it():
 
 def test_every_line_of_the_table_is_as_wide_as_the_table():
     table = RowsTable()
-    rows = [Row(n, n, "好评" if n % 2 else HOSTILE, "酒店 👩‍👩‍👧‍👦 e\u0301 hotel" * 40, 99) for n in range(3)]
-    table._pages[0], table.total = rows, 3
+    rows = [ShortRow(n, n, "好评" if n % 2 else HOSTILE, "酒店 👩‍👩‍👧‍👦 e\u0301 hotel" * 40, 99) for n in range(3)]
+    table.fill(0, rows, 3)
     for width in (30, 44, 80, 113):
         assert {cells("".join(span.text for span in line)) for line in table.lines(width, 10)[1:]} == {width}

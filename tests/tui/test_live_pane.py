@@ -9,7 +9,7 @@ import pytest
 from workbench.contracts.events import Event, EventWriter
 from workbench.core import series
 from workbench.core.rundir import hold_lock
-from workbench.tui.modes.live.charts import Look, counted, specs
+from workbench.tui.modes.live.charts import ChartView, counted, specs
 from workbench.tui.modes.live.console import OutputScreen
 from workbench.tui.modes.live.news import amount, told, trained
 from workbench.tui.modes.live.pane import LivePane
@@ -24,7 +24,7 @@ def opened(until):
     """Wait until Live shows its run; gives the pane."""
 
     async def wait(pilot):
-        await until(pilot, lambda: isinstance(pilot.app.screen, LivePane) and pilot.app.screen._body is not None)
+        await until(pilot, lambda: isinstance(pilot.app.screen, LivePane) and pilot.app.screen.body is not None)
         await pilot.pause(0.3)
         return pilot.app.screen
 
@@ -109,7 +109,7 @@ async def test_marked_runs_are_laid_over_in_colours_of_their_own(real_app, home,
         pane = await opened(pilot)
         app.selection.toggle("a00000001")
         app.selection.toggle("a00000002")
-        await until(pilot, lambda: len(pane._body.tracks) == 3)
+        await until(pilot, lambda: len(pane.body.tracks) == 3)
         lines = [line for line in chart(pane).spec.lines if not line.faint]
         assert [line.label for line in lines] == ["0", "1", "2"]
         assert len({line.shade for line in lines}) == 3
@@ -139,11 +139,11 @@ async def test_zoom_pan_and_esc(real_app, home, fabricate, opened, until):
     async with app.run_test() as pilot:
         pane = await opened(pilot)
         await pilot.press("+")
-        await until(pilot, lambda: pane._body.window == (25, 75))
+        await until(pilot, lambda: pane.body.window == (25, 75))
         await pilot.press("l")
-        await until(pilot, lambda: pane._body.window == (37, 87))
+        await until(pilot, lambda: pane.body.window == (37, 87))
         await pilot.press("escape")
-        await until(pilot, lambda: pane._body.window == (0, 100))
+        await until(pilot, lambda: pane.body.window == (0, 100))
         assert app.current_mode == "live"
 
 
@@ -195,14 +195,14 @@ async def test_the_values_at_a_step_are_read(real_app, home, fabricate, opened, 
     async with app.run_test(size=(80, 24)) as pilot:
         pane = await opened(pilot)
         await pilot.press("v")
-        assert pane._look.at == 30
+        assert pane.look.at == 30
         await pilot.press("right", "l", "left")
-        assert pane._look.at == 31
-        points = dict(pane._body.tracks[0].curve("train/learning_rate").points)
+        assert pane.look.at == 31
+        points = dict(pane.body.tracks[0].curve("train/learning_rate").points)
         assert chart(pane, "learning-rate").spec.lines[0].said == series.format_number(points[31])
         assert chart(pane).spec.at == 31
         await pilot.press("G", "g")
-        assert pane._look.at == 1
+        assert pane.look.at == 1
         assert chart(pane, "evaluation").spec.lines[0].said == "–", "nothing had been judged by then"
         await pilot.press("escape")
         assert chart(pane).spec.at is None
@@ -261,7 +261,7 @@ async def test_the_whole_console_opens_and_closes(real_app, home, fabricate, ope
     app = real_app(open_run="a00000001")
     async with app.run_test() as pilot:
         await opened(pilot)
-        await pilot.press("o")
+        await pilot.press("O")
         await until(pilot, lambda: isinstance(app.screen, OutputScreen))
         await pilot.press("escape")
         await until(pilot, lambda: isinstance(app.screen, LivePane))
@@ -296,5 +296,5 @@ def test_every_point_is_accounted_for(home, fabricate):
         Ingestor(home).poll(wait=True)
         body = LiveRequest(home.runs, "a00000001", (), 80, None).read(registry)
     assert counted(body) == "15,012 points, 0 hidden"
-    loss = specs(body, Look(smoothing=0.0))["loss"].lines[0]
+    loss = specs(body, ChartView(smoothing=0.0))["loss"].lines[0]
     assert len(loss.points) <= 160

@@ -11,15 +11,16 @@ from workbench.display.answers import bar, bar_lines
 from workbench.display.spans import plain, width_of
 from workbench.display.wrap import wrap
 from workbench.metrics.confusion import Confusion
-from workbench.tui.modes.metrics.confusion_matrix import Window, class_lines, matrix_lines
-from workbench.tui.modes.metrics.evaluation_list import Sample, Scores, sample_lines, score_lines
+from workbench.tui.modes.metrics.confusion_matrix import ClassTable, matrix_lines
+from workbench.tui.modes.metrics.evaluation_list import Sample, ScoreRows, Scores, sample_lines
 from workbench.tui.modes.metrics.metric_table import (
     MetricColumn,
     MetricRow,
+    MetricTable,
     best_of,
-    metric_lines,
 )
-from workbench.tui.modes.metrics.prediction_rows import PredictedRow, row_lines
+from workbench.tui.modes.metrics.prediction_rows import PredictedRow, PredictionRows
+from workbench.tui.widgets.table import TableWindow, VirtualTable
 
 TWO = Confusion(("negative", "positive"), ((71, 9), (12, 68)))
 MANY = Confusion(
@@ -32,11 +33,30 @@ def drawn(matrix, cursor, width, height):
     return plain(matrix_lines(matrix, cursor, width, height)[0])
 
 
+def class_lines(classes, cursor, width, height):
+    table = ClassTable()
+    table.put(classes, cursor)
+    return table.lines(width, height)
+
+
+def score_lines(scores, width, height, shown=None, top=0):
+    table = VirtualTable(ScoreRows(scores, shown))
+    table.top = top
+    return table.lines(width, height)
+
+
+def row_lines(rows, total, cursor, width, height):
+    table = PredictionRows()
+    table.add_page(0, rows, total)
+    table.move_to(cursor)
+    return table.lines(width, height)
+
+
 def test_a_small_matrix_is_shown_whole_with_the_cell_under_the_cursor_in_brackets():
     assert drawn(TWO, (0, 1), 60, 10) == [
-        "true \\ called   negative   positive",
-        "negative              71         [9]",
-        "positive              12         68",
+        "true \\ pred.   negative   positive",
+        "negative             71         [9]",
+        "positive             12         68",
     ]
 
 
@@ -48,10 +68,10 @@ def test_a_large_matrix_shows_the_part_around_the_cursor_and_says_which():
 
 
 def test_the_window_moves_only_as_far_as_it_must():
-    assert Window.around(5, 4, 10, first=3).first == 3
-    assert Window.around(7, 4, 10, first=3).first == 4
-    assert Window.around(1, 4, 10, first=3).first == 1
-    assert str(Window.around(9, 4, 10)) == "7–10 of 10"
+    assert TableWindow.around(5, 4, 10, first=3).first == 3
+    assert TableWindow.around(7, 4, 10, first=3).first == 4
+    assert TableWindow.around(1, 4, 10, first=3).first == 1
+    assert str(TableWindow.around(9, 4, 10)) == "7–10 of 10"
 
 
 def test_class_names_are_cut_in_cells():
@@ -64,7 +84,7 @@ def test_class_names_are_cut_in_cells():
 
 def test_names_wider_than_their_column_are_folded_above_it():
     lines = drawn(MANY, (0, 0), 44, 12)
-    assert [line.split() for line in lines[:2]] == [["class"] * 4, ["true", "\\", "called", "-00", "-01", "-02", "-03"]]
+    assert [line.split() for line in lines[:2]] == [["class"] * 4, ["true", "\\", "pred.", "-00", "-01", "-02", "-03"]]
     assert lines[2].startswith("class-00")
 
 
@@ -122,7 +142,10 @@ COLUMNS = [MetricColumn.named("eval/accuracy"), MetricColumn.named("eval/loss")]
 
 
 def table(width, height=9, cursor=(0, 0)):
-    return plain(metric_lines(rows(), COLUMNS, cursor, width, height)[0])
+    shown = MetricTable()
+    shown.put(rows(), COLUMNS)
+    shown.move(*cursor)
+    return plain(shown.lines(width, height))
 
 
 def test_the_best_of_each_column_is_marked_and_differences_are_from_the_current_run():
@@ -184,7 +207,7 @@ def predicted(text, loss=1.0, row=3):
 
 def test_rows_of_a_cell_show_loss_probability_place_and_the_whole_text_of_the_one_under_the_cursor():
     rows_ = [predicted("第一行很长" * 12, math.nan), predicted("second\nline " * 9, 0.5, row=4000)]
-    assert plain(row_lines(rows_, 2, 1, 44, 12)[0]) == [
+    assert plain(row_lines(rows_, 2, 1, 44, 12)) == [
         "    loss  prob.     row  text",
         "     nan  0.910       3  第一行很长第一行很…",
         "  0.5000  0.910    4000  second⏎line second…",
@@ -198,12 +221,12 @@ def test_rows_of_a_cell_show_loss_probability_place_and_the_whole_text_of_the_on
 
 
 def test_a_hostile_row_is_shown_harmless():
-    lines = plain(row_lines([predicted(HOSTILE)], 1, 0, 70, 12)[0])
+    lines = plain(row_lines([predicted(HOSTILE)], 1, 0, 70, 12))
     assert "".join(lines).isprintable()
 
 
 def test_rows_in_a_short_room_have_no_preview():
-    assert len(plain(row_lines([predicted("x")] * 30, 30, 29, 44, 6)[0])) == 6
+    assert len(plain(row_lines([predicted("x")] * 30, 30, 29, 44, 6))) == 6
 
 
 def test_evaluations_of_a_language_model_mark_the_best():
@@ -231,9 +254,9 @@ def test_rows_that_differ_in_what_they_were_called_say_it_each():
         PredictedRow(1, "1999-03-03", "1999-03-13", None, 2.5, "March 3, 1999"),
         PredictedRow(2, "上海", "上海", None, 0.1, "地点在哪里"),
     ]
-    lines, _ = row_lines(rows_, 2, 0, 70, 9)
+    lines = row_lines(rows_, 2, 0, 70, 9)
     assert plain(lines)[:3] == [
-        "    loss     row  true → called            text",
+        "    loss     row  true → predicted         text",
         "  2.5000       1  1999-03-03 → 1999-03-13  March 3, 1999",
         "  0.1000       2  上海                     地点在哪里",
     ]
@@ -241,9 +264,9 @@ def test_rows_that_differ_in_what_they_were_called_say_it_each():
 
 
 def test_a_long_answer_and_a_long_call_stand_one_below_the_other():
-    lines = plain(row_lines([PredictedRow(1, "one " * 20, "two " * 20, None, 2.5, "text")], 1, 0, 60, 12)[0])
-    assert lines[3].startswith("true    one one")
-    assert lines[4].startswith("called  two two")
+    lines = plain(row_lines([PredictedRow(1, "one " * 20, "two " * 20, None, 2.5, "text")], 1, 0, 60, 12))
+    assert lines[3].startswith("true       one one")
+    assert lines[4].startswith("predicted  two two")
 
 
 def test_samples_come_newest_first_and_folded():

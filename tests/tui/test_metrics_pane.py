@@ -119,13 +119,6 @@ def opened(until):
     return open_pane
 
 
-def shot(app: WorkbenchApp, *ids: str) -> str:
-    text = "\n".join(
-        "".join(segment.text for segment in strip).rstrip() for strip in app.screen._compositor.render_strips()
-    )
-    return text
-
-
 SIZES = pytest.mark.parametrize("size", [(80, 24), (120, 40), (160, 45)], ids=lambda size: f"{size[0]}x{size[1]}")
 
 
@@ -155,13 +148,15 @@ async def test_many_classes_are_scrolled_with_the_cursor(app, make_run, size, op
 
 
 @SIZES
-async def test_a_cell_opens_its_rows_worst_first_and_a_row_opens_in_tokens(app, make_run, size, opened, until, agrees):
+async def test_a_cell_opens_its_rows_worst_first_and_a_row_opens_in_tokens(
+    app, make_run, size, opened, until, agrees, shot
+):
     run = make_run("minilm-reviews", [[71, 9], [12, 68]], ["负面", "正面"])
     async with app.run_test(size=size) as pilot:
         screen = await opened(pilot, app, run)
         await pilot.press("tab", "enter")
         rows = screen.query_one(PredictionRows)
-        await until(pilot, lambda: rows.total == 12)
+        await until(pilot, lambda: rows.shown.whole == 12)
         assert [row.loss for row in rows.rows] == sorted((row.loss for row in rows.rows), reverse=True)
         await pilot.press("j")
         await pilot.pause()
@@ -178,14 +173,14 @@ async def test_a_cell_opens_its_rows_worst_first_and_a_row_opens_in_tokens(app, 
 
 
 @pytest.mark.parametrize("size", [(80, 24), (160, 45)], ids=lambda size: f"{size[0]}x{size[1]}")
-async def test_curves_are_drawn_and_a_threshold_is_moved_along_them(app, make_run, size, opened, until, comes_to):
+async def test_curves_are_drawn_and_a_threshold_is_moved_along_them(app, make_run, size, opened, until, comes_to, shot):
     labels = ["负面", "正面"]
     run = make_run("minilm-reviews", [[71, 9], [12, 68]], labels, kept=curve_fields(["正面"]))
     async with app.run_test(size=size) as pilot:
         screen = await opened(pilot, app, run)
         assert "accuracy 0.8688 [0.710, 0.930]" in shot(app)
         assert screen.query_one(CurveView).display == (size[1] > 40), "a tall screen has the room from the start"
-        await pilot.press("c", "right")
+        await pilot.press("C", "right")
         view = screen.query_one(CurveView)
         await until(pilot, lambda: view.here.threshold == 0.6)
         assert (view.here.precision, view.here.recall, view.here.alarms) == (0.9, 0.7, 0.1)
@@ -200,7 +195,7 @@ async def test_up_and_down_go_from_class_to_class(app, make_run, opened, until):
     run = make_run("three", [[5, 1, 0], [1, 5, 0], [0, 1, 5]], labels, kept=curve_fields(labels))
     async with app.run_test(size=(80, 24)) as pilot:
         screen = await opened(pilot, app, run)
-        await pilot.press("c", "down", "j", "j")
+        await pilot.press("C", "down", "j", "j")
         assert screen.query_one(CurveView).here.label == "odd"
         await pilot.press("up")
         assert screen.query_one(CurveView).here.label == "好"
@@ -210,9 +205,9 @@ async def test_a_run_without_probabilities_says_why_it_has_no_curves(app, make_r
     run = make_run("old", [[5, 0], [0, 5]], ["bad", "good"])
     async with app.run_test(size=(80, 24)) as pilot:
         screen = await opened(pilot, app, run)
-        await pilot.press("c")
-        assert not screen.has_class("-curves")
-        assert "ROC" in next(iter(app._notifications)).message
+        await pilot.press("C")
+        assert screen.state.panel == "evaluation"
+        assert "ROC" in app.toasts[0].message
 
 
 async def test_runs_that_share_only_the_loss_are_not_compared(app, home, make_run, opened):
@@ -226,7 +221,7 @@ async def test_runs_that_share_only_the_loss_are_not_compared(app, home, make_ru
         assert [row.name for row in screen.query_one(MetricTable).rows] == ["classifier"]
 
 
-async def test_of_several_labels_rows_are_counted_and_not_labels(app, home, opened):
+async def test_of_several_labels_rows_are_counted_and_not_labels(app, home, opened, shot):
     run = create(home, recipe("topics", "text-classification"))
     writer = EventWriter(run.events)
     classes = [
@@ -254,7 +249,7 @@ async def test_a_row_opens_in_try_and_esc_closes_the_rows(app, make_run, opened,
         await pilot.press("tab", "enter")
         await until(pilot, lambda: bool(screen.query_one(PredictionRows).rows))
         await pilot.press("escape")
-        assert not screen.has_class("-rows")
+        assert screen.state.panel == "evaluation"
         assert app.current_mode == "metrics"
         await pilot.press("enter")
         await until(pilot, lambda: bool(screen.query_one(PredictionRows).rows))
@@ -283,7 +278,7 @@ async def test_the_worst_rows_of_answers_say_both_answers_and_open_in_try_as_que
     async with app.run_test(size=(80, 24)) as pilot:
         screen = await opened(pilot, app, run)
         await comes_to(pilot, "metrics-answers-80x24")
-        await pilot.press("w")
+        await pilot.press("W")
         await until(pilot, lambda: bool(screen.query_one(PredictionRows).rows))
         await comes_to(pilot, "metrics-answers-rows-80x24")
         await pilot.press("p")
@@ -311,7 +306,7 @@ async def test_a_cell_without_rows_does_not_open(app, make_run, opened):
         screen = await opened(pilot, app, run)
         await pilot.press("tab", "right", "enter")
         await pilot.pause()
-        assert not screen.has_class("-rows")
+        assert screen.state.panel == "evaluation"
 
 
 async def test_predictions_that_are_gone_are_said_and_the_matrix_stays(app, make_run, opened, until):
@@ -320,23 +315,23 @@ async def test_predictions_that_are_gone_are_said_and_the_matrix_stays(app, make
     async with app.run_test(size=(80, 24)) as pilot:
         screen = await opened(pilot, app, run)
         await pilot.press("tab", "enter")
-        await until(pilot, lambda: bool(app._notifications))
-        assert "no predictions of the validation split" in next(iter(app._notifications)).message
-        assert not screen.has_class("-rows")
+        await until(pilot, lambda: app.toasts)
+        assert "no predictions of the validation split" in app.toasts[0].message
+        assert screen.state.panel == "evaluation"
 
 
-async def test_the_next_split_shows_its_own_matrix(app, make_run, opened, until):
+async def test_the_next_split_shows_its_own_matrix(app, make_run, opened, until, shot):
     run = make_run("two-splits", [[71, 9], [12, 68]], ["bad", "good"], test=True)
     async with app.run_test(size=(80, 24)) as pilot:
         screen = await opened(pilot, app, run)
         assert screen.query_one(ConfusionMatrix).matrix.counts[0][1] == 9
-        await pilot.press("s")
+        await pilot.press("S")
         await until(pilot, lambda: screen.query_one(ConfusionMatrix).matrix.counts[0][1] == 12)
-        assert screen.query_one(MetricTable).columns[0].key == "test/accuracy"
+        assert screen.query_one(MetricTable).shown.metrics[0].key == "test/accuracy"
         assert "runtime" not in shot(app)
 
 
-async def test_enter_on_a_run_makes_it_the_current_one_and_differences_follow(app, make_run, opened, until):
+async def test_enter_on_a_run_makes_it_the_current_one_and_differences_follow(app, make_run, opened, until, shot):
     make_run("first", [[8, 2], [0, 10]], ["bad", "good"])
     second = make_run("second", [[10, 0], [0, 10]], ["bad", "good"])
     async with app.run_test(size=(80, 24)) as pilot:
@@ -373,7 +368,7 @@ async def test_marked_runs_are_what_is_compared(app, make_run, opened, until):
         assert app.selection.marks == (runs[0].id, runs[1].id)
 
 
-async def test_a_language_model_shows_its_scores_and_samples(app, home, tmp_path, opened, agrees):
+async def test_a_language_model_shows_its_scores_and_samples(app, home, tmp_path, opened, agrees, shot):
     run = create(home, recipe("gpt2-docs", "text-classification").replace("text-classification", "causal-lm"))
     writer = EventWriter(run.events)
     for step, loss in ((100, 5.25), (200, 4.5)):
@@ -403,10 +398,10 @@ async def test_runs_of_another_task_are_not_compared_unless_marked(app, home, ma
         assert [row.name for row in table.rows] == ["classifier"]
         app.selection.toggle(other.id)
         await until(pilot, lambda: len(table.rows) == 2)
-        assert [column.key for column in table.columns] == ["eval/accuracy", "eval/loss", "eval/perplexity"]
+        assert [column.key for column in table.shown.metrics] == ["eval/accuracy", "eval/loss", "eval/perplexity"]
 
 
-async def test_a_run_that_is_not_evaluated_yet_says_where_to_look(app, home, make_run, opened):
+async def test_a_run_that_is_not_evaluated_yet_says_where_to_look(app, home, make_run, opened, shot):
     make_run("judged", [[8, 2], [0, 10]], ["bad", "good"])
     run = create(home, recipe("young", "text-classification"))
     async with app.run_test(size=(80, 24)) as pilot:
@@ -415,7 +410,7 @@ async def test_a_run_that_is_not_evaluated_yet_says_where_to_look(app, home, mak
         assert "young (created) has not been evaluated yet: 2 shows it as it trains" in shot(app)
 
 
-async def test_with_no_run_at_all_the_next_key_is_named(app, until):
+async def test_with_no_run_at_all_the_next_key_is_named(app, until, shot):
     async with app.run_test(size=(80, 24)) as pilot:
         app.go("metrics")
         await until(pilot, lambda: app.screen.has_class("-empty"))
@@ -428,16 +423,16 @@ async def test_a_run_that_is_judged_while_one_looks_appears(app, home, opened, u
     run = create(home, recipe("live", "text-classification"))
     async with app.run_test(size=(80, 24)) as pilot:
         screen = await opened(pilot, app, run)
-        assert not screen.has_class("-classes")
+        assert not screen.query_one(ConfusionMatrix).display
         writer = EventWriter(run.events)
         writer.write("eval", **eval_fields(10, ["bad", "good"], [[3, 1], [1, 3]], 0.5))
         writer.close()
-        await until(pilot, lambda: screen.has_class("-classes"))
+        await until(pilot, lambda: screen.query_one(ConfusionMatrix).display)
         assert screen.query_one(ConfusionMatrix).matrix.total == 8
 
 
 @pytest.mark.parametrize("size", [(20, 6), (40, 12)])
-async def test_a_tiny_terminal_shows_what_fits(app, make_run, size, opened, until):
+async def test_a_tiny_terminal_shows_what_fits(app, make_run, size, opened, until, shot):
     run = make_run("minilm-reviews", [[71, 9], [12, 68]], ["负面", "正面"])
     async with app.run_test(size=size) as pilot:
         screen = await opened(pilot, app, run)
@@ -452,30 +447,30 @@ async def test_y_copies_the_row_or_the_drawing_that_has_the_focus(app, make_run,
     async with app.run_test(size=(80, 24)) as pilot:
         screen = await opened(pilot, app, run)
         await pilot.press("tab", "y")
-        await until(pilot, lambda: "true \\ called" in app.clipboard)
+        await until(pilot, lambda: "true \\ pred." in app.clipboard)
         await pilot.press("enter")
         await until(pilot, lambda: bool(screen.query_one(PredictionRows).rows))
         await pilot.press("y")
         await until(pilot, lambda: app.clipboard.startswith("good 第11条 evil␛"))
 
 
-async def test_w_opens_every_row_of_the_split_the_worst_first(app, make_run, opened, until):
+async def test_w_opens_every_row_of_the_split_the_worst_first(app, make_run, opened, until, shot):
     run = make_run("minilm-reviews", [[71, 9], [12, 68]], ["bad", "good"])
     async with app.run_test(size=(120, 40)) as pilot:
         screen = await opened(pilot, app, run)
-        await pilot.press("w")
+        await pilot.press("W")
         await until(pilot, lambda: screen.query_one(PredictionRows).rows)
         rows = screen.query_one(PredictionRows)
-        assert rows.total == 160
+        assert rows.shown.whole == 160
         losses = [row.loss for row in rows.rows]
         assert losses == sorted(losses, reverse=True)
         assert "worst first" in shot(app)
         assert "good → bad" in shot(app) or "bad → good" in shot(app) or "bad → bad" in shot(app)
         await pilot.press("escape")
-        assert not screen.has_class("-rows")
+        assert screen.state.panel == "evaluation"
 
 
-async def test_a_marked_run_is_compared_on_the_same_rows(app, make_run, opened, until):
+async def test_a_marked_run_is_compared_on_the_same_rows(app, make_run, opened, until, shot):
     before = make_run("before", [[60, 20], [20, 60]], ["bad", "good"])
     after = make_run("after", [[60, 20], [20, 60]], ["bad", "good"])
     path = after.predictions / "validation.parquet"
@@ -488,13 +483,13 @@ async def test_a_marked_run_is_compared_on_the_same_rows(app, make_run, opened, 
     async with app.run_test(size=(120, 40)) as pilot:
         screen = await opened(pilot, app, after)
         app.selection.toggle(before.id)
-        await until(pilot, lambda: screen.has_class("-paired") and "against before" in shot(app))
+        await until(pilot, lambda: screen.query_one("#paired").display and "against before" in shot(app))
         assert "fixed 20, broke 3, McNemar p < 0.001 · accuracy +0.1062 [" in shot(app)
         app.selection.toggle(before.id)
-        await until(pilot, lambda: not screen.has_class("-paired"))
+        await until(pilot, lambda: not screen.query_one("#paired").display)
 
 
-async def test_runs_judged_on_other_rows_are_said_not_to_compare(app, make_run, opened, until):
+async def test_runs_judged_on_other_rows_are_said_not_to_compare(app, make_run, opened, until, shot):
     before = make_run("before", [[3, 1], [1, 3]], ["bad", "good"])
     after = make_run("after", [[60, 20], [20, 60]], ["bad", "good"])
     async with app.run_test(size=(160, 45)) as pilot:

@@ -34,7 +34,7 @@ def opened(until):
         await until(pilot, lambda: isinstance(pilot.app.screen, NewRun))
         screen = pilot.app.screen
         await until(pilot, lambda: screen.chosen is not None)
-        screen.query_one(OptionList).highlighted = [recipe.name for recipe in screen._recipes].index(name)
+        screen.query_one(OptionList).highlighted = [recipe.name for recipe in screen.recipes].index(name)
         await pilot.pause()
         return screen
 
@@ -79,7 +79,7 @@ async def test_a_recipe_that_passes_is_started_and_opened_in_live(real_app, here
         await pilot.press("s")
         await until(pilot, lambda: isinstance(app.screen, Prompt))
         await pilot.press(*"train.epochs=1", "enter")
-        await until(pilot, lambda: app.screen is screen and "reads well" in said(screen))
+        await until(pilot, lambda: app.screen is screen and "is valid" in said(screen))
         await pilot.press("enter")
         await until(pilot, lambda: app.current_mode == "live")
         assert app.selection.run == "a00000001"
@@ -119,7 +119,7 @@ async def test_a_run_is_cloned_with_a_change(real_app, home, fabricate, until, m
         await pilot.press(*"-1", "enter")
         await until(pilot, lambda: asked)
         assert asked == [("a00000001", [str(home.path)], ["train.learning_rate=-1"])]
-        await until(pilot, lambda: any("must be more than 0" in notice.message for notice in app._notifications))
+        await until(pilot, lambda: any("must be more than 0" in notice.message for notice in app.toasts))
 
 
 async def test_c_checks_the_recipe_and_tells_all_there_is_to_know(real_app, here, until, opened):
@@ -133,7 +133,7 @@ async def test_c_checks_the_recipe_and_tells_all_there_is_to_know(real_app, here
         assert "▸ 512" in text
         await pilot.press("escape")
         await until(pilot, lambda: isinstance(app.screen, NewRun))
-        assert "reads well" in said(app.screen)
+        assert "is valid" in said(app.screen)
 
 
 def test_fields_are_parted_where_the_next_one_begins_and_values_may_hold_spaces():

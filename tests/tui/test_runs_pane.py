@@ -9,10 +9,11 @@ import pytest
 from workbench.contracts.events import read_all
 from workbench.core.home import Settings
 from workbench.core.rundir import hold_lock
+from workbench.display.spans import plain
 from workbench.tui.modals import Confirm, Prompt
 from workbench.tui.modes.runs.pane import RunsPane
 from workbench.tui.widgets.filter_line import FilterLine
-from workbench.tui.widgets.table import LineTable
+from workbench.tui.widgets.table import VirtualTable
 
 
 @pytest.fixture
@@ -30,14 +31,14 @@ def shown(until):
     """Wait for the table to hold so many runs; gives the table."""
 
     async def wait(pilot, total):
-        await until(pilot, lambda: pilot.app.screen.query_one(LineTable).total == total)
-        return pilot.app.screen.query_one(LineTable)
+        await until(pilot, lambda: pilot.app.screen.query_one(VirtualTable).total == total)
+        return pilot.app.screen.query_one(VirtualTable)
 
     return wait
 
 
 def keys(table):
-    return [table._rows[index].key for index in sorted(table._rows)]
+    return [row.key for row in table.known]
 
 
 def acts(home, id):
@@ -92,9 +93,20 @@ async def test_a_filter_is_applied_as_it_is_typed_and_esc_takes_it_away(real_app
         await pilot.pause(0.2)
         await comes_to(pilot, "runs-filter-80x24")
         await pilot.press("enter")
-        assert isinstance(app.focused, LineTable)
+        assert isinstance(app.focused, VirtualTable)
         await pilot.press("escape")
         await shown(pilot, 4)
+
+
+async def test_the_column_that_a_filter_sorts_by_has_an_arrow(real_app, some_runs, shown, until):
+    app = real_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        table = await shown(pilot, 4)
+        await pilot.press("slash", *"sort:name")
+        await until(pilot, lambda: "name↑" in table.text.splitlines()[0])
+        assert keys(table) == ["a00000003", "a00000001", "a00000000", "a00000002"]
+        app.screen.on_filter_line_changed(FilterLine.Changed("sort:-created"))
+        await until(pilot, lambda: "age↓" in table.text)
 
 
 async def test_a_bad_filter_points_at_its_column_and_the_list_stays(real_app, some_runs, shown, until, comes_to):
@@ -232,7 +244,7 @@ async def test_a_key_that_cannot_be_used_says_why(real_app, some_runs, shown):
         await shown(pilot, 4)
         await pilot.press("s")
         await pilot.pause()
-        assert [notice.message for notice in app._notifications] == ["gpt2-docs is not running: it is stopped"]
+        assert [notice.message for notice in app.toasts] == ["gpt2-docs is not running: it is stopped"]
 
 
 async def test_a_hostile_name_cannot_act_on_the_terminal(real_app, home, fabricate, shown, comes_to):
@@ -252,8 +264,8 @@ async def test_columns_are_the_users_choice(real_app, some_runs, shown):
     app = real_app(Settings(columns=("name", "eval/f1", "train.learning_rate", "nonsense")))
     async with app.run_test(size=(80, 24)) as pilot:
         table = await shown(pilot, 4)
-        assert [column.name for column in table._columns] == ["name", "eval/f1", "train.learning_rate"]
-        assert [cell.text for cell in table._rows[0].cells][2] == "5e-05"
+        assert [column.name for column in table.source.shown] == ["name", "eval/f1", "train.learning_rate"]
+        assert plain([table.known[0].cells[2]]) == ["5e-05"]
 
 
 async def test_ten_thousand_runs_are_paged_and_only_a_window_is_known(real_app, home, fabricate, shown, until):
@@ -261,7 +273,7 @@ async def test_ten_thousand_runs_are_paged_and_only_a_window_is_known(real_app, 
     app = real_app()
     async with app.run_test(size=(80, 24)) as pilot:
         table = await shown(pilot, 300)
-        assert len(table._rows) < 150
+        assert len(table.source.runs) < 150
         await pilot.press("G")
         await until(pilot, lambda: table.cursor_row is not None and table.cursor == 299)
         assert table.cursor_row.key == "a000000"

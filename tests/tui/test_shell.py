@@ -17,7 +17,7 @@ from workbench.tui.selection import Passage
 
 
 def toasts(app):
-    return [notice.message for notice in app._notifications]
+    return [notice.message for notice in app.toasts]
 
 
 async def test_number_keys_open_the_six_modes_and_esc_goes_back(make_app, until):
@@ -89,7 +89,7 @@ async def test_toasts_show_text_as_it_is_and_harmless(make_app):
         app.complain(WorkbenchError("broken", where="here", mend="mend it"))
         await pilot.pause()
         assert toasts(app) == ["␛[2J[red]no markup[/red] �", "here: broken: mend it"]
-        assert not any(notice.markup for notice in app._notifications)
+        assert not any(notice.markup for notice in app.toasts)
 
 
 async def test_z_takes_back_the_last_thing_and_says_so(make_app, until):
@@ -97,22 +97,22 @@ async def test_z_takes_back_the_last_thing_and_says_so(make_app, until):
     done = []
     async with app.run_test(notifications=True) as pilot:
         await pilot.press("z")
-        await until(pilot, lambda: toasts(app) == ["Nothing to take back"])
+        await until(pilot, lambda: toasts(app) == ["Nothing to undo"])
         app.offer_undo("first deleted", lambda: done.append("first"))
         app.offer_undo("second deleted", lambda: done.append("second"))
         await pilot.press("z")
         await until(pilot, lambda: done == ["second"])
         await pilot.press("z")
         await until(pilot, lambda: done == ["second", "first"])
-        await until(pilot, lambda: "Taken back: first deleted" in toasts(app))
+        await until(pilot, lambda: "Undone: first deleted" in toasts(app))
 
 
 async def test_quitting_says_how_many_runs_go_on(make_app, capsys):
-    from workbench.tui.feed import Status
+    from workbench.tui.feed import FeedStatus
 
     app = make_app()
     async with app.run_test() as pilot:
-        app.status = Status(2, 5)
+        app.status = FeedStatus(2, 5)
         await pilot.press("q")
         await pilot.pause()
     assert "2 runs go on without you" in capsys.readouterr().err
@@ -153,10 +153,10 @@ async def test_no_toast_lies_on_a_question(make_app, until):
     app = make_app()
     async with app.run_test(size=(80, 24), notifications=True) as pilot:
         app.notify("tiny deleted: z takes it back")
-        await until(pilot, lambda: list(app._notifications))
+        await until(pilot, lambda: app.toasts)
         app.ask_user(Prompt("Start it again with"), lambda _: None)
         await until(pilot, lambda: isinstance(app.screen, Prompt))
-        assert list(app._notifications) == []
+        assert app.toasts == []
 
 
 async def test_one_of_several_is_chosen(make_app, until):
@@ -235,4 +235,4 @@ async def test_keys_that_cannot_be_used_do_not_bury_the_screen_in_toasts(make_ap
         for number in (1, 2, 3, 4, 4, 4, 5):
             app.notify(f"not now {number}", severity="warning")
         await pilot.pause()
-        assert [toast.message for toast in app._notifications] == ["it broke", "not now 3", "not now 4", "not now 5"]
+        assert [toast.message for toast in app.toasts] == ["it broke", "not now 3", "not now 4", "not now 5"]

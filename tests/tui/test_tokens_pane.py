@@ -14,8 +14,8 @@ from workbench.core.text import cells
 from workbench.display.spans import plain, width_of
 from workbench.tui.modes.tokens.token_detail import TokenDetail
 from workbench.tui.modes.tokens.token_view import TokenView
-from workbench.tui.modes.tokens.tokens_flow import Token, boxes, drawn, flow, listed, marks
-from workbench.tui.selection import Learnt, Passage
+from workbench.tui.modes.tokens.tokens_flow import TextToken, boxes, drawn, flow, listed, marks
+from workbench.tui.selection import Passage, PassageTargets
 
 CHINESE = "酒店的位置很好，服务也不错。🎬 I'd stay again in this unbelievable hotel!"
 HOSTILE = "evil\x1b]52;c;aGk=\x07 \u202eover [bold]x[/bold]\nnext line"
@@ -205,8 +205,8 @@ async def test_the_cursor_stays_on_screen_in_a_long_text(make_app, until):
             for key in ("G", "k", "pageup", "g", "pagedown"):
                 await pilot.press(key)
                 await pilot.pause()
-                roles = [span.role for line in view(app).lines(*view(app).size) for span in line]
-                assert roles.count("at") == 1, f"{form} after {key}"
+                styles = [span.style for line in view(app).lines(*view(app).size) for span in line]
+                assert styles.count("token-cursor") == 1, f"{form} after {key}"
             await pilot.press("v")
 
 
@@ -237,12 +237,12 @@ async def test_a_tokenizer_that_is_not_there_is_said_and_another_can_be_named(ma
     app = make_app()
     async with app.run_test(size=(80, 24)) as pilot:
         await in_hand(pilot, app, until, Passage("good hotel", tokenizer="builtin:minilm"))
-        await pilot.press("t")
+        await pilot.press("o")
         await pilot.pause()
         app.screen.query_one("Input").value = "no/such-model"
         await pilot.press("enter")
         await until(pilot, lambda: "no/such-model" in shown(view(app))[0])
-        await pilot.press("right", "G", "v", "t")
+        await pilot.press("right", "G", "v", "o")
         await pilot.pause()
         app.screen.query_one("Input").value = byte_level
         await pilot.press("enter")
@@ -262,7 +262,7 @@ async def test_a_text_of_megabytes_is_measured_in_part_and_says_so(make_app, unt
 
 async def test_without_a_tokenizer_the_current_run_s_is_asked_for(make_app, until):
     app = make_app()
-    lab = app._lab = Gate()
+    lab = app.lab = Gate()
     lab.gate("words").put(reply("words"))
     async with app.run_test(size=(80, 24)) as pilot:
         app.selection.choose("abc")
@@ -273,7 +273,7 @@ async def test_without_a_tokenizer_the_current_run_s_is_asked_for(make_app, unti
 
 async def test_waiting_is_said_and_stale_answers_are_dropped(make_app, until):
     app = make_app()
-    lab = app._lab = Gate()
+    lab = app.lab = Gate()
     async with app.run_test(size=(80, 24)) as pilot:
         app.go("tokens")
         await pilot.pause()
@@ -295,10 +295,10 @@ async def test_waiting_is_said_and_stale_answers_are_dropped(make_app, until):
 # -- the drawings ------------------------------------------------------------------------------------------------
 
 
-def tokens_of(*pieces: str, **changes: object) -> list[Token]:
+def tokens_of(*pieces: str, **changes: object) -> list[TextToken]:
     found, start = [], 0
     for n, piece in enumerate(pieces):
-        found.append(Token.parse(record(n, piece) | {"start": start, "end": start + len(piece)} | changes))
+        found.append(TextToken.parse(record(n, piece) | {"start": start, "end": start + len(piece)} | changes))
         start += len(piece)
     return found
 
@@ -323,8 +323,8 @@ def test_an_id_stands_right_below_its_token():
 
 def test_the_cut_is_marked_once_where_it_falls():
     tokens = tokens_of("a", "b", "c", "d")
-    right = [Token.parse(record(n, t.piece) | {"cut": n >= 2}) for n, t in enumerate(tokens)]
-    left = [Token.parse(record(n, t.piece) | {"cut": n < 2}) for n, t in enumerate(tokens)]
+    right = [TextToken.parse(record(n, t.piece) | {"cut": n >= 2}) for n, t in enumerate(tokens)]
+    left = [TextToken.parse(record(n, t.piece) | {"cut": n < 2}) for n, t in enumerate(tokens)]
     assert marks(tokens, 2) == {}
     assert list(marks(right, 2)) == [2]
     assert "cut here at 2" in marks(right, 2)[2]
@@ -332,7 +332,7 @@ def test_the_cut_is_marked_once_where_it_falls():
 
 
 def test_later_bytes_of_a_character_are_numbered():
-    tokens = [Token.parse(record(0, "酒") | {"part": part}) for part in (0, 1, 11)]
+    tokens = [TextToken.parse(record(0, "酒") | {"part": part}) for part in (0, 1, 11)]
     assert [token.shown for token in tokens] == ["酒", "₂", "₁₂"]
 
 
@@ -347,7 +347,7 @@ def test_the_list_keeps_its_columns_with_wide_characters():
 
 async def test_labels_stand_below_the_tokens_they_are_learnt_of(make_app, byte_level, until, comes_to):
     spans = ((0, 0, 2, "B-时间"), (0, 3, 5, "O"))
-    learnt = Learnt(spans, words=True, rest="-100")
+    learnt = PassageTargets(spans, words=True, rest="-100")
     app = make_app()
     async with app.run_test(size=(80, 24)) as pilot:
         await in_hand(pilot, app, until, Passage("On it", source="ner/train row 1", tokenizer="bytes", learnt=learnt))

@@ -19,7 +19,7 @@ from workbench.runs.create import create
 from workbench.tui.app import WorkbenchApp
 from workbench.tui.modes.try_.composer import Composer
 from workbench.tui.modes.try_.generated import generated_lines
-from workbench.tui.modes.try_.model_side import Side
+from workbench.tui.modes.try_.model_side import ModelSide
 from workbench.tui.modes.try_.newest import Newest
 from workbench.tui.modes.try_.sampling_controls import KNOBS, Knobs, knob_line, set_from
 from workbench.tui.selection import Passage
@@ -117,29 +117,26 @@ def app(home: Home) -> WorkbenchApp:
 def opened(until):
     async def open_pane(pilot, app: WorkbenchApp, lab: FakeLab, *runs: RunDir):
         """Try with the first run as the current one, the others marked, its models loaded."""
-        app._lab = lab
+        app.lab = lab
         app.selection.choose(runs[0].id)
         for run in runs[1:]:
             app.selection.toggle(run.id)
         app.go("try")
-        await until(pilot, lambda: bool(app.screen.query(Side)) and app.screen.query(Side).first().model is not None)
+        await until(
+            pilot, lambda: bool(app.screen.query(ModelSide)) and app.screen.query(ModelSide).first().model is not None
+        )
         return app.screen
 
     return open_pane
 
 
-def side(app: WorkbenchApp, name: str = "left") -> Side:
-    return app.screen.query_one(f"#{name}", Side)
+def side(app: WorkbenchApp, name: str = "left") -> ModelSide:
+    return app.screen.query_one(f"#{name}", ModelSide)
 
 
 def shares(app: WorkbenchApp, name: str = "left") -> Mapping[str, float]:
     answer = side(app, name).answer.answer
     return answer.probabilities if isinstance(answer, Labels) else {}
-
-
-def shot(app: WorkbenchApp) -> str:
-    strips = app.screen._compositor.render_strips()
-    return "\n".join("".join(segment.text for segment in strip).rstrip() for strip in strips)
 
 
 SIZES = pytest.mark.parametrize("size", [(80, 24), (120, 40), (160, 45)], ids=lambda size: f"{size[0]}x{size[1]}")
@@ -214,11 +211,13 @@ async def test_pieces_are_kept_that_the_end_of_their_text_has_overtaken(app, mak
         generation = side(app).generation
         lab.streams[0][1].let_out(over=True)
         await until(pilot, lambda: side(app).generation is None)
-        side(app).post_message(Side.Piece(generation, " last words"))
-        await until(pilot, lambda: side(app).text.text == " last words")
+        side(app).post_message(ModelSide.TextArrived(generation, " last words"))
+        await until(pilot, lambda: side(app).text.written == " last words")
 
 
-async def test_a_language_model_streams_goes_by_its_controls_and_stops_with_esc(app, make_run, opened, until, agrees):
+async def test_a_language_model_streams_goes_by_its_controls_and_stops_with_esc(
+    app, make_run, opened, until, agrees, shot
+):
     run = make_run("gpt2-docs", "causal-lm", "[generate]\nmax_new_tokens = 32\ntemperature = 0.5\n")
     lab = FakeLab({run.id: None})
     async with app.run_test(size=(80, 24)) as pilot:
@@ -232,7 +231,7 @@ async def test_a_language_model_streams_goes_by_its_controls_and_stops_with_esc(
         assert (params["prompt"], params["max_new_tokens"]) == ("The ", 32)
         assert (params["temperature"], params["top_p"]) == pytest.approx((0.6, 0.5))
         stream.let_out("import ", "语句 ", HOSTILE)
-        await until(pilot, lambda: "语句" in side(app).text.text and "evil" in side(app).text.text)
+        await until(pilot, lambda: "语句" in side(app).text.written and "evil" in side(app).text.written)
         await pilot.pause()
         assert "\x1b" not in shot(app)
         agrees(app, "try-generating-80x24")
@@ -240,7 +239,7 @@ async def test_a_language_model_streams_goes_by_its_controls_and_stops_with_esc(
         await until(pilot, stream.cancelled.is_set)
         stream.let_out("late")
         await pilot.pause(0.1)
-        assert "late" not in side(app).text.text
+        assert "late" not in side(app).text.written
         assert app.current_mode == "try"
         assert screen.query_one(Composer).text == "The "
 
@@ -257,10 +256,10 @@ async def test_what_is_entered_while_the_model_loads_is_answered_when_it_has(app
 
     lab.call = slow
     async with app.run_test(size=(80, 24)) as pilot:
-        app._lab = lab
+        app.lab = lab
         app.selection.choose(run.id)
         app.go("try")
-        await until(pilot, lambda: bool(app.screen.query(Side)) and side(app).where is not None)
+        await until(pilot, lambda: bool(app.screen.query(ModelSide)) and side(app).where is not None)
         await pilot.press("a", "enter")
         assert not lab.streams
         loaded.set()
@@ -279,16 +278,16 @@ async def test_entering_again_ends_the_text_before(app, make_run, opened, until)
         await until(pilot, lambda: len(lab.streams) == 2)
         await until(pilot, lab.streams[0][1].cancelled.is_set)
         lab.streams[1][1].let_out(" new", over=True)
-        await until(pilot, lambda: side(app).text.text == " new")
+        await until(pilot, lambda: side(app).text.written == " new")
 
 
-async def test_a_run_without_a_model_says_so_in_one_sentence(app, make_run, until):
+async def test_a_run_without_a_model_says_so_in_one_sentence(app, make_run, until, shot):
     run = make_run("young")
     async with app.run_test(size=(80, 24)) as pilot:
-        app._lab = FakeLab({})
+        app.lab = FakeLab({})
         app.selection.choose(run.id)
         app.go("try")
-        await until(pilot, lambda: bool(app.screen.query(Side)) and side(app).has_class("-failed"))
+        await until(pilot, lambda: bool(app.screen.query(ModelSide)) and side(app).has_class("-failed"))
         await pilot.pause()
         assert "there is nothing to load yet: wait for its first" in shot(app)
 
@@ -332,7 +331,7 @@ async def test_what_was_entered_is_recalled_the_next_time(home, make_run, opened
         assert composer.text == "draft"
 
 
-async def test_a_row_handed_over_is_asked_about_as_it_is_and_shown_harmless(app, make_run, opened, until):
+async def test_a_row_handed_over_is_asked_about_as_it_is_and_shown_harmless(app, make_run, opened, until, shot):
     run = make_run("handed")
     lab = FakeLab({run.id: ["a", "b"]})
     async with app.run_test(size=(80, 24)) as pilot:
@@ -355,7 +354,7 @@ async def test_what_is_pasted_is_made_harmless(app, make_run, opened):
         assert len(text) <= 20_000
 
 
-async def test_another_model_can_be_chosen_by_hand_and_nothing_beside_it(app, make_run, opened, until):
+async def test_another_model_can_be_chosen_by_hand_and_nothing_beside_it(app, make_run, opened, until, shot):
     one, two = make_run("one"), make_run("two")
     lab = FakeLab({one.id: ["a", "b"], two.id: ["c", "d"]})
     async with app.run_test(size=(80, 24)) as pilot:
@@ -384,16 +383,16 @@ async def test_a_run_that_finishes_while_one_types_does_not_take_the_place_of_th
     first = make_run("first")
     lab = FakeLab({first.id: ["a", "b"]})
     async with app.run_test(size=(80, 24)) as pilot:
-        app._lab = lab
+        app.lab = lab
         app.go("try")
-        await until(pilot, lambda: bool(app.screen.query(Side)) and side(app).model is not None)
+        await until(pilot, lambda: bool(app.screen.query(ModelSide)) and side(app).model is not None)
         lab.models[make_run("second").id] = ["c", "d"]
         await until(pilot, lambda: app.status.total == 2)
         await pilot.pause(0.3)
         assert side(app).model.handle == first.id
 
 
-async def test_with_no_run_the_next_key_is_named(app, until):
+async def test_with_no_run_the_next_key_is_named(app, until, shot):
     async with app.run_test(size=(80, 24)) as pilot:
         app.go("try")
         await until(pilot, lambda: app.screen.has_class("-empty"))
@@ -411,7 +410,7 @@ async def test_the_real_lab_loads_a_model_and_answers(app, home, make_run, until
         app.go("try")
         for _ in range(3000):
             await pilot.pause(0.02)
-            if app.screen.query(Side) and side(app).model is not None:
+            if app.screen.query(ModelSide) and side(app).model is not None:
                 break
         await pilot.press(*"good")
         await until(pilot, lambda: side(app).has_class("-answer"))
@@ -464,8 +463,8 @@ def test_the_control_under_the_cursor_is_in_brackets():
 def test_generated_text_is_folded_with_its_prompt_and_told_apart_from_it():
     lines = generated_lines("The import", " statement\nis 导入语句", 12)
     assert plain(lines) == ["The import", "statement", "is 导入语句"]
-    assert [span.role for span in lines[0]] == ["muted"]
-    assert [span.role for span in lines[1]] == [""]
+    assert [span.style for span in lines[0]] == ["muted"]
+    assert [span.style for span in lines[1]] == [""]
     assert Knobs().values["top_p"] == 0.95
 
 

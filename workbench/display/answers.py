@@ -32,14 +32,14 @@ class Answer(Protocol):
 
 @dataclass(frozen=True)
 class Labels:
-    """The probability of each label, and the labels that are called. `order` is that of the model's."""
+    """The probability of each label, and those that are predicted. `order` is that of the model's."""
 
     probabilities: Mapping[str, float]
-    called: tuple[str, ...]
+    predicted: tuple[str, ...]
     order: Sequence[str] = ()
 
     def lines(self, row: Row, width: int, height: int) -> list[Line]:
-        return bar_lines(self.probabilities, self.order, width, height, self.called)
+        return bar_lines(self.probabilities, self.order, width, height, self.predicted)
 
     def copied(self) -> str:
         return "\n".join(f"{clean(label)}\t{share:.6f}" for label, share in self.probabilities.items())
@@ -84,7 +84,7 @@ class Piece:
 
 
 @dataclass(frozen=True)
-class Entities:
+class EntityAnswer:
     """The entities of a text, in its order."""
 
     found: tuple[Piece, ...]
@@ -123,13 +123,13 @@ class Extract:
         shares = {piece.text or "no answer": piece.score for piece in reversed((self.best, *self.candidates))}
         most = max(1, min(len(shares), height // 3))
         ranked = sorted(shares, key=lambda text: -shares[text])
-        bars = bar_lines({text: shares[text] for text in ranked[:most]}, ranked, width, most, (self._called,))
+        bars = bar_lines({text: shares[text] for text in ranked[:most]}, ranked, width, most, (self._predicted,))
         context = list(row.values())[-1]
         text = folded(marked(context, (self.best,) if self.best.text else ()), width)
         return [*bars, (), *_around(text, max(1, height - len(bars) - 1))]
 
     @property
-    def _called(self) -> str:
+    def _predicted(self) -> str:
         return self.best.text or "no answer"
 
     def copied(self) -> str:
@@ -170,13 +170,13 @@ class Written:
 def parse(record: Mapping[str, Any], order: Sequence[str] = ()) -> Answer:
     """The answer in a record. `order` are the model's labels. Raises BadInput for a record of no known kind."""
     if "probabilities" in record:
-        called = record["labels"] if "labels" in record else [record["label"]]
+        predicted = record["labels"] if "labels" in record else [record["label"]]
         shares = {str(label): float(share) for label, share in record["probabilities"].items()}
-        return Labels(shares, tuple(map(str, called)), order)
+        return Labels(shares, tuple(map(str, predicted)), order)
     if "values" in record:
         return Values({str(target): float(value) for target, value in record["values"].items()})
     if "entities" in record:
-        return Entities(tuple(map(Piece.parse, record["entities"])))
+        return EntityAnswer(tuple(map(Piece.parse, record["entities"])))
     if "answer" in record:
         return Extract(Piece.parse(record), tuple(map(Piece.parse, record.get("candidates") or ())))
     if "fills" in record:
@@ -202,7 +202,7 @@ def marked(text: str, pieces: Sequence[Piece]) -> list[Span]:
 
 def _around(lines: list[Line], height: int) -> list[Line]:
     """So many lines that what is marked is among them."""
-    first = next((at for at, line in enumerate(lines) if any(span.role == "best" for span in line)), 0)
+    first = next((at for at, line in enumerate(lines) if any(span.style == "best" for span in line)), 0)
     start = max(0, min(first - height // 3, len(lines) - height))
     return lines[start : start + height]
 
@@ -221,24 +221,24 @@ def bar_lines(
     order: Sequence[str],
     width: int,
     height: int,
-    called: Sequence[str] | None = None,
+    predicted: Sequence[str] | None = None,
 ) -> list[Line]:
-    """One line a label in the given order; those that are `called` (default: the likeliest) are pointed at.
+    """One line a label in the given order; those that are `predicted` (default: the likeliest) are pointed at.
 
     Where not all fit, the likeliest first, and a last line says how many are left out.
     """
     if not probabilities:
         return []
     width = min(width, _WIDEST)
-    if called is None:
-        called = [max(probabilities, key=lambda label: _rank(probabilities[label]))]
+    if predicted is None:
+        predicted = [max(probabilities, key=lambda label: _rank(probabilities[label]))]
     shown = [label for label in order if label in probabilities] or list(probabilities)
     left_out = max(0, len(shown) - height)
     if left_out:
         shown = sorted(shown, key=lambda label: -_rank(probabilities[label]))[: max(1, height - 1)]
         left_out = len(probabilities) - len(shown)
     name = min(max(cells(clean(label)) for label in shown), max(6, width // 3))
-    lines = [_bar_line(label, probabilities[label], name, width, label in called) for label in shown]
+    lines = [_bar_line(label, probabilities[label], name, width, label in predicted) for label in shown]
     if left_out:
         lines.append((Span(cut(f"  {left_out} less likely", width), "muted"),))
     return lines

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from textual.app import App, SuspendNotSupported
 from textual.message import Message
-from textual.notifications import Notify, SeverityLevel
+from textual.notifications import Notification, Notify, SeverityLevel
 from textual.screen import ModalScreen, Screen
 from textual.signal import Signal
 
@@ -22,7 +22,7 @@ from workbench.core.text import clean, cut
 from workbench.tui import terminal
 from workbench.tui.bindings import APP, MODE_KEYS, MODES, TITLES, Table, textual_bindings
 from workbench.tui.commands import TableCommands
-from workbench.tui.feed import Feed, RegistrySource, Source, Status
+from workbench.tui.feed import Feed, FeedSource, FeedStatus, RegistrySource
 from workbench.tui.pane import Pane
 from workbench.tui.selection import Selection
 
@@ -72,7 +72,7 @@ class WorkbenchApp(App[None], inherit_bindings=False):
         *,
         slow_link: bool = False,
         open_run: str | None = None,
-        make_source: Callable[[], Source] | None = None,
+        make_source: Callable[[], FeedSource] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         # Textual opens the default mode when it starts; nothing of the other one is loaded then.
@@ -84,15 +84,15 @@ class WorkbenchApp(App[None], inherit_bindings=False):
         self.slow_link = slow_link or self.settings.slow_link
         self.table = Table(self.settings.keys)
         self.selection = Selection(self)
-        self.status = Status()
-        self.status_changed: Signal[Status] = Signal(self, "status")
+        self.status = FeedStatus()
+        self.status_changed: Signal[FeedStatus] = Signal(self, "status")
         self.feed = self._make_feed(make_source or (lambda: RegistrySource(home)))
         self._trail: list[str] = []
         self._undo: list[tuple[str, Callable[[], object]]] = []
         self._lab: Lab | None = None
         self._start_in(open_run)
 
-    def _make_feed(self, make_source: Callable[[], Source]) -> Feed:
+    def _make_feed(self, make_source: Callable[[], FeedSource]) -> Feed:
         busy, idle = (1.0, 2.0) if self.slow_link else (0.1, 0.5)
         return Feed(make_source, lambda: self.post_message(self.News()), busy=busy, idle=idle)
 
@@ -135,6 +135,15 @@ class WorkbenchApp(App[None], inherit_bindings=False):
 
             self._lab = Lab(home=self.home.path)
         return self._lab
+
+    @lab.setter
+    def lab(self, lab: Lab) -> None:
+        self._lab = lab
+
+    @property
+    def toasts(self) -> list[Notification]:
+        """The toasts on screen, the oldest first."""
+        return list(self._notifications)
 
     def _keep_theme(self, _theme: object) -> None:
         if self.theme != self.settings.theme and self.pane is not None:
@@ -225,11 +234,11 @@ class WorkbenchApp(App[None], inherit_bindings=False):
 
     def action_undo(self) -> None:
         if not self._undo:
-            self.notify("Nothing to take back")
+            self.notify("Nothing to undo")
             return
         label, undo = self._undo.pop()
         if self.pane is not None:
-            self.pane.background(undo, lambda _: self.notify(f"Taken back: {label}"), group="undo")
+            self.pane.background(undo, lambda _: self.notify(f"Undone: {label}"), group="undo")
 
     async def action_quit(self) -> None:
         live = self.status.live
@@ -254,9 +263,8 @@ class WorkbenchApp(App[None], inherit_bindings=False):
     def on_notify(self, event: Notify) -> None:
         """What is said again is said once; of what is no error the newest few stay, so that the pane can be seen."""
         new = event.notification
-        there = list(self._notifications)
-        passing = [toast for toast in there if toast.severity != "error" and toast.message != new.message]
-        again = [toast for toast in there if toast.message == new.message]
+        passing = [toast for toast in self.toasts if toast.severity != "error" and toast.message != new.message]
+        again = [toast for toast in self.toasts if toast.message == new.message]
         for toast in (*again, *(passing[: 1 - _MOST_TOASTS] if new.severity != "error" else ())):
             self._unnotify(toast, refresh=False)
 
@@ -277,7 +285,7 @@ class WorkbenchApp(App[None], inherit_bindings=False):
     def offer_undo(self, label: str, undo: Callable[[], object]) -> None:
         """Let `z` run `undo` (in a thread). Says so."""
         self._undo.append((label, undo))
-        self.notify(f"{label}: {self.table['app.undo'].first} takes it back")
+        self.notify(f"{label}: {self.table['app.undo'].first} undoes it")
 
     def copy(self, text: str) -> None:
         """Put `text` on the clipboard of the terminal, over SSH and through tmux too."""
@@ -312,6 +320,6 @@ def run_tui(home: Home, slow_link: bool = False, open_run: str | None = None) ->
     # Nothing that is made on the road to the first frame is garbage: looking for it there costs a tenth of that road.
     gc.disable()
     app = WorkbenchApp(home.ensure(), Settings.load(home), slow_link=slow_link, open_run=open_run)
-    terminal.Watch(app.close_lab).start()
+    terminal.TerminalWatch(app.close_lab).start()
     app.run(mouse=not app.slow_link)
     return app.return_code or 0

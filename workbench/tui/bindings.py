@@ -5,8 +5,8 @@ A row's `id` is what a user writes in `settings.toml` to give the action other k
     [keys]
     "runs.stop" = "x"
 
-The last part of an id names the action: `runs.stop` runs `action_stop` on the pane. The same letter means the same
-everywhere: add a row to your pane's section only for what `PANE` does not already say.
+The last part of an id names the action: `runs.stop` runs `action_stop` on the pane. A key means the same in every pane:
+add a row to your pane's section only for what `PANE` does not already say, on a key that no other pane uses otherwise.
 """
 
 from __future__ import annotations
@@ -28,8 +28,11 @@ TITLES: Final = {
 }
 
 
-class Key(NamedTuple):
-    """One action: the keys that run it, a word for the footer, a sentence for help and palette."""
+class Shortcut(NamedTuple):
+    """One action: the keys that run it, a word for the footer, a sentence for help and palette.
+
+    `intent` is what the key means where panes have different actions for it: in every pane a key has one meaning.
+    """
 
     id: str
     keys: str
@@ -37,6 +40,7 @@ class Key(NamedTuple):
     help: str
     footer: bool = True
     palette: bool = True
+    intent: str = ""
 
     @property
     def action(self) -> str:
@@ -55,122 +59,134 @@ class Key(NamedTuple):
 
 
 MODE_KEYS: Final = tuple(
-    Key(f"mode.{mode}", str(number), TITLES[mode], text, footer=False)
+    Shortcut(f"mode.{mode}", str(number), TITLES[mode], text, footer=False)
     for number, (mode, text) in enumerate(
         {
-            "runs": "Every run: find, start, stop, tag, compare",
-            "live": "One run as it trains: charts, progress, console",
-            "data": "The rows of a recipe, a run or a file",
-            "tokens": "What the tokenizer really does to a text",
-            "metrics": "Runs by metrics, confusion, per-class figures",
-            "try": "Type and see what the model answers",
+            "runs": "Find, start, stop, tag and compare runs",
+            "live": "Watch a run as it trains: charts, progress, console",
+            "data": "Browse the rows of a recipe, a run or a file",
+            "tokens": "See what the tokenizer does to a text",
+            "metrics": "Compare runs by metric; confusion matrix, figures per class, curves",
+            "try": "Type a text and see what the model answers",
         }.items(),
         start=1,
     )
 )
 
 APP: Final = (
-    Key("app.help", "question_mark", "help", "Every key of this pane"),
-    Key("app.palette", "ctrl+p", "palette", "Find any action by its name", footer=False, palette=False),
-    Key("app.theme", "f2", "theme", "Choose the colours; kept for the next time", footer=False),
-    Key("app.undo", "z", "undo", "Take back the last thing that can be", footer=False),
-    Key("app.suspend", "ctrl+z", "suspend", "Back to the shell; `fg` returns", footer=False),
-    Key("app.quit", "q", "quit", "Leave; runs go on without you", footer=False),
+    Shortcut("app.help", "question_mark", "help", "Show every key of this pane"),
+    Shortcut("app.palette", "ctrl+p", "palette", "Find any action by name", footer=False, palette=False),
+    Shortcut("app.theme", "f2", "theme", "Choose a colour theme", footer=False),
+    Shortcut("app.undo", "z", "undo", "Undo", footer=False),
+    Shortcut("app.suspend", "ctrl+z", "suspend", "Suspend to the shell; `fg` returns", footer=False),
+    Shortcut("app.quit", "q", "quit", "Quit; runs keep going", footer=False),
 )
 
 MOVE: Final = (
-    Key("move.up", "up,k", "up", "One up", footer=False, palette=False),
-    Key("move.down", "down,j", "down", "One down", footer=False, palette=False),
-    Key("move.left", "left,h", "left", "One to the left", footer=False, palette=False),
-    Key("move.right", "right,l", "right", "One to the right", footer=False, palette=False),
-    Key("move.page_up", "pageup,ctrl+b", "page up", "A screenful up", footer=False, palette=False),
-    Key("move.page_down", "pagedown,ctrl+f", "page down", "A screenful down", footer=False, palette=False),
-    Key("move.top", "g,home", "top", "To the beginning", footer=False, palette=False),
-    Key("move.bottom", "G,end", "bottom", "To the end", footer=False, palette=False),
+    Shortcut("move.up", "up,k", "up", "Move up", footer=False, palette=False),
+    Shortcut("move.down", "down,j", "down", "Move down", footer=False, palette=False),
+    Shortcut("move.left", "left,h", "left", "Move left", footer=False, palette=False),
+    Shortcut("move.right", "right,l", "right", "Move right", footer=False, palette=False),
+    Shortcut("move.page_up", "pageup,ctrl+b", "page up", "Page up", footer=False, palette=False),
+    Shortcut("move.page_down", "pagedown,ctrl+f", "page down", "Page down", footer=False, palette=False),
+    Shortcut("move.top", "g,home", "top", "Go to the start", footer=False, palette=False),
+    Shortcut("move.bottom", "G,end", "bottom", "Go to the end", footer=False, palette=False),
 )
 
 PANE: Final = (
-    Key("pane.open", "enter", "open", "Open what the cursor is on"),
-    Key("pane.mark", "space", "mark", "Mark or unmark what the cursor is on"),
-    Key("pane.filter", "slash", "filter", "Show only what matches"),
-    Key("pane.edit", "e", "edit", "Edit in $EDITOR"),
-    Key("pane.copy", "y", "copy", "Copy to the clipboard, over SSH too (OSC 52)", footer=False),
-    Key("pane.back", "escape", "back", "One step back", footer=False),
+    Shortcut("pane.open", "enter", "open", "Open the item under the cursor"),
+    Shortcut("pane.mark", "space", "mark", "Mark or unmark the item under the cursor"),
+    Shortcut("pane.filter", "slash", "filter", "Filter"),
+    Shortcut("pane.edit", "e", "edit", "Edit in $EDITOR"),
+    Shortcut("pane.copy", "y", "copy", "Copy to the clipboard, over SSH too (OSC 52)", footer=False),
+    Shortcut("pane.back", "escape", "back", "Go back one step", footer=False),
 )
 
 RUNS: Final = (
-    Key("runs.new", "n", "new", "Start a run from a recipe"),
-    Key("runs.stop", "s", "stop", "Stop the run at the end of its step, with a checkpoint"),
-    Key("runs.resume", "r", "resume", "Go on from the newest checkpoint"),
-    Key("runs.clone", "c", "clone", "Start the same again with a change"),
-    Key("runs.tag", "t", "tag", "Add a tag; -tag takes it away"),
-    Key("runs.note", "N", "note", "Write a note on the run"),
-    Key("runs.delete", "d", "delete", "Delete the run; z brings it back"),
-    Key("runs.unmark", "u", "unmark all", "Take every mark away", footer=False),
+    Shortcut("runs.new", "n", "new", "Start a run from a recipe"),
+    Shortcut("runs.stop", "s", "stop", "Stop the run at the end of its step, with a checkpoint"),
+    Shortcut("runs.resume", "r", "resume", "Resume from the newest checkpoint"),
+    Shortcut("runs.clone", "c", "clone", "Start a copy of the run with changes"),
+    Shortcut("runs.tag", "t", "tag", "Add a tag; -tag removes it"),
+    Shortcut("runs.note", "N", "note", "Edit the run's note"),
+    Shortcut("runs.delete", "d", "delete", "Delete the run; z restores it"),
+    Shortcut("runs.unmark", "u", "unmark all", "Unmark every run", footer=False),
 )
 
 LIVE: Final = (
-    Key("live.log", "L", "log y", "Logarithmic y, of what is above zero"),
-    Key("live.smooth", "w", "smooth", "Next smoothing: the raw line stays behind it"),
-    Key("live.axis", "x", "x axis", "x by step, epoch, time or tokens"),
-    Key("live.zoom_in", "plus,equals_sign", "zoom", "Half as much, around the newest or the middle"),
-    Key("live.zoom_out", "minus", "zoom out", "Twice as much", footer=False),
-    Key("live.zoom_all", "0", "all", "The whole series", footer=False),
-    Key("live.enlarge", "f", "one chart", "One chart as large as the screen, then the next: speed, load, memory too"),
-    Key("live.read", "v", "values", "Read the values at a step; ← → move it", footer=False),
-    Key("live.output", "o", "console", "The console, as large as the screen", footer=False),
-    Key("live.stop", "s", "stop", "Stop the run at the end of its step, with a checkpoint"),
-    Key("live.resume", "r", "resume", "Go on from the newest checkpoint", footer=False),
+    Shortcut("live.log", "L", "log y", "Switch the y axis between linear and logarithmic"),
+    Shortcut("live.smooth", "w", "smooth", "Change the smoothing; the raw line stays behind it"),
+    Shortcut("live.axis", "x", "x axis", "Change the x axis: step, epoch, time or tokens"),
+    Shortcut("live.zoom_in", "plus,equals_sign", "zoom", "Zoom in", intent="more"),
+    Shortcut("live.zoom_out", "minus", "zoom out", "Zoom out", footer=False, intent="less"),
+    Shortcut("live.zoom_all", "0", "all", "Show the whole series", footer=False),
+    Shortcut("live.enlarge", "f", "one chart", "Show one chart full screen, then the next: speed, load and memory too"),
+    Shortcut("live.read", "v", "values", "Read the values at a step; ← → move it", footer=False, intent="view"),
+    Shortcut("live.output", "O", "console", "Show the console full screen", footer=False),
+    Shortcut("live.stop", "s", "stop", "Stop the run at the end of its step, with a checkpoint"),
+    Shortcut("live.resume", "r", "resume", "Resume from the newest checkpoint", footer=False),
 )
 
 DATA: Final = (
-    Key("data.source", "o", "open", "Open a file, a directory, a recipe, a run, a hub id or builtin:reviews"),
-    Key("data.split", "s", "split", "The next split"),
-    Key("data.label", "b", "by label", "Only the rows with one label"),
-    Key("data.report", "r", "report", "What there is to say of the rows: labels, repeats, odd texts, lengths"),
-    Key("data.tokens", "T", "tokens", "See the row as tokens", footer=False),
-    Key("data.next", "tab", "next part", "From the rows to the whole row and back", footer=False, palette=False),
+    Shortcut(
+        "data.source",
+        "o",
+        "open",
+        "Open a file, a directory, a recipe, a run, a hub id or builtin:reviews",
+        intent="load",
+    ),
+    Shortcut("data.split", "S", "split", "Show the next split"),
+    Shortcut("data.label", "B", "by label", "Show only the rows with one label"),
+    Shortcut("data.report", "R", "report", "Show the data report: labels, duplicates, odd texts, lengths"),
+    Shortcut("data.tokens", "T", "tokens", "Show the row's tokens", footer=False),
+    Shortcut("data.next", "tab", "next part", "Switch between the table and the row", footer=False, palette=False),
 )
 
 TOKENS: Final = (
-    Key("tokens.write", "i", "type", "Type a text; esc when done"),
-    Key("tokens.tokenizer", "t", "tokenizer", "Another tokenizer: a directory, a run, a hub id, builtin:minilm"),
-    Key("tokens.beside", "b", "beside", "A second tokenizer beside the first; again to close it"),
-    Key("tokens.form", "v", "view", "As boxes with ids, as the text, as a list"),
-    Key("tokens.longer", "plus,equals_sign", "longer", "A longer maximum length"),
-    Key("tokens.shorter", "minus", "shorter", "A shorter maximum length"),
-    Key("tokens.limit", "m", "max length", "Write the maximum length in tokens; 0 is none", footer=False),
-    Key("tokens.next", "tab", "next part", "From one tokenizer to the other", footer=False, palette=False),
+    Shortcut("tokens.write", "i", "type", "Type a text; esc when done"),
+    Shortcut(
+        "tokens.tokenizer",
+        "o",
+        "tokenizer",
+        "Load another tokenizer: a directory, a run, a hub id or builtin:minilm",
+        intent="load",
+    ),
+    Shortcut("tokens.beside", "b", "beside", "Compare with a second tokenizer; again to close it"),
+    Shortcut("tokens.form", "v", "view", "Change the view: boxes with ids, text, list", intent="view"),
+    Shortcut("tokens.longer", "plus,equals_sign", "longer", "Increase the maximum length", intent="more"),
+    Shortcut("tokens.shorter", "minus", "shorter", "Decrease the maximum length", intent="less"),
+    Shortcut("tokens.limit", "m", "max length", "Set the maximum length in tokens; 0 for none", footer=False),
+    Shortcut("tokens.next", "tab", "next part", "Switch to the other tokenizer", footer=False, palette=False),
 )
 
 METRICS: Final = (
-    Key("metrics.split", "s", "split", "The next split that was evaluated"),
-    Key("metrics.worst", "w", "worst rows", "Every row of the split, the worst first", footer=False),
-    Key("metrics.curves", "c", "curves", "ROC, precision by recall, calibration; ← → move the threshold"),
-    Key("metrics.predict", "p", "try", "Try the model on the row under the cursor"),
-    Key("metrics.values", "b", "best/last", "Each run's best numbers, or its last"),
-    Key("metrics.next", "tab", "next part", "From the runs to the matrix to its rows", palette=False),
+    Shortcut("metrics.split", "S", "split", "Show the next split"),
+    Shortcut("metrics.worst", "W", "worst rows", "Show the rows of the split, highest loss first", footer=False),
+    Shortcut("metrics.curves", "C", "curves", "Show ROC, precision–recall and calibration; ← → move the threshold"),
+    Shortcut("metrics.predict", "p", "try", "Try the model on the row under the cursor"),
+    Shortcut("metrics.values", "v", "best/last", "Switch between each run's best values and its last", intent="view"),
+    Shortcut("metrics.next", "tab", "next part", "Switch between runs, matrix and rows", palette=False),
 )
 
 # In Try one types: what must work meanwhile is on ctrl.
 TRY: Final = (
-    Key("try.model", "ctrl+o", "model", "Choose the model: a run, a checkpoint, a directory"),
-    Key("try.beside", "ctrl+t", "beside", "Another model beside it: a marked run, the base model, any"),
-    Key("try.next", "tab", "controls", "From the text to temperature, top-p, length, and the answers", palette=False),
-    Key("try.newline", "ctrl+j", "new line", "A line feed in the text", footer=False, palette=False),
-    Key("try.reload", "ctrl+r", "reload", "Load the newest weights again", footer=False),
-    Key("try.write", "i", "type", "Back to the text", footer=False),
+    Shortcut("try.model", "ctrl+o", "model", "Load a model: a run, a checkpoint, a directory"),
+    Shortcut("try.beside", "ctrl+t", "beside", "Compare with another model: a marked run, the base model, any"),
+    Shortcut("try.next", "tab", "controls", "Switch between text, generation settings and answers", palette=False),
+    Shortcut("try.newline", "ctrl+j", "new line", "Insert a line break", footer=False, palette=False),
+    Shortcut("try.reload", "ctrl+r", "reload", "Reload the newest weights", footer=False),
+    Shortcut("try.write", "i", "type", "Go back to the text", footer=False),
 )
 
 NEW_RUN: Final = (
-    Key("new.open", "enter", "launch", "Check the recipe, then start it", palette=False),
-    Key("new.check", "c", "check", "Read model and data and tell all there is to know", palette=False),
-    Key("new.edit", "e", "edit a copy", "Edit a copy of the recipe in $EDITOR", palette=False),
-    Key("new.set", "s", "set a field", "Change one field: train.epochs=1", palette=False),
-    Key("new.back", "escape", "back", "Back to the runs", palette=False),
+    Shortcut("new.open", "enter", "launch", "Check the recipe, then start the run", palette=False),
+    Shortcut("new.check", "c", "check", "Check model and data, and show the data report", palette=False),
+    Shortcut("new.edit", "e", "edit a copy", "Edit a copy of the recipe in $EDITOR", palette=False),
+    Shortcut("new.set", "s", "set a field", "Change fields: train.epochs=1", palette=False),
+    Shortcut("new.back", "escape", "back", "Go back to Runs", palette=False),
 )
 
-PANES: Final[Mapping[str, tuple[Key, ...]]] = {
+PANES: Final[Mapping[str, tuple[Shortcut, ...]]] = {
     "runs": RUNS,
     "live": LIVE,
     "data": DATA,
@@ -193,11 +209,11 @@ def display(key: str) -> str:
     return _WORDS.get(key, key).replace("ctrl+", "^")
 
 
-class Group(NamedTuple):
+class ShortcutGroup(NamedTuple):
     """Rows of the help screen under one heading."""
 
     title: str
-    rows: tuple[Key, ...]
+    rows: tuple[Shortcut, ...]
 
 
 class Table:
@@ -212,26 +228,26 @@ class Table:
         self._rows = {row.id: self._remapped(row) for row in every_row()}
         self._check()
 
-    def _remapped(self, row: Key) -> Key:
+    def _remapped(self, row: Shortcut) -> Shortcut:
         return row._replace(keys=self.remaps[row.id]) if row.id in self.remaps else row
 
     def _check(self) -> None:
         for name in self.remaps.keys() - self._rows.keys():
             near = difflib.get_close_matches(name, self._rows, n=1)
             mend = f": did you mean {near[0]}?" if near else ": see ? for the names"
-            self.notices.append(f"settings.toml: no action is called {name}{mend}")
+            self.notices.append(f"settings.toml: unknown action {name}{mend}")
         for mode in MODES:
             for key, ids in self.clashes(mode).items():
                 self.notices.append(f"settings.toml: {display(key)} in {TITLES[mode]} means {' and '.join(ids)}")
 
-    def __getitem__(self, id: str) -> Key:
+    def __getitem__(self, id: str) -> Shortcut:
         return self._rows[id]
 
-    def groups(self, mode: str) -> list[Group]:
+    def groups(self, mode: str) -> list[ShortcutGroup]:
         """What the help screen lists for a mode: its own keys first."""
         sections = [(TITLES[mode], PANES[mode]), ("In every pane", PANE), ("Moving", MOVE)]
         sections += [("Modes", MODE_KEYS), ("Everywhere", APP)]
-        return [Group(title, tuple(self._rows[row.id] for row in rows)) for title, rows in sections if rows]
+        return [ShortcutGroup(title, tuple(self._rows[row.id] for row in rows)) for title, rows in sections if rows]
 
     def clashes(self, mode: str) -> dict[str, list[str]]:
         """Keys that mean more than one thing while `mode` is on screen."""
@@ -243,13 +259,13 @@ class Table:
         return {key: ids for key, ids in meant.items() if len(ids) > 1}
 
 
-def every_row() -> Iterator[Key]:
+def every_row() -> Iterator[Shortcut]:
     """Every row of the table."""
     for rows in (MODE_KEYS, APP, MOVE, PANE, *PANES.values(), NEW_RUN):
         yield from rows
 
 
-def textual_bindings(rows: Iterable[Key]) -> list[BindingType]:
+def textual_bindings(rows: Iterable[Shortcut]) -> list[BindingType]:
     """Rows as Textual wants them. Every one runs through `action_key`, which can say why it will not."""
     return [
         Binding(
@@ -277,5 +293,5 @@ def markdown() -> str:
     return "\n".join(lines)
 
 
-def _code(row: Key) -> str:
+def _code(row: Shortcut) -> str:
     return " ".join(f"`{display(key)}`" for key in row.keys.split(","))

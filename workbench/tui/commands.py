@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
-from workbench.tui.bindings import Key
+from workbench.tui.bindings import Shortcut
 
 if TYPE_CHECKING:
     from workbench.tui.app import WorkbenchApp
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class TableCommands(Provider):
     """The current pane's keys, then those that work everywhere."""
 
-    def _rows(self) -> Iterator[tuple[str, Key]]:
+    def _rows(self) -> Iterator[tuple[str, Shortcut]]:
         app = cast("WorkbenchApp", self.app)
         pane = app.pane
         for group in app.table.groups(app.current_mode):
@@ -24,7 +24,7 @@ class TableCommands(Provider):
                 if row.palette and (not row.id.startswith("pane.") or (pane is not None and pane.offers(row))):
                     yield f"{group.title}: {row.label}", row
 
-    def _run(self, row: Key) -> None:
+    def _run(self, row: Shortcut) -> None:
         cast("WorkbenchApp", self.app).call_later(cast("WorkbenchApp", self.app).run_row, row.id)
 
     async def discover(self) -> Hits:

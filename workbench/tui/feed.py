@@ -25,7 +25,7 @@ _PATIENCE = 0.2
 LIVE_FILTER = "(state:live and not state:created)"
 
 
-class Request(Protocol):
+class FeedRequest(Protocol):
     """What a pane wants to be told. Make it a frozen dataclass: an equal one is the same request.
 
     `read` runs in the feed's thread with the feed's own registry and returns something frozen and comparable.
@@ -34,7 +34,7 @@ class Request(Protocol):
     def read(self, registry: Registry) -> object: ...
 
 
-class Status(NamedTuple):
+class FeedStatus(NamedTuple):
     """What the header shows."""
 
     live: int = 0
@@ -43,16 +43,16 @@ class Status(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Snapshot:
+class FeedSnapshot:
     """What the feed found for one request. `error` is set where reading it failed, `body` where it did not."""
 
-    request: Request | None
+    request: FeedRequest | None
     body: object
-    status: Status
+    status: FeedStatus
     error: WorkbenchError | None = None
 
 
-class Source(Protocol):
+class FeedSource(Protocol):
     """The registry and whoever brings it up to date; made in the feed's thread."""
 
     registry: Registry
@@ -95,7 +95,7 @@ class Feed:
 
     def __init__(
         self,
-        make_source: Callable[[], Source],
+        make_source: Callable[[], FeedSource],
         tell: Callable[[], object],
         *,
         busy: float = 0.1,
@@ -106,9 +106,9 @@ class Feed:
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._stopping = False
-        self._request: Request | None = None
+        self._request: FeedRequest | None = None
         self._fresh = False
-        self._pending: Snapshot | None = None
+        self._pending: FeedSnapshot | None = None
         self._thread = threading.Thread(target=self._run, name="feed", daemon=True)
 
     def start(self) -> None:
@@ -121,20 +121,20 @@ class Feed:
         if self._thread.is_alive():
             self._thread.join(patience)
 
-    def ask(self, request: Request | None) -> None:
+    def ask(self, request: FeedRequest | None) -> None:
         """Make `request` the one that is answered from now on; the answer comes at once, then with every change."""
         with self._lock:
             self._request = request
             self._fresh = True
         self._wake.set()
 
-    def take(self) -> Snapshot | None:
+    def take(self) -> FeedSnapshot | None:
         """The newest snapshot, once."""
         with self._lock:
             pending, self._pending = self._pending, None
         return pending
 
-    def _put(self, snapshot: Snapshot) -> None:
+    def _put(self, snapshot: FeedSnapshot) -> None:
         with self._lock:
             told = self._pending is not None
             self._pending = snapshot
@@ -145,8 +145,8 @@ class Feed:
         # The first answer is what is known already; looking for news must not hold up the first frame.
         self._wake.wait(_PATIENCE)
         self._wake.clear()
-        last: Snapshot | None = None
-        source: Source | None = None
+        last: FeedSnapshot | None = None
+        source: FeedSource | None = None
         first = True
         while not self._stopping:
             began = time.monotonic()
@@ -163,7 +163,7 @@ class Feed:
         if source is not None:
             source.close()
 
-    def _turn(self, source: Source, last: Snapshot | None) -> Snapshot | None:
+    def _turn(self, source: FeedSource, last: FeedSnapshot | None) -> FeedSnapshot | None:
         """One look: the answer to a new request before ingestion, which may take a while, then what has changed."""
         with self._lock:
             request, fresh, self._fresh = self._request, self._fresh, False
@@ -177,29 +177,29 @@ class Feed:
         return last
 
     def _answer(
-        self, source: Source, request: Request | None, last: Snapshot | None, *, again: bool = False
-    ) -> Snapshot:
+        self, source: FeedSource, request: FeedRequest | None, last: FeedSnapshot | None, *, again: bool = False
+    ) -> FeedSnapshot:
         registry = source.registry
-        status = Status(registry.count(LIVE_FILTER), registry.count(), tuple(registry.notices))
+        status = FeedStatus(registry.count(LIVE_FILTER), registry.count(), tuple(registry.notices))
         try:
             body = None if request is None else request.read(registry)
-            snapshot = Snapshot(request, body, status)
+            snapshot = FeedSnapshot(request, body, status)
         except WorkbenchError as error:
-            snapshot = Snapshot(request, None, status, error)
+            snapshot = FeedSnapshot(request, None, status, error)
         if again or last is None or not _same(snapshot, last):
             self._put(snapshot)
         return snapshot
 
-    def _failed(self, error: Exception, last: Snapshot | None) -> Snapshot:
+    def _failed(self, error: Exception, last: FeedSnapshot | None) -> FeedSnapshot:
         known = error if isinstance(error, WorkbenchError) else WorkbenchError(f"{type(error).__name__}: {error}")
-        status = last.status if last else Status()
-        snapshot = Snapshot(self._request, None, status, known)
+        status = last.status if last else FeedStatus()
+        snapshot = FeedSnapshot(self._request, None, status, known)
         if last is None or last.error is None or last.error.sentence != known.sentence:
             self._put(snapshot)
         return snapshot
 
 
-def _same(one: Snapshot, other: Snapshot) -> bool:
+def _same(one: FeedSnapshot, other: FeedSnapshot) -> bool:
     """Equal in what is shown; two errors are the same if they say the same."""
     if (one.error is None) != (other.error is None):
         return False

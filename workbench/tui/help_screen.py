@@ -5,12 +5,13 @@ from __future__ import annotations
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import VerticalScroll
-from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from workbench.core.text import cells, pad
-from workbench.tui.bindings import Group
+from workbench.display.spans import Line, line
+from workbench.tui.bindings import ShortcutGroup
+from workbench.tui.widgets.styles import content
 
 
 class HelpScreen(ModalScreen[None]):
@@ -24,7 +25,7 @@ class HelpScreen(ModalScreen[None]):
         Binding("G", "scroll('end')", show=False),
     ]
 
-    def __init__(self, title: str, groups: list[Group]) -> None:
+    def __init__(self, title: str, groups: list[ShortcutGroup]) -> None:
         super().__init__()
         self._title, self._groups = title, groups
 
@@ -32,7 +33,7 @@ class HelpScreen(ModalScreen[None]):
         with VerticalScroll(classes="sheet") as sheet:
             sheet.border_title = f"Keys in {self._title}"
             sheet.border_subtitle = "esc closes"
-            yield Static(help_content(self._groups))
+            yield Static(content(help_lines(self._groups), ansi=self.app.native_ansi_color))
 
     def action_dismiss_help(self) -> None:
         self.dismiss()
@@ -41,13 +42,11 @@ class HelpScreen(ModalScreen[None]):
         getattr(self.query_one(VerticalScroll), f"scroll_{direction}")(animate=False)
 
 
-def help_content(groups: list[Group]) -> Content:
+def help_lines(groups: list[ShortcutGroup]) -> list[Line]:
     """Keys flush left in one column, what they do in the other."""
-    width = max((cells(row.shown) for group in groups for row in group.rows), default=0) + 2
-    lines: list[Content] = []
+    width = max((cells(row.shown) for group in groups for row in group.rows), default=0) + 3
+    lines: list[Line] = []
     for group in groups:
-        lines += [Content.styled(group.title, "bold $text-primary")]
-        for row in group.rows:
-            lines.append(Content.assemble((pad(f" {row.shown}", width + 1), "$text-accent"), " ", row.help))
-        lines.append(Content(""))
-    return Content("\n").join(lines[:-1])
+        rows = (line((pad(f" {row.shown}", width), "accent"), f" {row.help}") for row in group.rows)
+        lines += [*([()] if lines else []), line((group.title, "title")), *rows]
+    return lines

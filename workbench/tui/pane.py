@@ -30,7 +30,7 @@ earlier result void. A WorkbenchError becomes a toast, or goes to `failed=`. Ins
 
 **Talking.** `self.app.notify("…")` for a toast (text is cleaned, markup is off, for every severity);
 `self.app.complain(error)` for a WorkbenchError; `self.app.ask_user(Confirm(…), then)` for a decision (the cursor is on
-Cancel) and `Prompt(…)` for a line of text; `self.app.offer_undo("deleted x", undo)` for what `z` takes back;
+Cancel) and `Prompt(…)` for a line of text; `self.app.offer_undo("deleted x", undo)` for what `z` undoes;
 `self.app.copy(text)`; `self.app.edit_file(path)`, which suspends the app; `self.app.go("tokens")` for another mode.
 Toasts are for what can be mended; a lasting state belongs in the pane: `self.say_empty("No rows yet", "e  choose a
 recipe")` shows the empty state (it names the next key), `self.say_empty(None)` the body; `self.crumbs("demo", "train",
@@ -57,9 +57,9 @@ from textual.screen import Screen
 from textual.widget import Widget
 
 from workbench.core.errors import WorkbenchError
-from workbench.tui.bindings import MOVE, PANE, Key, textual_bindings
+from workbench.tui.bindings import MOVE, PANE, Shortcut, textual_bindings
 from workbench.tui.compositor import TightCompositor
-from workbench.tui.feed import Request, Snapshot
+from workbench.tui.feed import FeedRequest, FeedSnapshot
 from workbench.tui.selection import Passage
 from workbench.tui.widgets.bars import FooterBar, HeaderBar
 from workbench.tui.widgets.empty import EmptyState
@@ -110,11 +110,11 @@ class Pane(Screen[None]):
         """The widgets between the header and the footer."""
         yield from ()
 
-    def request(self) -> Request | None:
+    def request(self) -> FeedRequest | None:
         """What the feed is to read while this pane is on screen."""
         return None
 
-    def on_snapshot(self, snapshot: Snapshot) -> None:
+    def on_snapshot(self, snapshot: FeedSnapshot) -> None:
         """The feed's newest answer to `request()`."""
 
     def on_feed_error(self, error: WorkbenchError) -> None:
@@ -208,7 +208,7 @@ class Pane(Screen[None]):
 
     def refresh_footer(self) -> None:
         """Ask `why_not` again for the keys that the footer shows."""
-        self.query_one(FooterBar).refresh()
+        self.query_one(FooterBar).update_lines()
 
     # -- the shell -----------------------------------------------------------------------------------------------
 
@@ -249,7 +249,7 @@ class Pane(Screen[None]):
         event.stop()
         event.deliver()
 
-    def offers(self, row: Key) -> bool:
+    def offers(self, row: Shortcut) -> bool:
         """Whether the pane does anything for a row of the common part of the table."""
         return hasattr(self, f"action_{row.action}")
 

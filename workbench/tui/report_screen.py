@@ -4,28 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
-
-from textual.content import Content
+from typing import Any
 
 from workbench.contracts.events import read_all
 from workbench.core.errors import BadInput
 from workbench.core.rundir import RunDir
 from workbench.display.data_report import report_lines
-from workbench.display.spans import Span
 from workbench.tui.text_screen import Sheet
-
-_STYLES: Final = {"head": "$text-accent", "best": "bold $text-success", "bar": "$primary", "muted": "$foreground 60%"}
 
 
 def report_sheet(title: str, data: Mapping[str, Any], width: int) -> Sheet:
     """The report as a sheet for a screen of so many columns."""
-    lines = (Content.assemble(*map(_styled, line)) for line in report_lines(data, max(40, width - 8)))
-    return Sheet(title, Content("\n").join(lines))
-
-
-def _styled(span: Span) -> Content:
-    return Content.styled(span.text, _STYLES[span.role]) if span.role else Content(span.text)
+    return Sheet(title, report_lines(data, max(40, width - 8)))
 
 
 def of_run(path: Path) -> Mapping[str, Any]:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Learnt:
+class PassageTargets:
     """What is learnt of a text, as `data.row` says: spans (sequence, start, end, label), in characters.
 
     With `words` the spans of the text are its words, `spaced` or not; `rest` is what other tokens are called.
@@ -35,7 +35,7 @@ class Passage:
     prediction: str = ""
     tokenizer: str | None = None  # a run id, a directory or a hub id; None: the current run's
     max_length: int | None = None
-    learnt: Learnt = Learnt()
+    learnt: PassageTargets = PassageTargets()
 
 
 class Selection:

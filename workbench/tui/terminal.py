@@ -24,7 +24,7 @@ def require_terminal() -> None:
         raise BadInput("the screen needs a terminal", mend="use `workbench ls` and the other commands in a pipe")
 
 
-class Watch:
+class TerminalWatch:
     """Ends the program when its terminal has gone.
 
     Textual's input thread spins on the end of file that a vanished terminal gives when SIGHUP is ignored (nohup), and

@@ -2,34 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import VerticalScroll
-from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
+
+from workbench.display.spans import Line
+from workbench.tui.widgets.styles import content
 
 
 class Sheet(ModalScreen[None]):
     """Scrolls; with `from_end` it opens at its end."""
 
     BINDINGS = [
-        Binding("escape,o,q", "close", "close"),
+        Binding("escape,O,q", "close", "close"),
         Binding("j", "scroll('down')", show=False),
         Binding("k", "scroll('up')", show=False),
         Binding("g", "scroll('home')", show=False),
         Binding("G", "scroll('end')", show=False),
     ]
 
-    def __init__(self, title: str, content: Content, *, from_end: bool = False) -> None:
+    def __init__(self, title: str, lines: Sequence[Line], *, from_end: bool = False) -> None:
         super().__init__()
-        self._title, self._content, self._from_end = title, content, from_end
+        self._title, self._lines, self._from_end = title, lines, from_end
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(classes="sheet -whole") as sheet:
             sheet.border_title = self._title
             sheet.border_subtitle = "esc closes"
-            yield Static(self._content)
+            yield Static(content(self._lines, ansi=self.app.native_ansi_color))
 
     def on_mount(self) -> None:
         if self._from_end:

@@ -11,21 +11,18 @@ import itertools
 import math
 import re
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
-from rich.color import Color as RichColor
-from rich.segment import Segment
-from rich.style import Style
-from textual.color import Color
 from textual.message import Message
-from textual.strip import Strip
 
 from workbench.core import series
 from workbench.core.text import cells, clean, cut
-from workbench.tui.widgets.drawn_lines import Lines
+from workbench.display.spans import Line, Span, StyleName, fitted, width_of
+from workbench.tui.widgets.drawing import Drawing
+from workbench.tui.widgets.styles import series_style
 
 Point = tuple[float, float]
 
@@ -39,7 +36,7 @@ _ASCII = str.maketrans("│┤└─┬┼├┴┌┐┘●", "|++-+++++++o")
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class Series:
     """One series: finite points in order of x. `shade` picks its colour; `faint` draws it behind the others."""
 
     label: str
@@ -59,7 +56,7 @@ class Spec:
     """
 
     title: str
-    lines: tuple[Line, ...] = ()
+    lines: tuple[Series, ...] = ()
     span: tuple[float, float] = (0.0, 1.0)
     log: bool = False
     axis: str = "step"
@@ -69,131 +66,99 @@ class Spec:
     within: tuple[float, float] = (-math.inf, math.inf)
 
 
-@dataclass(frozen=True, slots=True)
-class Ink:
-    """Colours: the series' in order, the axes', the title's."""
-
-    shades: tuple[Color, ...]
-    axis: Color
-    faint: Callable[[Color], Color] = field(compare=False, default=lambda color: color)
-
-
-class Chart(Lines):
-    """A title line with the legend, then the plot. Painted anew only when its spec, its size or the theme changes."""
+class Chart(Drawing):
+    """A title line with the legend, then the plot. Made anew only when its spec or its size changes."""
 
     DEFAULT_CSS = "Chart { width: 1fr; height: 1fr; }"
-    # Okabe and Ito 2008: told apart by readers of every colour vision.
-    SHADES = ("#56b4e9", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#f0e442", "#0072b2", "#999999")
 
     @dataclass
     class Made(Message):
         """A picture is ready; an older one than was asked for last is void."""
 
         turn: int
-        picture: list[Strip]
+        picture: list[Line]
 
     def __init__(self, *, id: str | None = None, classes: str | None = None, plain: bool = False) -> None:
         super().__init__(id=id, classes=classes)
         self._plain = plain
         self._turn = 0
-        self._spec: Spec | None = None
-
-    @property
-    def spec(self) -> Spec | None:
-        return self._spec
+        self._picture: list[Line] = []
+        self.spec: Spec | None = None
 
     def draw(self, spec: Spec) -> None:
         """Show `spec`."""
-        if spec != self._spec:
-            self._spec = spec
-            self._repaint()
+        if spec != self.spec:
+            self.spec = spec
+            self._have_made()
 
     def on_resize(self) -> None:
-        self._repaint()
+        self._have_made()
 
-    def notify_style_update(self) -> None:
-        super().notify_style_update()
-        self._repaint()
-
-    def _repaint(self) -> None:
+    def _have_made(self) -> None:
         """Have the picture made in a thread: it takes longer than a key may wait. The newest wins."""
         width, height = self.size
-        if self._spec is not None and width > 4 and height > 2:
+        if self.spec is not None and width > 4 and height > 2:
             self._turn += 1
-            make = partial(self._make, self._turn, self._spec, width, height, self._ink())
+            make = partial(self._make, self._turn, self.spec, width, height)
             self.run_worker(make, thread=True, group="picture")
 
-    def _make(self, turn: int, spec: Spec, width: int, height: int, ink: Ink) -> None:
+    def _make(self, turn: int, spec: Spec, width: int, height: int) -> None:
         with _ONE_FIGURE:
             if turn == self._turn:
-                self.post_message(self.Made(turn, strips(spec, width, height, ink, plain=self._plain)))
+                self.post_message(self.Made(turn, chart_lines(spec, width, height, plain=self._plain)))
 
     def on_chart_made(self, message: Made) -> None:
         message.stop()
         if message.turn == self._turn:
-            self.show(message.picture)
+            self._picture = message.picture
+            self.update_lines()
 
-    def _ink(self) -> Ink:
-        _, _, background, foreground = self.colors
-        return Ink(
-            tuple(Color.parse(shade) for shade in self.SHADES),
-            background.blend(foreground, 0.5).with_alpha(1.0),
-            lambda color: background.blend(color, 0.45).with_alpha(1.0),
-        )
+    def lines(self, width: int, height: int) -> list[Line]:
+        return self._picture
 
 
-def strips(spec: Spec, width: int, height: int, ink: Ink, *, plain: bool = False) -> list[Strip]:
+def chart_lines(spec: Spec, width: int, height: int, *, plain: bool = False) -> list[Line]:
     """The chart as lines of `width` cells, `height` of them: title and legend, the plot, the x axis."""
-    return [_title(spec, width, ink), *_plot(spec, width, height - 1, ink, plain=plain)]
+    return [_title(spec, width), *_plot(spec, width, height - 1, plain=plain)]
 
 
 # -- the title -------------------------------------------------------------------------------------------------------
 
 
-def _title(spec: Spec, width: int, ink: Ink) -> Strip:
-    title = f" {clean(spec.title)}{' (log)' if spec.log else ''} "
-    segments = [Segment(title, Style(bold=True))]
-    room = width - cells(title) - cells(spec.note) - 2
-    for line in spec.lines:
-        if not line.said:
+def _title(spec: Spec, width: int) -> Line:
+    spans = [Span(f" {clean(spec.title)}{' (log)' if spec.log else ''} ", "bold")]
+    room = width - width_of(tuple(spans)) - cells(spec.note) - 2
+    for drawn in spec.lines:
+        if not drawn.said:
             continue
-        text = cut(f" {clean(line.label)} {clean(line.said)} ", max(0, room))
+        text = cut(f" {clean(drawn.label)} {clean(drawn.said)} ", max(0, room))
         if cells(text) > room or not text.strip("… "):
             break
-        segments.append(Segment(text, Style(color=_rich(_shade(line, ink)))))
+        spans.append(Span(text, series_style(drawn.shade, faint=drawn.faint)))
         room -= cells(text)
     if spec.note and room >= 0:
-        segments.append(Segment(" " * room + " " + spec.note, Style(color=_rich(ink.axis))))
-    return Strip(segments).adjust_cell_length(width)
-
-
-def _shade(line: Line, ink: Ink) -> Color:
-    color = ink.shades[line.shade % len(ink.shades)]
-    return ink.faint(color) if line.faint else color
-
-
-def _rich(color: Color) -> RichColor:
-    return RichColor.from_rgb(*color.rgb)
+        spans.append(Span(" " * room + " " + spec.note, "muted"))
+    return fitted(tuple(spans), width)
 
 
 # -- the plot --------------------------------------------------------------------------------------------------------
 
 
-def _plot(spec: Spec, width: int, height: int, ink: Ink, *, plain: bool) -> list[Strip]:
+def _plot(spec: Spec, width: int, height: int, *, plain: bool) -> list[Line]:
     import plotext
 
     drawn = [_logged(line) if spec.log else line for line in spec.lines]
     values = [y for line in drawn for _, y in line.points]
     if not values:
-        return _nothing(spec, width, height, ink)
+        return _nothing(spec, width, height)
     low, high = spec.reach or _reach(spec, min(values), max(values))
     plotext.clear_figure()
     plotext.theme("clear")
     plotext.plot_size(width, height)
     if spec.at is not None and spec.span[0] <= spec.at <= _open(spec.span)[1]:
-        drawn.append(Line("", ((spec.at, low), (spec.at, high)), _POINTER, faint=True))
+        drawn.append(Series("", ((spec.at, low), (spec.at, high)), _POINTER, faint=True))
     for line in sorted(drawn, key=lambda line: not line.faint):
-        _draw(plotext, line, _shade(line, ink).rgb, plain=plain)
+        _draw(plotext, line, plain=plain)
     plotext.xlim(*_open(spec.span))
     plotext.ylim(low, high)
     y_ticks = _apart(ticks(low, high, max(1, min(6, height - 3))), height - 2)
@@ -202,7 +167,7 @@ def _plot(spec: Spec, width: int, height: int, ink: Ink, *, plain: bool) -> list
     plotext.xticks(x_ticks, [x_word(tick, spec.axis) for tick in x_ticks])
     plotext.xaxes(True, False)
     plotext.yaxes(True, False)
-    return [_strip(text, width, ink, plain=plain) for text in plotext.build().split("\n")[:height]]
+    return [_spans(text, width, plain=plain) for text in plotext.build().split("\n")[:height]]
 
 
 def _reach(spec: Spec, least: float, most: float) -> tuple[float, float]:
@@ -213,9 +178,10 @@ def _reach(spec: Spec, least: float, most: float) -> tuple[float, float]:
     return max(low, spec.within[0]), min(high, spec.within[1])
 
 
-def _draw(plotext: object, line: Line, color: tuple[int, int, int], *, plain: bool) -> None:
+def _draw(plotext: object, line: Series, *, plain: bool) -> None:
     if not line.points:
         return
+    color = (line.shade, int(line.faint), 0)  # not to be seen: `_style` reads it
     x, y = [point[0] for point in line.points], [point[1] for point in line.points]
     marker = ("." if line.faint else "*") if plain else "braille"
     plotext.plot(x, y, marker=marker, color=color)  # type: ignore[attr-defined]  # plotext has no types
@@ -223,9 +189,9 @@ def _draw(plotext: object, line: Line, color: tuple[int, int, int], *, plain: bo
         plotext.scatter(x, y, marker="o" if plain else "●", color=color)  # type: ignore[attr-defined]
 
 
-def _logged(line: Line) -> Line:
+def _logged(line: Series) -> Series:
     points = tuple(series.log10_finite(list(line.points)))
-    return Line(line.label, points, line.shade, line.faint, line.dots, line.said)
+    return replace(line, points=points)
 
 
 def _open(span: tuple[float, float]) -> tuple[float, float]:
@@ -233,35 +199,33 @@ def _open(span: tuple[float, float]) -> tuple[float, float]:
     return (low, high) if high > low else (low, low + 1.0)
 
 
-def _nothing(spec: Spec, width: int, height: int, ink: Ink) -> list[Strip]:
+def _nothing(spec: Spec, width: int, height: int) -> list[Line]:
     text = "nothing above zero to show" if spec.log and any(line.points for line in spec.lines) else "no points yet"
     left = max(0, (width - len(text)) // 2)
-    line = Strip([Segment(" " * left + text, Style(color=_rich(ink.axis)))])
-    return [Strip.blank(0)] * max(0, height // 2 - 1) + [line]
+    return [()] * max(0, height // 2 - 1) + [(Span(" " * left + text, "muted"),)]
 
 
-def _strip(text: str, width: int, ink: Ink, *, plain: bool) -> Strip:
-    """A line of plotext's as a strip. It writes `ESC[38;2;r;g;bm` and `ESC[0m`, nothing else."""
-    axis = Style(color=_rich(ink.axis))
-    segments: list[Segment] = []
-    style, at = axis, 0
+def _spans(text: str, width: int, *, plain: bool) -> Line:
+    """A line of plotext's. It writes `ESC[38;2;r;g;bm` and `ESC[0m`, nothing else."""
+    spans: list[Span] = []
+    style: StyleName = "muted"
+    at = 0
     for match in _SGR.finditer(text):
         if match.start() > at:
-            segments.append(Segment(_ascii(text[at : match.start()], plain), style))
-        style, at = _style(match[1], axis), match.end()
-    segments.append(Segment(_ascii(text[at:], plain), style))
-    return Strip(segments).adjust_cell_length(width)
+            spans.append(Span(_ascii(text[at : match.start()], plain), style))
+        style, at = _style(match[1]), match.end()
+    return fitted((*spans, Span(_ascii(text[at:], plain), style)), width)
 
 
 def _ascii(text: str, plain: bool) -> str:
     return text.translate(_ASCII) if plain else text
 
 
-def _style(code: str, axis: Style) -> Style:
+def _style(code: str) -> StyleName:
     parts = code.split(";")
     if parts[:2] == ["38", "2"] and len(parts) == 5:
-        return Style(color=RichColor.from_rgb(*(int(part) for part in parts[2:])))
-    return axis
+        return series_style(int(parts[2]), faint=parts[3] == "1")
+    return "muted"
 
 
 # -- scales that stay put --------------------------------------------------------------------------------------------

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from textual.content import Content
 from textual.widgets import Static
 
 from workbench.core.text import clean
+from workbench.display.spans import Line, line
+from workbench.tui.widgets.styles import content
 
 
 class EmptyState(Static):
@@ -15,13 +16,10 @@ class EmptyState(Static):
 
     def say(self, title: str, hints: Sequence[str]) -> None:
         """Show other words. A hint's key is set off from the rest by two spaces."""
-        lines = [Content.styled(clean(title, newlines=True), "bold $foreground 80%"), Content("")]
-        lines += [_hint(hint) for hint in hints]
-        self.update(Content("\n").join(lines))
+        titles = [line((text, "bold")) for text in clean(title, newlines=True).split("\n")]
+        self.update(content([*titles, (), *map(_hint, hints)], ansi=self.app.native_ansi_color))
 
 
-def _hint(hint: str) -> Content:
+def _hint(hint: str) -> Line:
     key, gap, text = clean(hint).partition("  ")
-    if not gap:
-        return Content.styled(key, "$foreground 60%")
-    return Content.assemble((key, "bold $text-accent"), "  ", (text, "$foreground 70%"))
+    return line((key, "key"), gap, (text, "muted")) if gap else line((key, "muted"))

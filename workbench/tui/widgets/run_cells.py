@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from workbench.core import series
 from workbench.core.text import clean
 from workbench.display.figures import figure, headline_key
+from workbench.display.spans import Span, StyleName
 from workbench.metrics import catalog
-from workbench.tui.widgets.table import Cell, Column, Row
+from workbench.tui.widgets.table import Column, Row, TableSource, TableWindow
 
 if TYPE_CHECKING:
     from workbench.registry.snapshots import RunRow, Summary
 
 SPARK_WIDTH = 12
 
-# State → glyph, kind. Word and colour say the same, so that neither is needed.
-STATES: Mapping[str, tuple[str, str]] = {
-    "created": ("○", "dim"),
+# State → glyph, style. Word and colour say the same, so that neither is needed.
+STATES: Mapping[str, tuple[str, StyleName]] = {
+    "created": ("○", "muted"),
     "queued": ("○", "accent"),
     "running": ("●", "good"),
     "stopping": ("◐", "warn"),
@@ -32,10 +35,10 @@ STATES: Mapping[str, tuple[str, str]] = {
 PLAIN_GLYPHS = {"○": "o", "●": "*", "◐": "~", "✓": "+", "■": "=", "✗": "x", "≈": "!"}
 
 
-def state_cell(state: str, *, plain: bool = False) -> Cell:
+def state_cell(state: str, *, plain: bool = False) -> Span:
     """`● running` in its colour; ASCII with `plain`."""
-    glyph, kind = STATES.get(state, ("?", ""))
-    return Cell(f"{PLAIN_GLYPHS.get(glyph, glyph) if plain else glyph} {clean(state)}", kind)
+    glyph, style = STATES.get(state, ("?", ""))
+    return Span(f"{PLAIN_GLYPHS.get(glyph, glyph) if plain else glyph} {clean(state)}", style)
 
 
 _SHORT: Mapping[str, str] = {"accuracy": "acc", "perplexity": "ppl"}  # the column is narrow
@@ -49,23 +52,27 @@ class Sight(NamedTuple):
     plain: bool = False
 
 
-Make = Callable[["RunRow", Sight], Cell]
+# The direction and the name in `sort:-max(eval/f1)`.
+_ORDER = re.compile(r"\bsort:(-?)(?:\w+\()?([\w./]+)")
+_BLIND = Sight(0.0, {})
+
+Make = Callable[["RunRow", Sight], Span]
 
 _COLUMNS: Mapping[str, tuple[Column, Make]] = {
     "state": (Column("state", "state", 11), lambda run, sight: state_cell(run.state, plain=sight.plain)),
-    "name": (Column("name", "name", 15, grow=True), lambda run, _: Cell(clean(run.name))),
-    "task": (Column("task", "task", 19, drop=9), lambda run, _: Cell(clean(run.task), "dim")),
-    "model": (Column("model", "model", 10, drop=5), lambda run, _: Cell(clean(short_model(run.model)), "dim")),
-    "data": (Column("data", "data", 14, drop=6), lambda run, _: Cell(clean(short_model(run.data)), "dim")),
+    "name": (Column("name", "name", 15, grow=True), lambda run, _: Span(clean(run.name))),
+    "task": (Column("task", "task", 19, drop=9), lambda run, _: Span(clean(run.task), "muted")),
+    "model": (Column("model", "model", 10, drop=5), lambda run, _: Span(clean(short_model(run.model)), "muted")),
+    "data": (Column("data", "data", 14, drop=6), lambda run, _: Span(clean(short_model(run.data)), "muted")),
     "metric": (Column("metric", "metric", 11, drop=1), lambda run, _: metric_cell(run)),
     "loss": (Column("loss", "loss", SPARK_WIDTH, drop=3), lambda run, sight: _spark(run, sight)),
     "age": (Column("age", "age", 4, right=True, drop=2), lambda run, sight: _age(run, sight)),
-    "tags": (Column("tags", "tags", 14, drop=7), lambda run, _: Cell(clean(" ".join(run.tags)), "accent")),
-    "id": (Column("id", "id", 9, drop=4), lambda run, _: Cell(run.id, "dim")),
-    "notes": (Column("notes", "notes", 20, drop=8), lambda run, _: Cell(clean(run.notes), "dim")),
-    "progress": (Column("progress", "done", 5, right=True, drop=4), lambda run, _: Cell(percent(run), "dim")),
+    "tags": (Column("tags", "tags", 14, drop=7), lambda run, _: Span(clean(" ".join(run.tags)), "accent")),
+    "id": (Column("id", "id", 9, drop=4), lambda run, _: Span(run.id, "muted")),
+    "notes": (Column("notes", "notes", 20, drop=8), lambda run, _: Span(clean(run.notes), "muted")),
+    "progress": (Column("progress", "done", 5, right=True, drop=4), lambda run, _: Span(percent(run), "muted")),
     "took": (Column("took", "took", 7, right=True, drop=6), lambda run, sight: _took(run, sight)),
-    "reason": (Column("reason", "reason", 20, drop=8), lambda run, _: Cell(clean(run.reason), "dim")),
+    "reason": (Column("reason", "reason", 20, drop=8), lambda run, _: Span(clean(run.reason), "muted")),
 }
 
 COLUMN_NAMES: tuple[str, ...] = tuple(_COLUMNS)
@@ -83,8 +90,8 @@ def _own(name: str) -> tuple[Column, Make]:
     title = clean(name.rsplit("/", 1)[-1].rsplit(".", 1)[-1])
     column = Column(name, title, max(8, min(14, len(title))), right=True, drop=4)
     if "/" in name:
-        return column, lambda run, _: Cell(_value(name, run.metrics.get(name)))
-    return column, lambda run, _: Cell(clean(recipe_field(run, name)), "dim")
+        return column, lambda run, _: Span(_value(name, run.metrics.get(name)))
+    return column, lambda run, _: Span(clean(recipe_field(run, name)), "muted")
 
 
 def recipe_field(run: RunRow, name: str) -> str:
@@ -95,9 +102,45 @@ def recipe_field(run: RunRow, name: str) -> str:
     return "" if node is None else str(node)
 
 
-def row_of(run: RunRow, makes: Sequence[Make], sight: Sight) -> Row:
-    """A run as a row of the table."""
-    return Row(run.id, tuple(make(run, sight) for make in makes))
+@dataclass(frozen=True)
+class RunRows(TableSource):
+    """A page of the runs: those from the index `first` on, of `total`. `makes` make their cells."""
+
+    shown: Sequence[Column]
+    makes: Sequence[Make] = ()
+    runs: Sequence[RunRow] = ()
+    first: int = 0
+    total: int = 0
+    sight: Sight = _BLIND
+    marks: frozenset[str] = frozenset()
+    filter: str = ""
+    lead: ClassVar[int] = 2
+    bar: ClassVar[bool] = True
+
+    def columns(self, width: int, window: TableWindow) -> Sequence[Column]:
+        order = _ORDER.search(self.filter)
+        if order is None:
+            return self.shown
+        name = {"created": "age"}.get(order[2], order[2])
+        arrow = "↓" if order[1] else "↑"
+        return [column._replace(sort=arrow) if column.name == name else column for column in self.shown]
+
+    def run(self, place: int) -> RunRow | None:
+        """The run at a place of all those that match."""
+        return self.runs[place - self.first] if 0 <= place - self.first < len(self.runs) else None
+
+    def row(self, place: int) -> Row | None:
+        run = self.run(place)
+        if run is None:
+            return None
+        cells = [(make(run, self.sight),) for make in self.makes]
+        return Row(run.id, cells, "◆" if run.id in self.marks else "")
+
+    def find(self, key: str) -> int | None:
+        return next((place for place, run in enumerate(self.runs, self.first) if run.id == key), None)
+
+    def missing(self, window: TableWindow, cursor: int) -> int | None:
+        return None if all(map(self.run, window.indices)) else window.first
 
 
 def short_model(name: str) -> str:
@@ -111,13 +154,13 @@ def best_metric(run: RunRow) -> tuple[str, Summary] | None:
     return (key, run.metrics[key]) if key in run.metrics else None
 
 
-def metric_cell(run: RunRow) -> Cell:
+def metric_cell(run: RunRow) -> Span:
     found = best_metric(run)
     if found is None:
-        return Cell("—", "dim")
+        return Span("—", "muted")
     key, summary = found
     name = catalog.bare(key)
-    return Cell(f"{_value(key, summary)} {_SHORT.get(name, clean(name))}")
+    return Span(f"{_value(key, summary)} {_SHORT.get(name, clean(name))}")
 
 
 def _value(key: str, summary: Summary | None) -> str:
@@ -131,18 +174,18 @@ def percent(run: RunRow) -> str:
     return f"{100 * run.step / run.total_steps:.0f}%"
 
 
-def _spark(run: RunRow, sight: Sight) -> Cell:
+def _spark(run: RunRow, sight: Sight) -> Span:
     values = list(sight.sparks.get(run.id, ()))
-    return Cell(
-        series.sparkline_text(values, SPARK_WIDTH) if values else "", STATES.get(run.state, ("", ""))[1] or "dim"
+    return Span(
+        series.sparkline_text(values, SPARK_WIDTH) if values else "", STATES.get(run.state, ("", ""))[1] or "muted"
     )
 
 
-def _age(run: RunRow, sight: Sight) -> Cell:
-    return Cell(series.format_age(max(0.0, sight.now - run.created)), "dim")
+def _age(run: RunRow, sight: Sight) -> Span:
+    return Span(series.format_age(max(0.0, sight.now - run.created)), "muted")
 
 
-def _took(run: RunRow, sight: Sight) -> Cell:
+def _took(run: RunRow, sight: Sight) -> Span:
     if run.started is None:
-        return Cell("—", "dim")
-    return Cell(series.format_duration((run.finished or sight.now) - run.started), "dim")
+        return Span("—", "muted")
+    return Span(series.format_duration((run.finished or sight.now) - run.started), "muted")

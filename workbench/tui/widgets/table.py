@@ -1,34 +1,24 @@
-"""A table of any length: only the rows in view are known, and only they are rendered.
-
-Textual's DataTable costs about 150 µs a row; here ten rows and ten million cost the same.
-"""
+"""The table, fed by a source: it asks for the rows in view and draws those, so ten and ten million cost the same."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
-from rich.segment import Segment
-from rich.style import Style
 from textual import events
-from textual.geometry import Region, Size
 from textual.message import Message
-from textual.scroll_view import ScrollView
-from textual.strip import Strip
 
-from workbench.core.text import pad
-
-
-class Cell(NamedTuple):
-    """A short text and its kind: "", dim, good, warn, bad, accent."""
-
-    text: str
-    kind: str = ""
+from workbench.core.text import cut, pad
+from workbench.display.spans import Line, Span, fitted, line, width_of
+from workbench.tui.widgets.drawing import Drawing
 
 
 class Column(NamedTuple):
-    """A column: `width` in cells; one with `grow` takes what is left. Those with the highest `drop` go first."""
+    """A column: `width` in cells, with `grow` and what is left. `gap` cells part it from the one before it.
+
+    Where not all fit, those with the highest `drop` go first; those without one stay.
+    """
 
     name: str
     title: str
@@ -36,250 +26,231 @@ class Column(NamedTuple):
     right: bool = False
     grow: bool = False
     drop: int = 0
+    gap: int = 2
+    sort: str = ""  # an arrow after the title of the column that the rows are sorted by
 
 
 class Row(NamedTuple):
-    """A row: its key, its cells in the columns' order."""
+    """A row: its key, a cell for each column, and what stands before the first of them."""
 
     key: str
-    cells: tuple[Cell, ...]
+    cells: Sequence[Line]
+    mark: str = ""
 
 
-KINDS = ("dim", "good", "warn", "bad", "accent")
-_GUTTER = 2
-_GAP = 2
+@dataclass(frozen=True)
+class TableWindow:
+    """`count` things starting with `first` of `total`."""
+
+    first: int
+    count: int
+    total: int
+
+    @classmethod
+    def around(cls, cursor: int, room: int, total: int, first: int = 0) -> TableWindow:
+        """As much as fits in `room`, moved from `first` only as far as shows the cursor."""
+        count = max(1, min(room, total))
+        first = min(max(first, cursor - count + 1), cursor)
+        return cls(max(0, min(first, total - count)), count, total)
+
+    @property
+    def whole(self) -> bool:
+        return self.count >= self.total
+
+    @property
+    def indices(self) -> range:
+        return range(self.first, min(self.first + self.count, self.total))
+
+    def __str__(self) -> str:
+        return f"{self.first + 1}–{min(self.first + self.count, self.total)} of {self.total}"
 
 
-class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
-    """A header line and rows. The owner answers `WindowWanted` by calling `show`."""
+class TableSource:
+    """What a table shows: rows by their place from 0 on. A row that is not there yet is None."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {
-        "table--header",
-        "table--cursor",
-        "table--blurred",
-        "table--mark",
-        *(f"table--{kind}" for kind in KINDS),
-    }
-    DEFAULT_CSS = """
-    LineTable {
-        height: 1fr;
-        overflow-x: hidden;
-        scrollbar-size-vertical: 1;
-        & > .table--header { color: $foreground 60%; text-style: bold; }
-        & > .table--cursor { background: $primary 35%; text-style: bold; }
-        & > .table--blurred { background: $foreground 10%; }
-        & > .table--mark { color: $text-accent; }
-        & > .table--dim { color: $foreground 55%; }
-        & > .table--good { color: $text-success; }
-        & > .table--warn { color: $text-warning; }
-        & > .table--bad { color: $text-error; }
-        & > .table--accent { color: $text-accent; }
-    }
-    """
+    total = 0
+    lead: ClassVar[int] = 0  # cells before the first column, for the rows' marks
+    bar: ClassVar[bool] = False  # a bar at the right says where one is
+    pointed: ClassVar[bool] = True  # a cursor is on one of the rows; else up and down scroll
+    foot: Row | None = None  # a last line that is always in view
+
+    def columns(self, width: int, window: TableWindow) -> Sequence[Column]:
+        """The columns for `width` cells while the rows of `window` are in view."""
+        raise NotImplementedError
+
+    def row(self, place: int) -> Row | None:
+        """The row at a place below `total`, with a cell for each of the columns given last."""
+        raise NotImplementedError
+
+    def find(self, key: str) -> int | None:
+        """Where the row of a key is now; None where that is not known, or where rows do not move."""
+        return None
+
+    def missing(self, window: TableWindow, cursor: int) -> int | None:
+        """What to read next, as the source counts it; None where all that is wanted is there."""
+        return None
+
+
+class VirtualTable(Drawing, can_focus=True):
+    """A head, the rows in view, a foot. The cursor stays with its row when that moves, except in the first place."""
+
+    DEFAULT_CSS = "VirtualTable { width: 1fr; }"
 
     @dataclass
-    class WindowWanted(Message):
-        """Rows from `first` on are in view and are not known."""
+    class Wanted(Message):
+        """Something is to be read that is in view, or near it: `TableSource.missing` says what."""
 
-        first: int
-        count: int
+        offset: int
 
     @dataclass
     class CursorMoved(Message):
-        """The cursor is on another row."""
+        """The cursor is on another row; None where that is not there yet."""
 
-        key: str | None
+        row: Row | None
 
-    def __init__(self, columns: Sequence[Column], *, id: str | None = None) -> None:
+    def __init__(self, source: TableSource | None = None, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._columns = tuple(columns)
-        self._layout: list[tuple[int, Column, int]] = []
-        self._rows: dict[int, Row] = {}
-        self._total = 0
-        self._cursor = 0
-        self._marks: frozenset[str] = frozenset()
+        self.source = source or TableSource()
+        self.cursor = self.top = 0
+        self._said = ""
+        self._key: str | None = None
 
-    # -- what is shown -------------------------------------------------------------------------------------------
+    # -- what is in it -------------------------------------------------------------------------------------------
+
+    def show(self, source: TableSource, *, afresh: bool = False) -> None:
+        """Show other rows, or the same ones again that have changed. `afresh` begins at the first of them."""
+        held = self._key if self.cursor else None
+        self.source, self._said = source, ""
+        if afresh:
+            self.cursor = self.top = 0
+            self._key = held = None
+        moved = None if held is None else source.find(held)
+        if moved is not None:
+            self.top, self.cursor = max(0, self.top + moved - self.cursor), moved
+        self.move_to(self.cursor)
+
+    def say(self, text: str) -> None:
+        """Words in place of the table, until it is shown again."""
+        self._said = text
+        self.update_lines()
 
     @property
     def total(self) -> int:
-        return self._total
-
-    @property
-    def cursor(self) -> int:
-        """Index of the row that the cursor is on."""
-        return self._cursor
+        return self.source.total
 
     @property
     def cursor_row(self) -> Row | None:
-        """The row under the cursor; None where there is none or it is not known yet."""
-        return self._rows.get(self._cursor)
+        """The row under the cursor; None where there is none or it is not there yet."""
+        return self.source.row(self.cursor) if 0 <= self.cursor < self.total else None
 
-    def show(self, first: int, rows: Sequence[Row], total: int) -> None:
-        """The rows from index `first` on, of `total`. The cursor stays with its row where that has moved."""
-        held = self.cursor_row if self._cursor else None
-        old, self._rows = self._rows, dict(enumerate(rows, first))
-        if total != self._total:
-            self._total = total
-            self.virtual_size = Size(self.size.width, total + 1)
-        moved = next((i for i, row in self._rows.items() if held is not None and row.key == held.key), self._cursor)
-        if moved != self._cursor and held is not None:
-            self._keep_in_place(moved - self._cursor)
-            self.refresh()
-        else:
-            self._repaint_changed(old)
-        self._put_cursor(moved)
+    @property
+    def known(self) -> list[Row]:
+        """The rows in view that are there."""
+        return [row for place in self.window.indices if (row := self.source.row(place)) is not None]
 
-    def mark(self, keys: frozenset[str]) -> None:
-        """Show which rows are marked."""
-        if keys != self._marks:
-            changed, self._marks = keys ^ self._marks, keys
-            for index, row in self._rows.items():
-                if row.key in changed:
-                    self._repaint(index)
+    @property
+    def window(self) -> TableWindow:
+        """The rows in view."""
+        return self._window(self.size.height)
 
-    def restyle(self, columns: Sequence[Column]) -> None:
-        """Other columns."""
-        self._columns = tuple(columns)
-        self._lay_out()
-        self.refresh()
+    def _window(self, height: int) -> TableWindow:
+        room = self.room(height)
+        if self.source.pointed:
+            return TableWindow.around(self.cursor, room, self.total, self.top)
+        return TableWindow(max(0, min(self.top, self.total - room)), max(1, room), self.total)
 
-    def _keep_in_place(self, delta: int) -> None:
-        self.scroll_to(y=self.scroll_offset.y + delta, animate=False, force=True, immediate=True)
+    def room(self, height: int) -> int:
+        """How many rows there is room for."""
+        return height - 1 - (self.source.foot is not None)
 
-    def _repaint_changed(self, old: Mapping[int, Row]) -> None:
-        top = self.scroll_offset.y
-        for index in range(top, top + self.size.height):
-            if old.get(index) != self._rows.get(index):
-                self._repaint(index)
+    def missing(self) -> int | None:
+        """What is to be read next."""
+        return self.source.missing(self.window, self.cursor)
 
-    def _repaint(self, index: int) -> None:
-        y = index + 1 - self.scroll_offset.y
-        if 0 < y < self.size.height:
-            self.refresh(Region(0, y, self.size.width, 1))
+    # -- moving --------------------------------------------------------------------------------------------------
 
-    # -- the cursor ----------------------------------------------------------------------------------------------
-
-    def move_to(self, index: int) -> None:
+    def move_to(self, place: int) -> None:
         """Put the cursor on a row and bring it into view."""
-        self._put_cursor(index)
-        page = max(1, self.size.height - 1)
-        top = self.scroll_offset.y
-        if self._cursor < top:
-            self._scroll(self._cursor)
-        elif self._cursor >= top + page:
-            self._scroll(self._cursor - page + 1)
+        self.cursor = max(0, min(place, self.total - 1))
+        self.top = self.window.first
+        self.update_lines()
+        self._tell()
 
-    def _scroll(self, top: int) -> None:
-        self.scroll_to(y=top, animate=False, force=True, immediate=True)
+    def move(self, rows: int, columns: int) -> None:
+        if not self.source.pointed:
+            self.top = max(0, self.top + rows)
+        self.move_to(self.cursor + rows)
 
-    def _put_cursor(self, index: int) -> None:
-        before, key = self._cursor, self._key
-        self._cursor = max(0, min(index, self._total - 1))
-        if before != self._cursor:
-            self._repaint(before)
-            self._repaint(self._cursor)
+    def _tell(self) -> None:
         row = self.cursor_row
-        self._key = row.key if row else None
-        if self._key != key:
-            self.post_message(self.CursorMoved(self._key))
-
-    _key: str | None = None
-
-    def action_cursor_up(self) -> None:
-        self.move_to(self._cursor - 1)
-
-    def action_cursor_down(self) -> None:
-        self.move_to(self._cursor + 1)
-
-    def action_page_up(self) -> None:
-        self.move_to(self._cursor - max(1, self.size.height - 2))
-
-    def action_page_down(self) -> None:
-        self.move_to(self._cursor + max(1, self.size.height - 2))
-
-    def action_first(self) -> None:
-        self.move_to(0)
-
-    def action_last(self) -> None:
-        self.move_to(self._total - 1)
-
-    def on_click(self, event: events.Click) -> None:
-        if event.y > 0:
-            self.move_to(self.scroll_offset.y + event.y - 1)
-
-    # -- rendering -----------------------------------------------------------------------------------------------
-
-    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
-        super().watch_scroll_y(old_value, new_value)
-        self._want_window()
+        if (key := row.key if row else None) != self._key:
+            self._key = key
+            self.post_message(self.CursorMoved(row))
+        if (offset := self.missing()) is not None:
+            self.post_message(self.Wanted(offset))
 
     def on_resize(self) -> None:
-        self.virtual_size = Size(self.size.width, self._total + 1)
-        self._lay_out()
-        self._want_window()
-        self.move_to(self._cursor)
+        self.move_to(self.cursor)
 
-    def _want_window(self) -> None:
-        first, last = self.scroll_offset.y, min(self._total, self.scroll_offset.y + self.size.height - 1)
-        if any(index not in self._rows for index in range(first, last)):
-            self.post_message(self.WindowWanted(first, last - first))
+    def on_click(self, event: events.Click) -> None:
+        window = self.window
+        if self.source.bar and event.x == self.size.width - 1:
+            self.move_to(self.total * (event.y - 1) // max(1, window.count))
+        elif 0 < event.y <= len(window.indices):
+            self.move_to(window.first + event.y - 1)
 
-    def _lay_out(self) -> None:
-        """Choose the columns that fit, and give the growing one what is left."""
-        chosen = list(enumerate(self._columns))
-        while len(chosen) > 1 and self._needed(chosen) > self.size.width:
-            victim = max(chosen, key=lambda item: (item[1].drop, item[0]))
-            if not victim[1].drop:
-                break
-            chosen.remove(victim)
-        left = max(0, self.size.width - self._needed(chosen))
-        self._layout = [(at, column, column.width + (left if column.grow else 0)) for at, column in chosen]
+    # -- drawing -------------------------------------------------------------------------------------------------
 
-    def _needed(self, chosen: list[tuple[int, Column]]) -> int:
-        return _GUTTER + sum(column.width for _, column in chosen) + _GAP * (len(chosen) - 1) + 1
-
-    def render_line(self, y: int) -> Strip:
-        width = self.size.width
-        if not self._layout:
-            self._lay_out()
-        if y == 0:
-            return self._header().adjust_cell_length(width).apply_style(self.rich_style)
-        index = self.scroll_offset.y + y - 1
-        if index >= self._total:
-            return Strip.blank(width, self.rich_style)
-        return self._row(index).adjust_cell_length(width).apply_style(self.rich_style)
-
-    def _style(self, name: str) -> Style:
-        return self.get_component_rich_style(f"table--{name}", partial=True)
-
-    def _header(self) -> Strip:
-        style = self._style("header")
-        parts = [pad(column.title, width, right=column.right) for _, column, width in self._layout]
-        return Strip([Segment(" " * _GUTTER + (" " * _GAP).join(parts), style)])
-
-    def _row(self, index: int) -> Strip:
-        row = self._rows.get(index)
-        if row is None:
-            return Strip([Segment("  ·", self._style("dim"))])
-        marked = row.key in self._marks
-        segments = [Segment("◆ " if marked else "  ", self._style("mark"))]
-        for at, column, width in self._layout:
-            cell = row.cells[at]
-            text = pad(cell.text, width, right=column.right) + " " * _GAP
-            segments.append(Segment(text, self._style(cell.kind) if cell.kind else None))
-        strip = Strip(segments).adjust_cell_length(self.size.width)
-        if index != self._cursor:
-            return strip
-        return _over(strip, self._style("cursor" if self.has_focus else "blurred"))
-
-    def on_focus(self) -> None:
-        self._repaint(self._cursor)
-
-    def on_blur(self) -> None:
-        self._repaint(self._cursor)
+    def lines(self, width: int, height: int) -> list[Line]:
+        if self._said:
+            return [line((cut(self._said, width), "muted"))]
+        source, window = self.source, self._window(height)
+        columns = list(source.columns(width, window)) if self.total else []
+        placed = _placed(columns, source.lead, width - source.bar)
+        heads = Row("", [(Span(f"{column.title}{column.sort}", "head"),) for column in columns])
+        shown = [_line(heads, source.lead, placed, width)]
+        for at, place in enumerate(window.indices):
+            row = source.row(place) or Row("", [line(("·", "muted"))] + [()] * (len(columns) - 1))
+            drawn = _line(row, source.lead, placed, width)
+            if source.bar and not window.whole:
+                drawn = (*fitted(drawn, width - 1), _bar(at, window))
+            if source.pointed and place == self.cursor:
+                drawn = tuple(span._replace(cursor=True) for span in drawn)
+            shown.append(drawn)
+        return shown if source.foot is None else [*shown, _line(source.foot, source.lead, placed, width)]
 
 
-def _over(strip: Strip, style: Style) -> Strip:
-    """`style` laid over what the segments say of themselves: their colours stay, the background is the cursor's."""
-    return Strip([Segment(text, (own or Style.null()) + style) for text, own, _ in strip], strip.cell_length)
+Placed = list[tuple[Column, int, int]]
+
+
+def _placed(columns: Sequence[Column], lead: int, width: int) -> Placed:
+    """The columns that fit, each with its place among all and its width; the growing one takes what is left."""
+    chosen = list(enumerate(columns))
+    while len(chosen) > 1 and _needed(chosen, lead) > width:
+        victim = max(chosen, key=lambda item: (item[1].drop, item[0]))
+        if not victim[1].drop:
+            break
+        chosen.remove(victim)
+    left = max(0, width - _needed(chosen, lead))
+    return [(column, at, column.width + left * column.grow) for at, column in chosen]
+
+
+def _needed(chosen: Sequence[tuple[int, Column]], lead: int) -> int:
+    gaps = sum(column.gap for _, column in chosen[1:])
+    return lead + gaps + sum(column.width for _, column in chosen)
+
+
+def _line(row: Row, lead: int, placed: Placed, width: int) -> Line:
+    spans: list[Span] = [Span(pad(row.mark, lead), "accent")] if lead else []
+    for number, (column, at, size) in enumerate(placed):
+        spans += [Span(" " * column.gap)] if number and column.gap else []
+        spans += fitted(row.cells[at], size, right=column.right)
+    drawn = tuple(spans)
+    return fitted(drawn, width) if width_of(drawn) < width else drawn
+
+
+def _bar(at: int, window: TableWindow) -> Span:
+    """The bar beside the row `at` of those in view: thick where the rows in view are among all of them."""
+    size = max(1, window.count * window.count // window.total)
+    start = round((window.count - size) * window.first / max(1, window.total - window.count))
+    return Span("┃", "muted") if start <= at < start + size else Span("│", "track")

@@ -21,12 +21,12 @@ from workbench.tui.bindings import DATA, textual_bindings
 from workbench.tui.modals import Choose, Prompt
 from workbench.tui.modes.data.requests import Opened, View
 from workbench.tui.modes.data.row_detail import Field, RowDetail
-from workbench.tui.modes.data.rows_table import PAGE, Row, RowsTable, row_of
+from workbench.tui.modes.data.rows_table import PAGE, RowsTable, ShortRow
 from workbench.tui.modes.data.split_figures import SplitFigures
 from workbench.tui.modes.data.split_tabs import SplitTabs
 from workbench.tui.pane import Pane
 from workbench.tui.report_screen import of_run, report_sheet
-from workbench.tui.selection import Learnt, Passage
+from workbench.tui.selection import Passage, PassageTargets
 from workbench.tui.widgets.filter_line import FilterLine
 
 _PATIENCE = 0.2  # seconds before a wait is said
@@ -140,7 +140,7 @@ class DataPane(Pane):
 
     def _say_reading(self, view: View) -> None:
         if self._view == view and self._out is not None and not self.table.total:
-            self.table.wait("reading …")
+            self.table.say("reading …")
 
     def _show_tabs(self) -> None:
         assert self._view is not None
@@ -168,21 +168,22 @@ class DataPane(Pane):
         self._out = None
         more = "+" if reply["more"] else ""
         self._sizes[self._view.split] = f"{reply['rows']:,}{more}"
-        self.table.fill(page, [row_of(item) for item in reply["items"]], int(reply["total"]), more=reply["more"])
+        rows = [ShortRow.parse(item) for item in reply["items"]]
+        self.table.fill(page, rows, int(reply["total"]), more=reply["more"])
         if not reply["total"]:
-            self.table.wait("no row matches" if self._view.narrowed else "the split has no rows")
+            self.table.say("no row matches" if self._view.narrowed else "the split has no rows")
             self.query_one(RowDetail).show("", ())
         found = f"{reply['total']:,}{more} of " if self._view.narrowed else ""
         self.crumbs_right(f"{found}{reply['rows']:,}{more} rows")
         self._show_tabs()
         self._fetch()
 
-    @on(RowsTable.Moved)
-    def _moved(self, event: RowsTable.Moved) -> None:
-        if event.row is not None and self._view is not None:
-            self._read_row(self._view, event.row)
+    @on(RowsTable.CursorMoved)
+    def _moved(self) -> None:
+        if self.table.row is not None and self._view is not None:
+            self._read_row(self._view, self.table.row)
 
-    def _read_row(self, view: View, row: Row) -> None:
+    def _read_row(self, view: View, row: ShortRow) -> None:
         lab = self.app.lab
         self.background(
             lambda: lab.call("data.row", at=row.at, **view.params), self._show_row, group="row", failed=self._row_failed
@@ -219,7 +220,7 @@ class DataPane(Pane):
 
     def why_not(self, id: str) -> str | None:
         if id != "data.source" and self._view is None and id.startswith(("data.", "pane.")) and id != "pane.back":
-            return "No rows are open: o opens some"
+            return "Nothing is open: o opens a file, a recipe or a run"
         if id == "data.split" and len(self._facts.get("splits", ())) < 2:
             return "There is only one split"
         if id == "data.label" and not self._labels:
@@ -264,7 +265,7 @@ class DataPane(Pane):
         opened, width = self._opened, self.size.width
         assert opened is not None
         if opened.kind == "source":
-            self.app.notify("A report is of a recipe or a run: o opens one")
+            self.app.notify("Only recipes and runs have a report: o opens one")
             return
         self.app.notify("Looking at the rows …")
         self.background(
@@ -340,10 +341,10 @@ class DataPane(Pane):
         self.set_focus(self.table if detail.has_focus else detail)
 
 
-def _learnt(passage: Mapping[str, Any]) -> Learnt:
+def _learnt(passage: Mapping[str, Any]) -> PassageTargets:
     spans = tuple((int(n), int(start), int(end), str(name)) for n, start, end, name in passage.get("spans") or ())
     spaced = bool(passage.get("spaced", True))
-    return Learnt(spans, bool(passage.get("words")), spaced, str(passage.get("rest") or ""))
+    return PassageTargets(spans, bool(passage.get("words")), spaced, str(passage.get("rest") or ""))
 
 
 def _text(reply: dict[str, Any]) -> str:

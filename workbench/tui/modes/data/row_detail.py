@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from workbench.core.text import clean
-from workbench.display.spans import Line, Span
+from workbench.display.spans import Line, Span, line
 from workbench.display.wrap import wrap
-from workbench.tui.widgets.drawn_spans import Drawing
+from workbench.tui.widgets.drawing import Scrolled
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,41 +20,31 @@ class Field:
     characters: int
 
 
-class RowDetail(Drawing, can_focus=True):
+class RowDetail(Scrolled):
     """Scrolls by lines when it has the focus."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._title = ""
         self._fields: tuple[Field, ...] = ()
-        self._top = 0
         self._wrapped: tuple[int, list[Line]] = (0, [])
 
     def show(self, title: str, fields: Sequence[Field]) -> None:
         """Another row."""
-        self._title, self._fields, self._top = title, tuple(fields), 0
+        self._title, self._fields, self.top = title, tuple(fields), 0
         self._wrapped = (0, [])
         self.update_lines()
 
-    def lines(self, width: int, height: int) -> list[Line]:
-        everything = self._all(width)
-        self._top = max(0, min(self._top, len(everything) - height))
-        shown = everything[self._top : self._top + height]
-        below = len(everything) - self._top - height
-        if below > 0:
-            shown[-1] = (Span(f"↓ {below + 1:,} more lines", "muted"),)
-        return shown
-
-    def _all(self, width: int) -> list[Line]:
+    def every(self, width: int) -> list[Line]:
         if self._wrapped[0] != width:
             self._wrapped = (width, _wrapped(self._title, self._fields, width))
         return self._wrapped[1]
 
-    def move(self, rows: int, columns: int) -> None:
-        """Scroll by lines."""
-        last = max(0, len(self._all(self.size.width)) - self.size.height)
-        self._top = max(0, min(self._top + rows, last))
-        self.update_lines()
+    def lines(self, width: int, height: int) -> list[Line]:
+        shown = super().lines(width, height)
+        if (below := len(self.every(width)) - self.top - height) > 0:
+            shown[-1] = line((f"↓ {below + 1:,} more lines", "muted"))
+        return shown
 
 
 def _wrapped(title: str, fields: Sequence[Field], width: int) -> list[Line]:
@@ -62,7 +52,7 @@ def _wrapped(title: str, fields: Sequence[Field], width: int) -> list[Line]:
     for field in fields:
         size = f"  {field.characters:,} characters" if field.characters >= 20 else ""
         lines.append((Span(clean(field.name), "head"), Span(size, "muted")))
-        lines += [(Span(line),) for line in wrap(clean(field.text, newlines=True), width)]
+        lines += [line(text) for text in wrap(clean(field.text, newlines=True), width)]
         if field.characters > len(field.text):
             lines.append((Span(f"… and {field.characters - len(field.text):,} more characters", "muted"),))
     return lines

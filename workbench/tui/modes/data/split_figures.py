@@ -9,7 +9,7 @@ from workbench.core.text import clean, cut
 from workbench.display.spans import Line, Span, width_of
 from workbench.display.wrap import wrap
 from workbench.tui.modes.data.histogram import balance, spread
-from workbench.tui.widgets.drawn_spans import Drawing
+from workbench.tui.widgets.drawing import Drawing
 
 Stats = Mapping[str, Any]
 

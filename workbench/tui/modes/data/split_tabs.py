@@ -8,8 +8,8 @@ from textual import events
 from textual.message import Message
 
 from workbench.core.text import cells, clean, cut
-from workbench.display.spans import Line, Span, width_of
-from workbench.tui.widgets.drawn_spans import Drawing
+from workbench.display.spans import Line, Span, StyleName, width_of
+from workbench.tui.widgets.drawing import Drawing
 
 
 class SplitTabs(Drawing):
@@ -44,8 +44,8 @@ class SplitTabs(Drawing):
         return [(*tabs, Span(gap), Span(said, "best"))]
 
     def _tab(self, split: str) -> tuple[Span, Span]:
-        role = "best" if split == self._current else ""
-        return Span(f" {clean(split)} ", role), Span(f"{self._sizes.get(split, '')}  ", "muted")
+        style: StyleName = "best" if split == self._current else ""
+        return Span(f" {clean(split)} ", style), Span(f"{self._sizes.get(split, '')}  ", "muted")
 
     def on_click(self, event: events.Click) -> None:
         reached = 0

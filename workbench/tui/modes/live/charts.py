@@ -12,7 +12,7 @@ from workbench.core import series
 from workbench.display.figures import figure
 from workbench.metrics import catalog
 from workbench.tui.modes.live.requests import LOSS, NORM, RATE, TOKENS, Curve, LiveBody, Track
-from workbench.tui.widgets.chart import Line, Spec, legend, limit
+from workbench.tui.widgets.chart import Series, Spec, legend, limit
 
 SMOOTHINGS = (0.0, 0.6, 0.9, 0.97)
 AXES = ("step", "epoch", "time", "tokens")
@@ -21,7 +21,7 @@ _GIGA = 1024.0**3
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class ChartView:
     """How the user wants to see them."""
 
     log: bool = False
@@ -30,7 +30,7 @@ class Look:
     at: int | None = None  # the step whose values the legends say; None: the newest
 
 
-def specs(body: LiveBody, look: Look) -> dict[str, Spec]:
+def specs(body: LiveBody, look: ChartView) -> dict[str, Spec]:
     """The picture of each chart by its name."""
     span = _span(body, look.axis)
     evals = _eval_keys(body)
@@ -43,7 +43,7 @@ def specs(body: LiveBody, look: Look) -> dict[str, Spec]:
     } | _machine(body, look, span)
 
 
-def _machine(body: LiveBody, look: Look, span: tuple[float, float]) -> dict[str, Spec]:
+def _machine(body: LiveBody, look: ChartView, span: tuple[float, float]) -> dict[str, Spec]:
     """What training costs: tokens a second, percent of cores and GPUs, gigabytes."""
     flat = replace(look, log=False)
     body = replace(
@@ -113,7 +113,7 @@ def _eval_keys(body: LiveBody) -> list[str]:
 def _spec(
     title: str,
     body: LiveBody,
-    look: Look,
+    look: ChartView,
     keys: Sequence[str],
     span: tuple[float, float],
     *,
@@ -129,7 +129,7 @@ def _spec(
     return Spec(title, tuple(lines), span, look.log, look.axis, note, at=at, within=catalog.axis(keys))
 
 
-def _of_one(track: Track, keys: Sequence[str], look: Look, *, smooth: bool) -> Iterator[Line]:
+def _of_one(track: Track, keys: Sequence[str], look: ChartView, *, smooth: bool) -> Iterator[Series]:
     """One run: a colour for each series."""
     for shade, key in enumerate(keys):
         if (curve := track.curve(key)) is not None:
@@ -143,7 +143,7 @@ def _label(key: str) -> str:
     return first if key in (LOSS, "eval/loss") else rest.replace("_", " ")
 
 
-def _of_many(tracks: Sequence[Track], keys: Sequence[str], look: Look, *, smooth: bool) -> Iterator[Line]:
+def _of_many(tracks: Sequence[Track], keys: Sequence[str], look: ChartView, *, smooth: bool) -> Iterator[Series]:
     """Several runs: a colour for each run."""
     for shade, (track, label) in enumerate(zip(tracks, legend(_names(tracks)), strict=True)):
         for key in keys:
@@ -160,7 +160,7 @@ def _names(tracks: Sequence[Track]) -> list[str]:
     ]
 
 
-def _lines(curve: Curve, track: Track, look: Look, shade: int, label: str, *, smooth: bool) -> Iterator[Line]:
+def _lines(curve: Curve, track: Track, look: ChartView, shade: int, label: str, *, smooth: bool) -> Iterator[Series]:
     """The raw series; with smoothing, faint behind the smoothed one."""
     xs = positions(curve, track, look.axis)
     values = [value for _, value in curve.points]
@@ -168,15 +168,15 @@ def _lines(curve: Curve, track: Track, look: Look, shade: int, label: str, *, sm
     raw = tuple(zip(xs, values, strict=True))
     dots = curve.key.startswith("eval/")
     if not smooth or not look.smoothing or len(values) < 3:
-        yield Line(label, raw, shade, dots=dots, said=said)
+        yield Series(label, raw, shade, dots=dots, said=said)
         return
     # A drawn point stands for many: weighting it as that many keeps the smoothing that was asked for.
     # By powers of two, so that one more point does not move all the others.
     many = 2.0 ** round(math.log2(max(1.0, curve.total / len(values))))
     weight = look.smoothing**many
     smoothed = series.smooth(values, weight)
-    yield Line(label, raw, shade, faint=True)
-    yield Line(label, tuple(zip(xs, smoothed, strict=True)), shade, said=said)
+    yield Series(label, raw, shade, faint=True)
+    yield Series(label, tuple(zip(xs, smoothed, strict=True)), shade, said=said)
 
 
 def _said(curve: Curve, values: Sequence[float], at: int | None) -> str:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from textual.content import Content
-
+from workbench.display.spans import Line, line
 from workbench.tui.modes.live.requests import LiveBody
 from workbench.tui.text_screen import Sheet
 
@@ -12,18 +11,17 @@ class OutputScreen(Sheet):
     """Opens at the end."""
 
     def __init__(self, body: LiveBody, lines: tuple[str, ...]) -> None:
-        super().__init__("Console", output_content(body, lines), from_end=True)
+        super().__init__("Console", output_lines(body, lines), from_end=True)
 
 
-def output_content(body: LiveBody, lines: tuple[str, ...]) -> Content:
+def output_lines(body: LiveBody, console: tuple[str, ...]) -> list[Line]:
     """Warnings, the console's lines, and how it ended, in reading order."""
-    parts: list[Content] = []
+    shown: list[Line] = []
     for warning in body.warnings:
         place = f"step {warning.step}: " if warning.step is not None else ""
-        parts.append(Content.styled(f"! {place}{warning.text}", "$text-warning"))
-    parts += [Content(line) for line in lines] or [Content.styled("the console is empty", "$foreground 60%")]
+        shown.append(line((f"! {place}{warning.text}", "warn")))
+    shown += [line(text) for text in console] or [line(("the console is empty", "muted"))]
     if body.end is not None:
-        parts += [Content(line) for line in body.end.traceback.splitlines()]
-        ended = f"{body.end.state}: {body.end.reason}" if body.end.reason else body.end.state
-        parts.append(Content.styled(ended, "bold"))
-    return Content("\n").join(parts)
+        shown += [line(text) for text in body.end.traceback.splitlines()]
+        shown.append(line((f"{body.end.state}: {body.end.reason}" if body.end.reason else body.end.state, "bold")))
+    return shown

@@ -12,9 +12,10 @@ from textual.containers import Grid
 from workbench.contracts.events import WORKING_STATES
 from workbench.core.errors import UnknownRun, WorkbenchError
 from workbench.core.rundir import RunDir
+from workbench.tui import run_actions
 from workbench.tui.bindings import LIVE, textual_bindings
-from workbench.tui.feed import Snapshot
-from workbench.tui.modes.live.charts import AXES, CHARTS, SMOOTHINGS, Look, counted, neighbour, specs
+from workbench.tui.feed import FeedSnapshot
+from workbench.tui.modes.live.charts import AXES, CHARTS, SMOOTHINGS, ChartView, counted, neighbour, specs
 from workbench.tui.modes.live.requests import LiveBody, LiveRequest, tail
 from workbench.tui.modes.live.run_bar import RunBar
 from workbench.tui.modes.live.tail import Tail
@@ -51,10 +52,10 @@ class LivePane(Pane):
 
     def __init__(self) -> None:
         super().__init__()
-        self._look = Look()
+        self.look = ChartView()
         self._window: tuple[int, int] | None = None
         self._columns = 160
-        self._body: LiveBody | None = None
+        self.body: LiveBody | None = None
         self._focus: int | None = None
         self._drawn = 0.0
         self._waiting = False
@@ -83,12 +84,12 @@ class LivePane(Pane):
             return None
         return LiveRequest(self.app.home.runs, selection.run, selection.marks, self._columns, self._window)
 
-    def on_snapshot(self, snapshot: Snapshot) -> None:
+    def on_snapshot(self, snapshot: FeedSnapshot) -> None:
         if not isinstance(snapshot.body, LiveBody):
             self._say_no_run()
             return
-        body, before = snapshot.body, self._body
-        self._body = body
+        body, before = snapshot.body, self.body
+        self.body = body
         self.say_empty(None)
         self.query_one(RunBar).tell(body)
         self.query_one(Tail).tell(body)
@@ -108,16 +109,16 @@ class LivePane(Pane):
     def _say_where(self, body: LiveBody) -> None:
         run = body.run
         over = f"with {len(body.tracks) - 1} marked" if len(body.tracks) > 1 else short_model(run.model)
-        at = [f"at step {self._look.at:,}"] if self._look.at is not None else []
+        at = [f"at step {self.look.at:,}"] if self.look.at is not None else []
         self.crumbs(run.name, run.id, over, *at)
         self.crumbs_right(counted(body))
 
     # -- drawing -------------------------------------------------------------------------------------------------
 
     def _draw_charts(self, *, now: bool = False) -> None:
-        if self._body is None:
+        if self.body is None:
             return
-        drawn = specs(self._body, self._look)
+        drawn = specs(self.body, self.look)
         wait = 0.0 if now else self._drawn + _UNHURRIED - time.monotonic()
         for name in CHARTS[:1] if wait > 0 else CHARTS:
             self._chart(name).draw(drawn[name])
@@ -144,8 +145,8 @@ class LivePane(Pane):
     def on_run_changed(self, run: str | None) -> None:
         self._window = None
         self._moved = False
-        self._body = None
-        self._look = replace(self._look, at=None)
+        self.body = None
+        self.look = replace(self.look, at=None)
         self.say_empty("Loading …") if run else self._say_no_run()
         self.ask()
 
@@ -155,7 +156,7 @@ class LivePane(Pane):
     # -- keys ----------------------------------------------------------------------------------------------------
 
     def why_not(self, id: str) -> str | None:
-        body = self._body
+        body = self.body
         if body is None:
             return None if id.startswith("pane.") else "No run chosen: 1 lists them"
         live = body.run.state in WORKING_STATES
@@ -165,37 +166,37 @@ class LivePane(Pane):
             return f"{body.run.name} is {body.run.state}: there is nothing to resume"
         return None
 
-    def _restyle(self, look: Look, said: str) -> None:
-        self._look = look
+    def _restyle(self, look: ChartView, said: str) -> None:
+        self.look = look
         self._draw_charts(now=True)
         self.app.notify(said, timeout=2)
 
     def action_log(self) -> None:
-        log = not self._look.log
-        self._restyle(replace(self._look, log=log), "y logarithmic" if log else "y linear")
+        log = not self.look.log
+        self._restyle(replace(self.look, log=log), "y logarithmic" if log else "y linear")
 
     def action_smooth(self) -> None:
-        at = SMOOTHINGS.index(self._look.smoothing)
+        at = SMOOTHINGS.index(self.look.smoothing)
         smoothing = SMOOTHINGS[(at + 1) % len(SMOOTHINGS)]
-        self._restyle(replace(self._look, smoothing=smoothing), f"smoothing {smoothing:g}" if smoothing else "raw")
+        self._restyle(replace(self.look, smoothing=smoothing), f"smoothing {smoothing:g}" if smoothing else "raw")
 
     def action_axis(self) -> None:
-        axis = AXES[(AXES.index(self._look.axis) + 1) % len(AXES)]
-        self._restyle(replace(self._look, axis=axis), f"x by {axis}")
+        axis = AXES[(AXES.index(self.look.axis) + 1) % len(AXES)]
+        self._restyle(replace(self.look, axis=axis), f"x by {axis}")
 
     def action_read(self) -> None:
         """Read the values at a step, or the newest again."""
-        if self._look.at is not None or self._body is None:
+        if self.look.at is not None or self.body is None:
             self._point(None)
         else:
             low, high = self._shown()
-            self._point(neighbour(self._body, int((low + high) / 2), 0))
+            self._point(neighbour(self.body, int((low + high) / 2), 0))
 
     def _point(self, step: int | None) -> None:
-        self._look = replace(self._look, at=step)
+        self.look = replace(self.look, at=step)
         self._draw_charts(now=True)
-        if self._body is not None:
-            self._say_where(self._body)
+        if self.body is not None:
+            self._say_where(self.body)
 
     def action_enlarge(self) -> None:
         at = -1 if self._focus is None else self._focus
@@ -209,7 +210,7 @@ class LivePane(Pane):
         self._draw_charts(now=True)
 
     def step_back(self) -> bool:
-        if self._look.at is not None:
+        if self.look.at is not None:
             self._point(None)
             return True
         if self._focus is not None:
@@ -222,13 +223,13 @@ class LivePane(Pane):
         return False
 
     def action_copy(self) -> None:
-        if self._body is not None:
-            self.app.copy(self._body.run.id)
+        if self.body is not None:
+            self.app.copy(self.body.run.id)
 
     def action_output(self) -> None:
         from workbench.tui.modes.live.console import OutputScreen
 
-        body = self._body
+        body = self.body
         if body is not None:
             console = RunDir(self.app.home.runs / body.run.id).console
             self.background(
@@ -239,7 +240,7 @@ class LivePane(Pane):
 
     def _zoom(self, low: float, high: float) -> None:
         """Show steps `low` to `high`, kept within what there is."""
-        last = float(max((track.run.step or 0) for track in self._body.tracks)) if self._body else 0.0
+        last = float(max((track.run.step or 0) for track in self.body.tracks)) if self.body else 0.0
         width = max(4.0, high - low)
         low = max(0.0, min(low, max(0.0, last - width)))
         self._show_window(None if low <= 0 and width >= last else (int(low), int(low + width)))
@@ -250,16 +251,16 @@ class LivePane(Pane):
         self.ask()
 
     def _shown(self) -> tuple[float, float]:
-        assert self._body is not None
-        last = max((track.run.step or 0) for track in self._body.tracks)
-        low, high = self._body.window
+        assert self.body is not None
+        last = max((track.run.step or 0) for track in self.body.tracks)
+        low, high = self.body.window
         return float(low), float(min(high, last) if self._window is None else high)
 
     def action_zoom_in(self) -> None:
         low, high = self._shown()
-        last = max((track.run.step or 0) for track in self._body.tracks) if self._body else 0
+        last = max((track.run.step or 0) for track in self.body.tracks) if self.body else 0
         quarter = (high - low) / 4
-        newest = high >= last and self._body is not None and self._body.run.state in WORKING_STATES
+        newest = high >= last and self.body is not None and self.body.run.state in WORKING_STATES
         self._zoom(*((low + 2 * quarter, high) if newest else (low + quarter, high - quarter)))
 
     def action_zoom_out(self) -> None:
@@ -272,8 +273,8 @@ class LivePane(Pane):
 
     def move(self, direction: str) -> None:
         """Left and right move what is read, else they pan a chart that is zoomed in."""
-        if self._look.at is not None and self._body is not None and direction in _READ:
-            self._point(neighbour(self._body, self._look.at, _READ[direction]))
+        if self.look.at is not None and self.body is not None and direction in _READ:
+            self._point(neighbour(self.body, self.look.at, _READ[direction]))
         elif self._window is not None and direction in ("left", "right"):
             low, high = self._shown()
             by = (high - low) / 4 * (1 if direction == "right" else -1)
@@ -282,29 +283,9 @@ class LivePane(Pane):
     # -- the run -------------------------------------------------------------------------------------------------
 
     def action_stop(self) -> None:
-        from workbench.runs.control import request_stop
-        from workbench.tui.modals import Confirm
-
-        if self._body is not None:
-            run = self._body.run
-            directory = RunDir(self.app.home.runs / run.id)
-            question = Confirm(f"Stop {run.name}?", "Stop it", detail="It saves a checkpoint at the end of its step.")
-            said = f"{run.name} is asked to stop"
-            self.app.ask_user(
-                question,
-                lambda _: self.background(
-                    lambda: request_stop(directory), lambda _: self.app.notify(said), group="stop"
-                ),
-            )
+        if self.body is not None:
+            run_actions.stop(self, self.body.run)
 
     def action_resume(self) -> None:
-        from workbench.runs.control import resume
-
-        if self._body is not None:
-            run = self._body.run
-            directory = RunDir(self.app.home.runs / run.id)
-            self.background(
-                lambda: resume(self.app.home, directory),
-                lambda _: self.app.notify(f"{run.name} goes on"),
-                group="resume",
-            )
+        if self.body is not None:
+            run_actions.resume(self, self.body.run)

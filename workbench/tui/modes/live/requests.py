@@ -66,7 +66,7 @@ class Warning_:
 
 
 @dataclass(frozen=True, slots=True)
-class End:
+class RunEnd:
     """How the newest attempt ended."""
 
     state: str
@@ -82,7 +82,7 @@ class LiveBody:
     left_out: int
     window: tuple[int, int]
     warnings: tuple[Warning_, ...]
-    end: End | None
+    end: RunEnd | None
     console: tuple[str, ...]
     trained: str = ""  # what of the model learns, where
     journal: tuple[str, ...] = ()  # what has happened last, oldest first
@@ -185,7 +185,7 @@ def _whole(value: Any) -> int:
     return value if isinstance(value, int) else 1
 
 
-def _end(registry: Registry, run: str) -> End | None:
+def _end(registry: Registry, run: str) -> RunEnd | None:
     """The last word on the newest attempt, with a traceback from whichever log has one."""
     finished = registry.events(run, ["finished"])
     newest = max((event.attempt for event in finished), default=0)
@@ -194,7 +194,7 @@ def _end(registry: Registry, run: str) -> End | None:
         return None
     traceback = next((str(event.fields["traceback"]) for event in words if event.fields.get("traceback")), "")
     last = words[-1].fields
-    return End(str(last.get("state", "")), clean(str(last.get("reason") or "")), clean(traceback, newlines=True))
+    return RunEnd(str(last.get("state", "")), clean(str(last.get("reason") or "")), clean(traceback, newlines=True))
 
 
 def tail(console: Path, lines: int = 40) -> tuple[str, ...]:

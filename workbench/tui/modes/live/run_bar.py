@@ -7,9 +7,10 @@ import math
 from workbench.core import series
 from workbench.core.text import cells, clean
 from workbench.display.figures import figure
+from workbench.display.spans import Line, Span, line
 from workbench.metrics import catalog
 from workbench.tui.modes.live.requests import LOSS, TOKENS, LiveBody
-from workbench.tui.widgets.drawn_lines import Lines
+from workbench.tui.widgets.drawing import Drawing
 from workbench.tui.widgets.run_cells import best_metric, state_cell
 
 _BAR = 30
@@ -17,7 +18,7 @@ _BESIDE = 48  # cells for the state, the share, steps and epoch
 _RECENT = 40  # points that the speed is taken from
 
 
-class RunBar(Lines):
+class RunBar(Drawing):
     """Fed with the body that Live gets."""
 
     DEFAULT_CSS = "RunBar { height: 2; width: 100%; }"
@@ -27,29 +28,30 @@ class RunBar(Lines):
         self._plain = plain
         self._body: LiveBody | None = None
 
-    def on_resize(self) -> None:
-        if self._body is not None:
-            self.tell(self._body)
-
     def tell(self, body: LiveBody) -> None:
         """Show how `body.run` is doing."""
         self._body = body
-        state = state_cell(body.run.state, plain=self._plain)
-        self.show(
-            [
-                self.strip_of(" ", (state.text, state.kind or "bold"), "  ", *self._bar(body), *_where(body)),
-                self.strip_of(" ", (_facts(body, self.size.width - 2), "dim")),
-            ]
-        )
+        self.update_lines()
 
-    def _bar(self, body: LiveBody) -> list[tuple[str, str]]:
+    def lines(self, width: int, height: int) -> list[Line]:
+        body = self._body
+        if body is None:
+            return []
+        state = state_cell(body.run.state, plain=self._plain)
+        state = state if state.style else state._replace(style="bold")
+        return [
+            line(" ", state, "  ", *self._bar(body, width), _where(body)),
+            line(" ", (_facts(body, width - 2), "muted")),
+        ]
+
+    def _bar(self, body: LiveBody, width: int) -> Line:
         share = progress(body)
         if share is None:
-            return []
-        size = max(8, min(_BAR, self.size.width - _BESIDE))
+            return ()
+        size = max(8, min(_BAR, width - _BESIDE))
         full = round(share * size)
         done, rest = ("#", ".") if self._plain else ("━", "━")
-        return [(done * full, "good"), (rest * (size - full), "track"), (f" {100 * share:3.0f}%  ", "bold")]
+        return Span(done * full, "good"), Span(rest * (size - full), "track"), Span(f" {100 * share:3.0f}%  ", "bold")
 
 
 def progress(body: LiveBody) -> float | None:
@@ -58,11 +60,11 @@ def progress(body: LiveBody) -> float | None:
     return None if not run.total_steps else min(1.0, (run.step or 0) / run.total_steps)
 
 
-def _where(body: LiveBody) -> list[str]:
+def _where(body: LiveBody) -> str:
     run = body.run
     of = f" of {run.total_steps:,}" if run.total_steps else ""
     epoch = f"  epoch {run.epoch:.2f}" if run.epoch is not None else ""
-    return [f"step {run.step or 0:,}{of}{epoch}"]
+    return f"step {run.step or 0:,}{of}{epoch}"
 
 
 def _facts(body: LiveBody, room: int) -> str:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from workbench.core.text import cut
+from workbench.display.spans import Line, Span, StyleName
 from workbench.tui.modes.live.requests import LiveBody
-from workbench.tui.widgets.drawn_lines import Lines
+from workbench.tui.widgets.drawing import Drawing
 
-Part = tuple[str, str]
+Part = tuple[str, StyleName]
 
 
-class Tail(Lines):
+class Tail(Drawing):
     """As many of the lines as fit; what matters more comes first."""
 
     DEFAULT_CSS = """
@@ -24,7 +25,7 @@ class Tail(Lines):
         self._body = body
         self._make_room(body)
         self._settle()
-        self._lay()
+        self.update_lines()
 
     def allow_tall(self, allowed: bool) -> None:
         """Whether the screen has the room for more than a few lines."""
@@ -48,14 +49,9 @@ class Tail(Lines):
     _needed: int | None = None
     _roomy = False
 
-    def on_resize(self) -> None:
-        self._lay()
-
-    def _lay(self) -> None:
-        if self._body is not None:
-            width, height = self.size
-            shown = foot(self._body, max(1, height))
-            self.show([self.strip_of((cut(text, width), kind)) for text, kind in shown])
+    def lines(self, width: int, height: int) -> list[Line]:
+        shown = foot(self._body, max(1, height)) if self._body is not None else []
+        return [(Span(cut(text, width), style),) for text, style in shown]
 
 
 def has_failed(body: LiveBody) -> bool:
@@ -63,7 +59,7 @@ def has_failed(body: LiveBody) -> bool:
 
 
 def foot(body: LiveBody, height: int) -> list[Part]:
-    """Lines with their kinds: the end, its traceback, the newest warnings, what is trained, the news, the console."""
+    """Lines with their styles: the end, its traceback, the newest warnings, what is trained, the news, the console."""
     head: list[Part] = []
     if has_failed(body) and body.end is not None:
         head.append((f"{body.run.state}: {body.end.reason or 'no reason was recorded'}", "bad"))
@@ -79,7 +75,7 @@ def foot(body: LiveBody, height: int) -> list[Part]:
     # The console gets a third of what is left, and what the news leave.
     for_console = min(len(body.console), max(room // 3, room - len(body.journal)))
     news: list[Part] = [(line, "") for line in _last(body.journal, room - for_console)]
-    return [*head, *news, *((line, "dim") for line in _last(body.console, for_console))]
+    return [*head, *news, *((line, "muted") for line in _last(body.console, for_console))]
 
 
 def _last(lines: Sequence[str], count: int) -> Sequence[str]:
@@ -90,7 +86,7 @@ def warnings(body: LiveBody, most: int) -> list[Part]:
     """The newest warnings, one a line, and how many more there are."""
     shown = body.warnings[-most:]
     more = len(body.warnings) - len(shown)
-    lines = [
+    lines: list[Part] = [
         (
             f"! {f'step {warning.step}: ' if warning.step is not None else ''}{warning.text}{_times(warning.count)}",
             "warn",

@@ -9,42 +9,16 @@ from textual.geometry import Size
 from textual.message import Message
 
 from workbench.core.text import cells, clean, cut, pad
-from workbench.display.spans import Line, Span, width_of
+from workbench.display.spans import Line, Span, StyleName, line, width_of
 from workbench.display.wrap import wrap
 from workbench.metrics.confusion import ClassReport, Confusion, macro
-from workbench.tui.widgets.drawn_spans import Drawing
+from workbench.tui.widgets.drawing import Drawing
+from workbench.tui.widgets.table import Column, Row, TableSource, TableWindow, VirtualTable
 
-CORNER = "true \\ called"
+CORNER = "true \\ pred."
 UNDEFINED = "–"
 _WIDEST_NAME, _WIDEST_CELL = 20, 14
 _HEAD_LINES = 3
-
-
-@dataclass(frozen=True)
-class Window:
-    """`count` things starting with `first` of `total`."""
-
-    first: int
-    count: int
-    total: int
-
-    @classmethod
-    def around(cls, cursor: int, room: int, total: int, first: int = 0) -> Window:
-        """As much as fits in `room`, moved from `first` only as far as shows the cursor."""
-        count = max(1, min(room, total))
-        first = min(max(first, cursor - count + 1), cursor)
-        return cls(max(0, min(first, total - count)), count, total)
-
-    @property
-    def whole(self) -> bool:
-        return self.count >= self.total
-
-    @property
-    def indices(self) -> range:
-        return range(self.first, min(self.first + self.count, self.total))
-
-    def __str__(self) -> str:
-        return f"{self.first + 1}–{min(self.first + self.count, self.total)} of {self.total}"
 
 
 @dataclass(frozen=True)
@@ -76,10 +50,10 @@ def matrix_lines(
     The cell under the cursor stands in brackets. Where not all fits, the last line says what is shown.
     """
     measures = Measures.of(matrix, width, height)
-    columns = Window.around(cursor[1], (width - measures.name - 1) // measures.cell, matrix.size, first[1])
-    rows = Window.around(cursor[0], height - measures.head, matrix.size, first[0])
+    columns = TableWindow.around(cursor[1], (width - measures.name - 1) // measures.cell, matrix.size, first[1])
+    rows = TableWindow.around(cursor[0], height - measures.head, matrix.size, first[0])
     if not (rows.whole and columns.whole):
-        rows = Window.around(cursor[0], height - measures.head - 1, matrix.size, first[0])
+        rows = TableWindow.around(cursor[0], height - measures.head - 1, matrix.size, first[0])
     lines = _names(matrix, measures, columns)
     lines += [_row(matrix, row, cursor, measures, columns) for row in rows.indices]
     if not (rows.whole and columns.whole):
@@ -87,7 +61,7 @@ def matrix_lines(
     return lines, (rows.first, columns.first)
 
 
-def _names(matrix: Confusion, measures: Measures, columns: Window) -> list[Line]:
+def _names(matrix: Confusion, measures: Measures, columns: TableWindow) -> list[Line]:
     """The head: each name folded into its column, standing on the last line."""
     folded = [_folded(matrix.labels[column], measures) for column in columns.indices]
     lines: list[Line] = []
@@ -107,7 +81,7 @@ def _folded(label: str, measures: Measures) -> list[str]:
     return [""] * (measures.head - len(parts)) + parts
 
 
-def _row(matrix: Confusion, row: int, cursor: tuple[int, int], measures: Measures, columns: Window) -> Line:
+def _row(matrix: Confusion, row: int, cursor: tuple[int, int], measures: Measures, columns: TableWindow) -> Line:
     name = Span(pad(clean(matrix.labels[row]), measures.name) + " ", "head" if row == cursor[0] else "")
     return (name, *(_cell(matrix, row, column, cursor, measures.cell) for column in columns.indices))
 
@@ -115,9 +89,9 @@ def _row(matrix: Confusion, row: int, cursor: tuple[int, int], measures: Measure
 def _cell(matrix: Confusion, row: int, column: int, cursor: tuple[int, int], width: int) -> Span:
     count = str(matrix.counts[row][column])
     if (row, column) == cursor:
-        return Span(pad(f"[{count}]", width, right=True), "cursor")
-    role = "right" if row == column else "wrong"
-    return Span(pad(f"{count} ", width, right=True), role, matrix.share(row, column))
+        return Span(pad(f"[{count}]", width, right=True), cursor=True)
+    style: StyleName = "right" if row == column else "wrong"
+    return Span(pad(f"{count} ", width, right=True), style, matrix.share(row, column))
 
 
 def ratio_text(value: float | None) -> str:
@@ -129,41 +103,46 @@ _HEADS = (("support", 9), ("precision", 11), ("recall", 9), ("specificity", 13),
 _SHORT = (("supp.", 7), ("prec.", 7), ("rec.", 7), ("spec.", 7), ("F1", 7))
 
 
-def class_lines(classes: Sequence[ClassReport], cursor: int, width: int, height: int, first: int = 0) -> list[Line]:
+class ClassRows(TableSource):
     """Support, precision, recall, specificity and F1 of each class, and their macro means last, always shown.
 
-    Heads are shortened where `width` wants it. Undefined ratios are dashes, and left out of the means.
+    Heads are shortened where the width wants it. Undefined ratios are dashes, and left out of the means.
     """
-    widest = max((cells(clean(entry.label)) for entry in classes), default=5)
-    heads = _HEADS if width >= sum(size for _, size in _HEADS) + min(widest, 14) else _SHORT
-    name = max(5, min(widest, _WIDEST_NAME, width - sum(size for _, size in heads)))
-    window = Window.around(cursor, height - 2, len(classes), first)
-    title = "class" if window.whole else cut(f"class {window}", name)
-    lines: list[Line] = [(Span(pad(title, name) + "".join(pad(h, w, right=True) for h, w in heads), "head"),)]
-    lines += [_class_line(classes[i], name, heads, "head" if i == cursor else "") for i in window.indices if classes]
-    lines.append(_class_line(macro(classes), name, heads, "muted"))
-    return lines
+
+    def __init__(self, classes: Sequence[ClassReport]) -> None:
+        self.classes = classes
+        self.total = len(classes)
+        self.foot = _class_row(macro(classes), "muted") if classes else None
+
+    def columns(self, width: int, window: TableWindow) -> Sequence[Column]:
+        widest = max((cells(clean(entry.label)) for entry in self.classes), default=5)
+        heads = _HEADS if width >= sum(size for _, size in _HEADS) + min(widest, 14) else _SHORT
+        name = max(5, min(widest, _WIDEST_NAME, width - sum(size for _, size in heads)))
+        title = "class" if window.whole else cut(f"class {window}", name)
+        return Column("class", title, name), *(Column(head, head, size, right=True, gap=0) for head, size in heads)
+
+    def row(self, place: int) -> Row:
+        return _class_row(self.classes[place])
 
 
-def _class_line(entry: ClassReport, name: int, heads: Sequence[tuple[str, int]], role: str) -> Line:
-    figures = (str(entry.support), *map(ratio_text, entry.ratios))
-    body = "".join(pad(text, size, right=True) for text, (_, size) in zip(figures, heads, strict=True))
-    return (Span(pad(clean(entry.label), name) + body, role),)
+def _class_row(entry: ClassReport, style: StyleName = "") -> Row:
+    figures = (clean(entry.label), str(entry.support), *map(ratio_text, entry.ratios))
+    return Row(entry.label, [line((text, style)) for text in figures])
 
 
 class ConfusionMatrix(Drawing, can_focus=True):
     """The matrix with a cursor moved by arrows or hjkl; enter opens the rows of the cell under it."""
 
     @dataclass
-    class Opened(Message):
+    class CellOpened(Message):
         """Enter was pressed on a cell."""
 
         true: str
-        called: str
+        predicted: str
         count: int
 
     @dataclass
-    class Moved(Message):
+    class CellMoved(Message):
         """The cursor stands on another cell."""
 
         row: int
@@ -201,14 +180,14 @@ class ConfusionMatrix(Drawing, can_focus=True):
         row, column = self.cursor
         self.cursor = (min(max(row + rows, 0), last), min(max(column + columns, 0), last))
         self.update_lines()
-        self.post_message(self.Moved(*self.cursor))
+        self.post_message(self.CellMoved(*self.cursor))
 
     def open(self) -> None:
         if self.matrix is None:
             return
         row, column = self.cursor
         labels = self.matrix.labels
-        self.post_message(self.Opened(labels[row], labels[column], self.matrix.counts[row][column]))
+        self.post_message(self.CellOpened(labels[row], labels[column], self.matrix.counts[row][column]))
 
 
 def _worst(matrix: Confusion) -> tuple[int, int]:
@@ -218,17 +197,10 @@ def _worst(matrix: Confusion) -> tuple[int, int]:
     return worst if matrix.counts[worst[0]][worst[1]] else (0, 0)
 
 
-class ClassTable(Drawing):
+class ClassTable(VirtualTable, can_focus=False):
     """Per-class figures; the class of the matrix's cursor row is kept in view."""
 
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self.entries: list[ClassReport] = []
-        self.cursor = 0
-
-    def show(self, classes: Sequence[ClassReport], cursor: int = 0) -> None:
-        self.entries, self.cursor = list(classes), cursor
-        self.update_lines()
-
-    def lines(self, width: int, height: int) -> list[Line]:
-        return class_lines(self.entries, self.cursor, width, height) if self.entries else []
+    def put(self, classes: Sequence[ClassReport], cursor: int = 0) -> None:
+        """Other figures, or another class under the cursor."""
+        self.cursor = cursor
+        self.show(ClassRows(classes))

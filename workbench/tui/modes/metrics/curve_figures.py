@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from workbench.tui.widgets.chart import Line, Spec
+from workbench.tui.widgets.chart import Series, Spec
 
 Point = tuple[float, float, float | None]
 
@@ -17,8 +17,8 @@ _HERE: Final = 4  # the shade of the point at the threshold
 
 
 @dataclass(frozen=True, slots=True)
-class Curve:
-    """One class against the rest. A point is x, y and the threshold from which both hold; None: nothing is called."""
+class ClassCurve:
+    """One class against the rest. A point is x, y and the threshold from which both hold; None: never predicted."""
 
     label: str
     points: tuple[Point, ...]
@@ -42,8 +42,8 @@ class Bin:
 class Curves:
     """What an eval event keeps beside its confusion matrix. Any of them may be empty."""
 
-    roc: tuple[Curve, ...]
-    pr: tuple[Curve, ...]
+    roc: tuple[ClassCurve, ...]
+    pr: tuple[ClassCurve, ...]
     bins: tuple[Bin, ...]
 
     @property
@@ -54,7 +54,7 @@ class Curves:
 
 @dataclass(frozen=True, slots=True)
 class Operating:
-    """What calling a class from a threshold on gives. `alarms` is the share of the other rows called all the same."""
+    """What predicting a class from a threshold on gives. `alarms` is the share of the other rows that get it too."""
 
     label: str
     threshold: float
@@ -77,8 +77,8 @@ def parse(fields: Mapping[str, Any]) -> Curves | None:
     return found if found.pr or found.bins else None
 
 
-def _curves(records: Sequence[Any] | None) -> tuple[Curve, ...]:
-    read = [Curve(str(record["label"]), tuple(_point(point) for point in record["points"])) for record in records or ()]
+def _curves(records: Sequence[Any] | None) -> tuple[ClassCurve, ...]:
+    read = [ClassCurve(str(record["label"]), tuple(map(_point, record["points"]))) for record in records or ()]
     return tuple(curve for curve in read if curve.points)
 
 
@@ -109,7 +109,7 @@ def thresholds(curves: Curves, label: str) -> list[float]:
 
 
 def operating(curves: Curves, label: str, threshold: float) -> Operating:
-    """What calling `label` from `threshold` on gives."""
+    """What predicting `label` from `threshold` on gives."""
     recall, precision, _ = _of(curves.pr, label).at(threshold)
     alarms = _of(curves.roc, label).at(threshold)[0] if any(curve.label == label for curve in curves.roc) else None
     return Operating(label, threshold, precision, recall, alarms)
@@ -120,7 +120,7 @@ def best_threshold(curves: Curves, label: str) -> float | None:
     return max(thresholds(curves, label), key=lambda t: operating(curves, label, t).f1, default=None)
 
 
-def _of(curves: Sequence[Curve], label: str) -> Curve:
+def _of(curves: Sequence[ClassCurve], label: str) -> ClassCurve:
     return next(curve for curve in curves if curve.label == label)
 
 
@@ -140,27 +140,27 @@ def specs(curves: Curves, here: Operating | None, values: Mapping[str, float]) -
     }
 
 
-def _spec(title: str, lines: Sequence[Line], value: float | None, word: str) -> Spec:
+def _spec(title: str, lines: Sequence[Series], value: float | None, word: str) -> Spec:
     shown = tuple(lines) if any(not line.faint for line in lines if line.points) else ()
     note = "" if value is None else f"{word} {value:.3f}"
     return Spec(title, shown, _WHOLE, axis="share", note=note, reach=_WHOLE)
 
 
-def _lines(curves: Sequence[Curve], label: str | None) -> list[Line]:
+def _lines(curves: Sequence[ClassCurve], label: str | None) -> list[Series]:
     """The class that is looked at as it is, the others faint behind it."""
     return [
-        Line(curve.label, tuple((x, y) for x, y, _ in curve.points), shade, faint=curve.label != label)
+        Series(curve.label, tuple((x, y) for x, y, _ in curve.points), shade, faint=curve.label != label)
         for shade, curve in enumerate(curves)
     ]
 
 
-def _bar() -> Line:
-    return Line("", ((0.0, 0.0), (1.0, 1.0)), _BAR, faint=True)
+def _bar() -> Series:
+    return Series("", ((0.0, 0.0), (1.0, 1.0)), _BAR, faint=True)
 
 
-def _mark(x: float, y: float) -> Line:
-    return Line("", ((x, y),), _HERE, dots=True)
+def _mark(x: float, y: float) -> Series:
+    return Series("", ((x, y),), _HERE, dots=True)
 
 
-def _binned(bins: Sequence[Bin]) -> Line:
-    return Line("", tuple((entry.confidence, entry.accuracy) for entry in bins), 2, dots=True)
+def _binned(bins: Sequence[Bin]) -> Series:
+    return Series("", tuple((entry.confidence, entry.accuracy) for entry in bins), 2, dots=True)

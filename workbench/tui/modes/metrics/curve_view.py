@@ -11,7 +11,7 @@ from textual.containers import Container
 from workbench.core.text import cells, clean, cut
 from workbench.tui.modes.metrics.curve_figures import Curves, Operating, best_threshold, operating, specs, thresholds
 from workbench.tui.widgets.chart import Chart
-from workbench.tui.widgets.drawn_spans import Caption
+from workbench.tui.widgets.drawing import Caption
 
 _CHARTS: Final = ("roc", "pr", "calibration")
 _PAGE: Final = 10

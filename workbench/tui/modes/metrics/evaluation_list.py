@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from workbench.core.text import cells, clean, cut, pad
 from workbench.display.figures import figure
-from workbench.display.spans import Line, Span
+from workbench.display.spans import Line, Span, line
 from workbench.display.wrap import wrap
 from workbench.metrics import catalog
-from workbench.tui.modes.metrics.confusion_matrix import Window
-from workbench.tui.widgets.drawn_spans import Drawing
+from workbench.tui.widgets.drawing import Scrolled
+from workbench.tui.widgets.table import Column, Row, TableSource, TableWindow
 
 _SAMPLE_LIMIT = 8000
 
@@ -34,30 +34,41 @@ class Sample:
     text: str
 
 
-def score_lines(
-    scores: Sequence[Scores], width: int, height: int, shown: int | None = None, top: int = 0
-) -> list[Line]:
-    """The newest evaluations first, from the `top`th on; the best of each column over all of them marked with `*`.
+class ScoreRows(TableSource):
+    """The newest evaluation first; the best of each column over all of them marked with `*`.
 
-    `▸` marks the one of step `shown`. Where not all fit, the head says which are there.
+    `▸` marks the one of step `chosen`. Where not all fit, the head says which are there.
     """
-    columns = _columns(scores, width)
-    window = Window(max(0, min(top, len(scores) - height + 1)), max(1, height - 1), len(scores))
-    best = {name: catalog.best_value(name, (e.values[name] for e in scores if name in e.values)) for name in columns}
-    heads = "".join(pad(f"{clean(catalog.title(name))} ", size, right=True) for name, size in columns.items())
-    title = f"  {'step':>7} {'epoch':>7}{heads}"
-    lines: list[Line] = [(Span(title if window.whole else f"{title}  {window}", "head"),)]
-    newest = list(reversed(scores))
-    for entry in (newest[place] for place in window.indices):
+
+    lead = 2
+    pointed = False
+
+    def __init__(self, scores: Sequence[Scores], chosen: int | None = None) -> None:
+        self._newest, self._chosen = list(reversed(scores)), chosen
+        self._shown: Mapping[str, int] = {}
+        self.total = len(scores)
+
+    def columns(self, width: int, window: TableWindow) -> Sequence[Column]:
+        self._shown = _columns(self._newest, width)
+        figures = [
+            Column(name, f"{clean(catalog.title(name))} ", size, right=True, gap=0)
+            for name, size in self._shown.items()
+        ]
+        place = Column("window", "" if window.whole else str(window), 0, grow=True)
+        return Column("step", "step", 7, right=True), Column("epoch", "epoch", 7, right=True, gap=1), *figures, place
+
+    def row(self, place: int) -> Row:
+        entry = self._newest[place]
         epoch = "–" if entry.epoch is None else f"{entry.epoch:.2f}"
-        spans = [Span(f"{'▸' if entry.step == shown else ' '} {entry.step:>7} {epoch:>7}")]
-        for name, size in columns.items():
-            value = entry.values.get(name)
-            wins = len(scores) > 1 and value is not None and value == best[name]
-            text = figure(name, value) + ("*" if wins else " ")
-            spans.append(Span(pad(text, size, right=True), "best" if wins else ""))
-        lines.append(tuple(spans))
-    return lines
+        figures = [self._figure(entry, name) for name in self._shown]
+        mark = "▸" if entry.step == self._chosen else ""
+        return Row(str(entry.step), [line(str(entry.step)), line(epoch), *figures, ()], mark)
+
+    def _figure(self, entry: Scores, name: str) -> Line:
+        value = entry.values.get(name)
+        best = catalog.best_value(name, (other.values[name] for other in self._newest if name in other.values))
+        wins = self.total > 1 and value is not None and value == best
+        return line((figure(name, value) + ("*" if wins else " "), "best" if wins else ""))
 
 
 def _columns(scores: Sequence[Scores], width: int) -> dict[str, int]:
@@ -75,50 +86,21 @@ def sample_lines(samples: Sequence[Sample], width: int) -> list[Line]:
     for sample in reversed(samples):
         prompt = clean(sample.prompt[:_SAMPLE_LIMIT])
         lines.append((Span(pad(cut(f"step {sample.step} · {prompt}", width), width), "head"),))
-        lines += [(Span(line),) for line in wrap(clean(sample.text[:_SAMPLE_LIMIT], newlines=True), width)]
+        lines += [line(text) for text in wrap(clean(sample.text[:_SAMPLE_LIMIT], newlines=True), width)]
         lines.append(())
     return lines
 
 
-class ScoreTable(Drawing, can_focus=True):
-    """The evaluations of a split, newest first, scrolled by the line."""
-
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self.scores: Sequence[Scores] = ()
-        self.top = 0
-        self._step: int | None = None
-
-    def show(self, scores: Sequence[Scores], step: int | None = None) -> None:
-        """Other evaluations; that of `step` is marked."""
-        self.scores, self._step = scores, step
-        self.update_lines()
-
-    def lines(self, width: int, height: int) -> list[Line]:
-        return score_lines(self.scores, width, height, self._step, self.top) if self.scores else []
-
-    def move(self, rows: int, columns: int) -> None:
-        self.top = max(0, min(self.top + rows, len(self.scores) - self.size.height + 1))
-        self.update_lines()
-
-
-class SampleList(Drawing, can_focus=True):
+class SampleList(Scrolled):
     """Samples, scrolled by the line."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.samples: Sequence[Sample] = ()
-        self.top = 0
 
     def show(self, samples: Sequence[Sample]) -> None:
         self.samples = samples
         self.update_lines()
 
-    def lines(self, width: int, height: int) -> list[Line]:
-        every = sample_lines(self.samples, width)
-        self.top = max(0, min(self.top, len(every) - height))
-        return every[self.top : self.top + height]
-
-    def move(self, rows: int, columns: int) -> None:
-        self.top = max(0, self.top + rows)
-        self.update_lines()
+    def every(self, width: int) -> list[Line]:
+        return sample_lines(self.samples, width)

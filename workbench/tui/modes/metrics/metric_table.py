@@ -6,15 +6,12 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from textual.message import Message
-
 from workbench.core.text import cells, clean, cut, pad
 from workbench.display.figures import difference, figure
-from workbench.display.spans import Line, Span
+from workbench.display.spans import Line, StyleName, line
 from workbench.metrics import catalog
 from workbench.metrics.catalog import Direction
-from workbench.tui.modes.metrics.confusion_matrix import Window
-from workbench.tui.widgets.drawn_spans import Drawing
+from workbench.tui.widgets.table import Column, Row, TableSource, TableWindow, VirtualTable
 
 _ARROWS: Mapping[str | None, str] = {"max": " ↑", "min": " ↓", None: ""}
 
@@ -51,117 +48,91 @@ def best_of(column: MetricColumn, rows: Sequence[MetricRow]) -> float | None:
     return catalog.best_value(column.key, values) if len(values) > 1 else None
 
 
-_FIGURE = 9
-_DIFFERENCE = 9
+_FIGURE = 10  # cells of a figure with its mark; a difference has as many less one
 
 
-def metric_lines(
-    rows: Sequence[MetricRow],
-    columns: Sequence[MetricColumn],
-    cursor: tuple[int, int],
-    width: int,
-    height: int,
-    first: tuple[int, int] = (0, 0),
-) -> tuple[list[Line], tuple[int, int]]:
-    """The table around the cursor (row, first column wanted), and the row and column that it starts with.
+class MetricRows(TableSource):
+    """Runs by as many metrics as fit, from the one that is `wanted` on.
 
-    `*` marks the best of a column, `▸` the current run, `+` a marked one.
+    `*` marks the best of a metric, `▸` the current run, `+` a marked one.
     """
-    name = max(8, min(max((cells(clean(row.name)) for row in rows), default=8), width // 3, 32)) + 2
-    widest = max((cells(clean(column.title)) for column in columns), default=0)
-    size = _FIGURE + 1 + _DIFFERENCE if len(rows) > 1 else max(_FIGURE + 3, min(widest + 4, 20))
-    down = Window.around(cursor[0], height - 1, len(rows), first[0])
-    across = Window.around(cursor[1], (width - name) // size, len(columns), first[1])
-    shown = [columns[i] for i in across.indices] if columns else []
-    base = next((row for row in rows if row.current), None)
-    lines: list[Line] = [_heads(shown, name, size, down, across, width)]
-    lines += [_line(rows[i], rows, shown, base, name, size, i == cursor[0]) for i in down.indices if rows]
-    return lines, (down.first, across.first)
 
+    lead = 2
 
-def _heads(columns: Sequence[MetricColumn], name: int, size: int, down: Window, across: Window, width: int) -> Line:
-    title = "  run" if down.whole else f"  run {down}"
-    line = pad(title, name) + "".join(_head(column, size) for column in columns)
-    more = "" if across.whole else " →" if across.first + across.count < across.total else " ←"
-    return (Span(pad(line, width - cells(more)) + more, "head"),)
+    def __init__(self, rows: Sequence[MetricRow] = (), metrics: Sequence[MetricColumn] = (), wanted: int = 0) -> None:
+        self.rows, self.metrics = rows, metrics
+        self.wanted, self._first = wanted, 0
+        self._shown: Sequence[MetricColumn] = ()
+        self.total = len(rows)
+
+    def columns(self, width: int, window: TableWindow) -> Sequence[Column]:
+        name = max(8, min(max((cells(clean(row.name)) for row in self.rows), default=8), width // 3, 32))
+        widest = max((cells(clean(metric.title)) for metric in self.metrics), default=0)
+        size = 2 * _FIGURE - 1 if self.total > 1 else max(_FIGURE + 2, min(widest + 4, 20))
+        room = width - self.lead - name
+        across = TableWindow.around(self.wanted, room // size, len(self.metrics), self._first)
+        self._first = across.first
+        self._shown = [self.metrics[place] for place in across.indices] if self.metrics else []
+        heads = [Column(metric.key, _head(metric, size), size, gap=0) for metric in self._shown]
+        if heads:
+            heads[-1] = heads[-1]._replace(title=_last(heads[-1], room - size * len(heads), across), grow=True)
+        return Column("run", "run" if window.whole else f"run {window}", name), *heads
+
+    def row(self, place: int) -> Row:
+        row = self.rows[place]
+        base = next((other for other in self.rows if other.current), None)
+        figures = [_figures(row, metric, best_of(metric, self.rows), base) for metric in self._shown]
+        return Row(row.run_id, [line(clean(row.name)), *figures], "▸" if row.current else "+" if row.marked else "")
+
+    def find(self, key: str) -> int | None:
+        return next((place for place, row in enumerate(self.rows) if row.run_id == key), None)
 
 
 def _head(column: MetricColumn, size: int) -> str:
     """Flush with the numbers where it fits above them, else over the differences as well."""
     text = cut(clean(column.title), size - 3) + _ARROWS[column.direction]
-    return pad(pad(text, _FIGURE + 1, right=True) if cells(text) <= _FIGURE + 1 else f" {text}", size)
+    return pad(text, _FIGURE, right=True) if cells(text) <= _FIGURE else f" {text}"
 
 
-def _line(
-    row: MetricRow,
-    rows: Sequence[MetricRow],
-    columns: Sequence[MetricColumn],
-    base: MetricRow | None,
-    name: int,
-    size: int,
-    cursor: bool,
-) -> Line:
-    mark = "▸ " if row.current else "+ " if row.marked else "  "
-    spans = [Span(mark + pad(clean(row.name), name - 2), "cursor" if cursor else "")]
-    for column in columns:
-        spans += _figures(row, column, best_of(column, rows), base, size)
-    return tuple(spans)
+def _last(column: Column, left: int, across: TableWindow) -> str:
+    """The last head, with an arrow at the edge of the screen where there are more columns."""
+    if across.whole:
+        return column.title
+    more = " →" if across.first + across.count < across.total else " ←"
+    return pad(column.title, column.width + left - cells(more)) + more
 
 
-def _figures(
-    row: MetricRow, column: MetricColumn, best: float | None, base: MetricRow | None, size: int
-) -> tuple[Span, Span]:
+def _figures(row: MetricRow, column: MetricColumn, best: float | None, base: MetricRow | None) -> Line:
     value = row.values.get(column.key)
     wins = best is not None and value == best
-    number = Span(
-        pad(figure(column.key, value) + ("*" if wins else " "), _FIGURE + 1, right=True), "best" if wins else ""
-    )
     delta = "" if base is None or row.current else difference(column.key, value, base.values.get(column.key))
-    return number, Span(pad(delta, size - _FIGURE - 1), _tone(delta, column.direction))
+    number = pad(figure(column.key, value) + ("*" if wins else " "), _FIGURE, right=True)
+    return line((number, "best" if wins else ""), (delta, _tone(delta, column.direction)))
 
 
-def _tone(delta: str, direction: Direction | None) -> str:
+def _tone(delta: str, direction: Direction | None) -> StyleName:
     if not delta or direction is None or not delta.strip("+-0."):
         return "muted"
     return "good" if delta.startswith("+") == (direction == "max") else "bad"
 
 
-class MetricTable(Drawing, can_focus=True):
-    """The table with a cursor over its runs; enter makes the run under it the current one."""
-
-    @dataclass
-    class Chosen(Message):
-        """Enter was pressed on a run."""
-
-        run_id: str
+class MetricTable(VirtualTable):
+    """Up and down go through the runs, left and right through the metrics."""
 
     def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self.rows: Sequence[MetricRow] = ()
-        self.columns: Sequence[MetricColumn] = ()
-        self.cursor = (0, 0)
-        self._first = (0, 0)
+        self.shown = MetricRows()
+        super().__init__(self.shown, id=id)
 
-    def show(self, rows: Sequence[MetricRow], columns: Sequence[MetricColumn]) -> None:
-        """Other rows. The cursor stays on its run where that is still there."""
-        under = self.rows[self.cursor[0]].run_id if self.rows else None
-        self.rows, self.columns = rows, columns
-        place = next((i for i, row in enumerate(rows) if row.run_id == under), 0)
-        self.cursor = (place, min(self.cursor[1], max(0, len(columns) - 1)))
-        self.update_lines()
+    @property
+    def rows(self) -> Sequence[MetricRow]:
+        return self.shown.rows
 
-    def lines(self, width: int, height: int) -> list[Line]:
-        drawn, self._first = metric_lines(self.rows, self.columns, self.cursor, width, height, self._first)
-        return drawn
+    def put(self, rows: Sequence[MetricRow], metrics: Sequence[MetricColumn]) -> None:
+        """Other rows."""
+        self.shown = MetricRows(rows, metrics, min(self.shown.wanted, max(0, len(metrics) - 1)))
+        self.show(self.shown)
 
     def move(self, rows: int, columns: int) -> None:
-        row, column = self.cursor
-        self.cursor = (
-            min(max(row + rows, 0), max(0, len(self.rows) - 1)),
-            min(max(column + columns, 0), max(0, len(self.columns) - 1)),
-        )
-        self.update_lines()
-
-    def open(self) -> None:
-        if self.rows:
-            self.post_message(self.Chosen(self.rows[self.cursor[0]].run_id))
+        last = max(0, len(self.shown.metrics) - 1)
+        self.shown.wanted = min(max(self.shown.wanted + columns, 0), last)
+        super().move(rows, columns)

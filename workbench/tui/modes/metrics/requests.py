@@ -52,7 +52,7 @@ class Evaluation:
 
 
 @dataclass(frozen=True)
-class Judged:
+class EvaluatedRun:
     """The current run and everything it was judged by, oldest first."""
 
     run_id: str
@@ -83,7 +83,7 @@ class MetricsView:
 
     rows: tuple[MetricRow, ...] = ()
     columns: tuple[MetricColumn, ...] = ()
-    judged: Judged | None = None
+    judged: EvaluatedRun | None = None
 
 
 @dataclass(frozen=True)
@@ -160,10 +160,10 @@ def columns_of(keys: Iterable[str], split: str | None, current: Container[str] =
     return tuple(MetricColumn.named(key) for key in sorted(keys, key=place))
 
 
-def judged(registry: Registry, run: RunRow) -> Judged:
+def judged(registry: Registry, run: RunRow) -> EvaluatedRun:
     """How a run was judged, by its eval and sample events. What cannot be read of an event is left out."""
     events = registry.events(run.id, ["eval", "sample"])
-    return Judged(
+    return EvaluatedRun(
         run_id=run.id,
         name=run.name,
         task=run.task,

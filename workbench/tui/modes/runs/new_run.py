@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,10 +19,12 @@ from textual.widgets.option_list import Option
 from workbench.core.errors import RecipeError, WorkbenchError
 from workbench.core.home import Home
 from workbench.core.text import cells, clean, cut, pad
+from workbench.display.spans import Line, StyleName, line
 from workbench.tui.bindings import MOVE, NEW_RUN, textual_bindings
 from workbench.tui.modes.runs import launching
 from workbench.tui.modes.runs.launching import RecipeFile
 from workbench.tui.report_screen import report_sheet
+from workbench.tui.widgets.styles import content
 
 if TYPE_CHECKING:
     from workbench.tui.app import WorkbenchApp
@@ -39,7 +42,7 @@ class NewRun(ModalScreen[str | None]):
     AUTO_FOCUS = "OptionList"
     app: WorkbenchApp
 
-    class Ended(Message):
+    class LaunchEnded(Message):
         """The thread that checks and launches is done: with an id, or with what went wrong."""
 
         def __init__(self, run: str | None, error: WorkbenchError | None) -> None:
@@ -49,7 +52,7 @@ class NewRun(ModalScreen[str | None]):
     def __init__(self, home: Home) -> None:
         super().__init__()
         self._home = home
-        self._recipes: list[RecipeFile] = []
+        self.recipes: list[RecipeFile] = []
         self._changes: list[str] = []
         self._busy = False
 
@@ -68,27 +71,27 @@ class NewRun(ModalScreen[str | None]):
         self._list()
 
     def _list(self, chosen: Path | None = None) -> None:
-        self._recipes = launching.recipe_files(self._home, Path.cwd())
+        self.recipes = launching.recipe_files(self._home, Path.cwd())
         chooser = self.query_one(OptionList)
         chooser.clear_options()
         room = 24 if self.app.size.width < 100 else 40
-        chooser.add_options([Option(_title(recipe, room)) for recipe in self._recipes])
-        paths = [recipe.path for recipe in self._recipes]
+        chooser.add_options([Option(self._content([_title(recipe, room)])) for recipe in self.recipes])
+        paths = [recipe.path for recipe in self.recipes]
         if paths:
             chooser.highlighted = paths.index(chosen) if chosen in paths else 0
         else:
-            self._say("No recipe in this directory, and none came with the package", "warning")
+            self._say("No recipe in this directory, and none came with the package", "warn")
 
     @property
     def chosen(self) -> RecipeFile | None:
         at = self.query_one(OptionList).highlighted
-        return self._recipes[at] if at is not None and at < len(self._recipes) else None
+        return self.recipes[at] if at is not None and at < len(self.recipes) else None
 
     @on(OptionList.OptionHighlighted)
     def _preview(self) -> None:
         recipe = self.chosen
         if recipe is not None:
-            self.query_one("#preview", Static).update(_preview(recipe.path))
+            self.query_one("#preview", Static).update(self._content(_preview(recipe.path)))
             self.query_one(VerticalScroll).scroll_home(animate=False)
             self._say("")
 
@@ -115,7 +118,7 @@ class NewRun(ModalScreen[str | None]):
         try:
             draft = launching.draft_of(self._home, recipe)
         except OSError as error:
-            self._say(f"The copy cannot be written ({error.strerror})", "error")
+            self._say(f"The copy cannot be written ({error.strerror})", "bad")
             return
         if self.app.edit_file(draft.path):
             self._list(draft.path)
@@ -132,8 +135,8 @@ class NewRun(ModalScreen[str | None]):
         if text is None:
             return
         self._changes = launching.changes(text)
-        shown = Content.assemble(("with ", "$foreground 60%"), (clean(" ".join(self._changes)), "$text-accent"))
-        self.query_one("#changes", Static).update(shown if self._changes else "")
+        shown = [line(("with ", "muted"), (clean(" ".join(self._changes)), "accent"))] if self._changes else []
+        self.query_one("#changes", Static).update(self._content(shown))
         self._validate()
 
     def _validate(self) -> None:
@@ -145,7 +148,7 @@ class NewRun(ModalScreen[str | None]):
         recipe = self.chosen
         if recipe is None:
             return
-        self._say("checking: this loads the tokenizer and looks at the data …", "busy")
+        self._say("checking: this loads the tokenizer and looks at the data …", "accent")
         width = self.app.size.width
 
         def work() -> None:
@@ -158,10 +161,10 @@ class NewRun(ModalScreen[str | None]):
         recipe = self.chosen
         if recipe is None:
             return
-        self._say("checking: this loads the tokenizer and looks at the data …", "busy")
+        self._say("checking: this loads the tokenizer and looks at the data …", "accent")
 
         def told(text: str) -> None:
-            self.app.call_from_thread(self._say, f"{text} …", "busy")
+            self.app.call_from_thread(self._say, f"{text} …", "accent")
 
         self._in_thread(
             lambda: launching.check_and_launch(self._home, recipe.path, recipe.search, self._changes, progress=told)
@@ -173,59 +176,61 @@ class NewRun(ModalScreen[str | None]):
 
         def run() -> None:
             try:
-                self.post_message(self.Ended(work(), None))
+                self.post_message(self.LaunchEnded(work(), None))
             except WorkbenchError as error:
-                self.post_message(self.Ended(None, error))
+                self.post_message(self.LaunchEnded(None, error))
             except Exception as error:  # noqa: BLE001  # the thread's edge: it is told on screen
-                self.post_message(self.Ended(None, WorkbenchError(f"{type(error).__name__}: {error}")))
+                self.post_message(self.LaunchEnded(None, WorkbenchError(f"{type(error).__name__}: {error}")))
 
         self.run_worker(run, thread=True, exit_on_error=False)
 
-    def on_new_run_ended(self, event: Ended) -> None:
+    def on_new_run_launch_ended(self, event: LaunchEnded) -> None:
         self._busy = False
         if event.run is not None:
             self.dismiss(event.run)
         elif event.error is not None:
             self._complain(event.error)
         else:
-            self._say("The recipe reads well: enter starts it", "good")
+            self._say("The recipe is valid: enter starts the run", "good")
 
     # -- what is said --------------------------------------------------------------------------------------------
 
     def _complain(self, error: WorkbenchError) -> None:
         problems = error.problems if isinstance(error, RecipeError) else [error.sentence]
         lines = [f"✗ {clean(problem.replace(os.sep.join([str(Path.cwd()), '']), ''))}" for problem in problems]
-        self._say("\n".join(lines), "error")
+        self._say("\n".join(lines), "bad")
 
-    def _say(self, text: str, kind: str = "") -> None:
-        style = {"error": "$text-error", "good": "$text-success", "busy": "$text-accent", "warning": "$text-warning"}
+    def _say(self, text: str, style: StyleName = "") -> None:
         said = self.query_one("#said", Static)
-        said.update(Content.styled(clean(text, newlines=True), style.get(kind, "")))
+        said.update(self._content([line((part, style)) for part in clean(text, newlines=True).split("\n")]))
         said.display = bool(text)
 
+    def _content(self, lines: Sequence[Line]) -> Content:
+        return content(lines, ansi=self.app.native_ansi_color)
 
-def _title(recipe: RecipeFile, room: int) -> Content:
+
+def _title(recipe: RecipeFile, room: int) -> Line:
     """The name, and whose it is flush right, on one line of so many cells."""
     origin = recipe.origin if room > 30 else _SHORT.get(recipe.origin, recipe.origin)
-    return Content.assemble(pad(clean(recipe.name), room - cells(origin) - 1), " ", (origin, "$foreground 50%"))
+    return line(pad(clean(recipe.name), room - cells(origin) - 1), " ", (origin, "muted"))
 
 
-def _preview(path: Path) -> Content:
-    """The recipe's text, comments dim and tables bold; the first lines of a long one."""
+def _preview(path: Path) -> list[Line]:
+    """The recipe's text, comments muted and tables bold; the first lines of a long one."""
     try:
         lines = path.read_text("utf-8", "replace").splitlines()
     except OSError as error:
-        return Content.styled(f"cannot be read ({error.strerror})", "$text-error")
-    return Content("\n").join(_line(cut(clean(line), 500)) for line in lines[:_MOST_LINES])
+        return [line((f"cannot be read ({error.strerror})", "bad"))]
+    return [_coloured(cut(clean(text), 500)) for text in lines[:_MOST_LINES]]
 
 
-def _line(line: str) -> Content:
-    if line.startswith("#"):
-        return Content.styled(line, "$foreground 55%")
-    if line.startswith("["):
-        return Content.styled(line, "bold $text-primary")
-    key, equals, value = line.partition("=")
+def _coloured(text: str) -> Line:
+    if text.startswith("#"):
+        return line((text, "muted"))
+    if text.startswith("["):
+        return line((text, "title"))
+    key, equals, value = text.partition("=")
     if not equals:
-        return Content(line)
+        return line(text)
     value, hash_, comment = value.partition("  #")
-    return Content.assemble((key, "$text-accent"), equals, value, (hash_ + comment, "$foreground 55%"))
+    return line((key, "accent"), equals, value, (hash_ + comment, "muted"))

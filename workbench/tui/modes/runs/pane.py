@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from textual import events, on
@@ -12,12 +11,14 @@ from textual.app import ComposeResult
 from workbench.contracts.events import WORKING_STATES
 from workbench.core.errors import QueryError, WorkbenchError
 from workbench.core.rundir import RunDir
+from workbench.tui import run_actions
 from workbench.tui.bindings import RUNS, textual_bindings
-from workbench.tui.feed import Snapshot
+from workbench.tui.feed import FeedSnapshot
 from workbench.tui.modes.runs.requests import RunsPage, RunsRequest
 from workbench.tui.pane import Pane
-from workbench.tui.widgets.run_cells import Make, Sight, columns, row_of
-from workbench.tui.widgets.table import LineTable
+from workbench.tui.run_actions import act
+from workbench.tui.widgets.run_cells import RunRows, Sight, columns
+from workbench.tui.widgets.table import VirtualTable
 
 if TYPE_CHECKING:
     from workbench.registry.snapshots import RunRow
@@ -44,11 +45,10 @@ class RunsPane(Pane):
         self._opening = False  # enter came before the rows of the filter
         self._faulty = False  # the filter makes no sense
         self._history: list[str] = []
-        self._makes: list[Make] = []
 
     def compose_body(self) -> ComposeResult:
-        shown, self._makes = columns(self.app.settings.columns)
-        yield LineTable(shown, id="runs")
+        self._rows = RunRows(*columns(self.app.settings.columns))
+        yield VirtualTable(self._rows, id="runs")
 
     def on_mount(self) -> None:
         self.set_interval(_AGES, self._render_page)
@@ -75,7 +75,7 @@ class RunsPane(Pane):
     def request(self) -> RunsRequest:
         return RunsRequest(self._filter, *self._window)
 
-    def on_snapshot(self, snapshot: Snapshot) -> None:
+    def on_snapshot(self, snapshot: FeedSnapshot) -> None:
         assert isinstance(snapshot.body, RunsPage)
         self._page = snapshot.body
         self._paged = snapshot.request.filter if isinstance(snapshot.request, RunsRequest) else ""
@@ -98,8 +98,10 @@ class RunsPane(Pane):
         if page is None:
             return
         sight = Sight(self.app.clock(), dict(page.sparks), plain=self.app.slow_link)
-        rows = [row_of(run, self._makes, sight) for run in page.rows]
-        self.query_one(LineTable).show(page.first, rows, page.total)
+        marks = frozenset(self.app.selection.marks)
+        shown = replace(self._rows, runs=page.rows, first=page.first, total=page.total, filter=self._paged)
+        self._rows = replace(shown, sight=sight, marks=marks)
+        self.query_one(VirtualTable).show(self._rows)
         if self.size.width >= _WIDE:
             self._tell_detail()
         self._say_what_is_shown(page.total)
@@ -116,10 +118,11 @@ class RunsPane(Pane):
             self.say_empty("No run matches the filter", "/  change it", "esc  clear it")
         self.refresh_footer()
 
-    @on(LineTable.WindowWanted)
-    def _window_wanted(self, event: LineTable.WindowWanted) -> None:
-        first = max(0, event.first - _BLOCK // 2) // _BLOCK * _BLOCK
-        count = (event.first + event.count - first) // _BLOCK * _BLOCK + 2 * _BLOCK
+    @on(VirtualTable.Wanted)
+    def _window_wanted(self) -> None:
+        window = self.query_one(VirtualTable).window
+        first = max(0, window.first - _BLOCK // 2) // _BLOCK * _BLOCK
+        count = (window.first + window.count - first) // _BLOCK * _BLOCK + 2 * _BLOCK
         if (first, count) != self._window:
             self._window = (first, count)
             self.ask()
@@ -147,7 +150,7 @@ class RunsPane(Pane):
             self.ask()
 
     def on_filter_line_closed(self, _event: FilterLine.Closed) -> None:
-        self.set_focus(self.query_one(LineTable))
+        self.set_focus(self.query_one(VirtualTable))
 
     def _complain_of_filter(self, error: QueryError | None) -> None:
         line = self._line()
@@ -159,7 +162,7 @@ class RunsPane(Pane):
             line = self._line()
             if line is not None:
                 line.clear()
-            self.set_focus(self.query_one(LineTable))
+            self.set_focus(self.query_one(VirtualTable))
             return True
         if self.app.selection.marks:
             self.app.selection.unmark_all()
@@ -171,12 +174,9 @@ class RunsPane(Pane):
     @property
     def current(self) -> RunRow | None:
         """The run under the cursor."""
-        row = self.query_one(LineTable).cursor_row
-        if row is None or self._page is None:
-            return None
-        return next((run for run in self._page.rows if run.id == row.key), None)
+        return self._rows.run(self.query_one(VirtualTable).cursor)
 
-    @on(LineTable.CursorMoved)
+    @on(VirtualTable.CursorMoved)
     def _cursor_moved(self) -> None:
         self.refresh_footer()
         if self.size.width >= _WIDE:
@@ -200,19 +200,6 @@ class RunsPane(Pane):
             return f"{run.name} has completed: there is nothing to resume"
         return None
 
-    def _act(self, run: RunRow, what: Callable[[RunDir], object], done: str) -> None:
-        """Do something to a run in a thread; then say so and look again.
-
-        The run is the one that was asked about: another may be under the cursor by the time of the answer.
-        """
-        directory = RunDir(self.app.home.runs / run.id)
-        self.background(lambda: what(directory), lambda _: self._done(done), group=f"act-{time.monotonic()}")
-
-    def _done(self, said: str) -> None:
-        if said:
-            self.app.notify(said)
-        self.ask()
-
     # -- keys ----------------------------------------------------------------------------------------------------
 
     def action_open(self) -> None:
@@ -225,13 +212,12 @@ class RunsPane(Pane):
     def action_mark(self) -> None:
         if (run := self.current) is not None:
             self.app.selection.toggle(run.id)
-            self.query_one(LineTable).action_cursor_down()
+            self.query_one(VirtualTable).action_cursor_down()
 
     def action_unmark(self) -> None:
         self.app.selection.unmark_all()
 
     def on_marks_changed(self, marks: tuple[str, ...]) -> None:
-        self.query_one(LineTable).mark(frozenset(marks))
         self._render_page()
 
     def action_copy(self) -> None:
@@ -249,18 +235,12 @@ class RunsPane(Pane):
             self.app.go("live")
 
     def action_stop(self) -> None:
-        from workbench.runs.control import request_stop
-        from workbench.tui.modals import Confirm
-
         if (run := self.current) is not None:
-            question = Confirm(f"Stop {run.name}?", "Stop it", detail="It saves a checkpoint at the end of its step.")
-            self.app.ask_user(question, lambda _: self._act(run, request_stop, f"{run.name} is asked to stop"))
+            run_actions.stop(self, run)
 
     def action_resume(self) -> None:
-        from workbench.runs.control import resume
-
         if (run := self.current) is not None:
-            self._act(run, lambda directory: resume(self.app.home, directory), f"{run.name} goes on")
+            run_actions.resume(self, run)
 
     def action_tag(self) -> None:
         from workbench.runs.control import tag, untag
@@ -268,21 +248,23 @@ class RunsPane(Pane):
 
         def apply(run: RunRow, text: str) -> None:
             if text.startswith("-"):
-                self._act(run, lambda directory: untag(directory, text[1:]), f"Tag {text[1:]} taken away")
+                act(self, run, lambda directory: untag(directory, text[1:]), f"Removed tag {text[1:]}")
             elif text.strip():
-                self._act(run, lambda directory: tag(directory, text), f"Tagged {text}")
+                act(self, run, lambda directory: tag(directory, text), f"Tagged {text}")
 
         if (run := self.current) is not None:
-            placeholder = f"has {', '.join(run.tags)}; -tag takes one away" if run.tags else "a tag"
+            placeholder = f"has {', '.join(run.tags)}; -tag removes one" if run.tags else "a tag"
             self.app.ask_user(Prompt(f"Tag {run.name}", placeholder=placeholder), lambda text: apply(run, text))
 
     def action_note(self) -> None:
         from workbench.runs.control import note
         from workbench.tui.modals import Prompt
 
+        def apply(run: RunRow, text: str) -> None:
+            act(self, run, lambda directory: note(directory, text), "Note saved")
+
         if (run := self.current) is not None:
-            prompt = Prompt(f"Note on {run.name}", value=run.notes)
-            self.app.ask_user(prompt, lambda text: self._act(run, lambda directory: note(directory, text), "Noted"))
+            self.app.ask_user(Prompt(f"Note on {run.name}", value=run.notes), lambda text: apply(run, text))
 
     def action_delete(self) -> None:
         from workbench.runs.control import restore, soft_delete
@@ -300,7 +282,9 @@ class RunsPane(Pane):
         from workbench.tui.modals import Prompt
 
         if (run := self.current) is not None:
-            prompt = Prompt(f"Start {run.name} again with", value="train.learning_rate=", placeholder="field=value …")
+            prompt = Prompt(
+                f"Start a copy of {run.name} with", value="train.learning_rate=", placeholder="field=value …"
+            )
             self.app.ask_user(prompt, lambda text: self._clone(run, text))
 
     def _clone(self, run: RunRow, text: str) -> None:

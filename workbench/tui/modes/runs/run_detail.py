@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING
 from workbench.core import series
 from workbench.core.text import clean, cut, pad
 from workbench.display.figures import figure
-from workbench.tui.widgets.drawn_lines import Lines
+from workbench.display.spans import Line, Span, line
+from workbench.display.wrap import wrap
+from workbench.tui.widgets.drawing import Drawing
 from workbench.tui.widgets.run_cells import percent, recipe_field, state_cell
 
 if TYPE_CHECKING:
     from workbench.registry.snapshots import RunRow
 
-Part = tuple[str, str]
-
+_FIGURE = 10
+_NOTE_LINES = 8
 # What of a recipe one looks for first.
 _FIELDS = (
     "model.name", "model.architecture", "data.source", "data.train", "data.max_length", "train.epochs",
@@ -24,7 +26,7 @@ _FIELDS = (
 )  # fmt: skip
 
 
-class RunDetail(Lines):
+class RunDetail(Drawing):
     """Lines of a name and a value, under headings."""
 
     DEFAULT_CSS = """
@@ -38,65 +40,59 @@ class RunDetail(Lines):
         self._plain = plain
         self._run: RunRow | None = None
 
-    def on_resize(self) -> None:
-        self.tell(self._run)
-
     def tell(self, run: RunRow | None) -> None:
         """Show a run; nothing with None."""
         self._run = run
-        lines = [] if run is None else list(detail(run, self.size.width, plain=self._plain))
-        self.show([self.strip_of(*parts) for parts in lines])
+        self.update_lines()
+
+    def lines(self, width: int, height: int) -> list[Line]:
+        return [] if self._run is None else list(detail(self._run, width, plain=self._plain))
 
 
-def detail(run: RunRow, width: int, *, plain: bool = False) -> Iterator[tuple[Part, ...]]:
+def detail(run: RunRow, width: int, *, plain: bool = False) -> Iterator[Line]:
     """The lines: name and state, times, metrics, recipe, note."""
-    state = state_cell(run.state, plain=plain)
-    yield ((cut(clean(run.name), width), "bold"),)
-    yield (state.text, state.kind), (f"  {run.id}  {percent(run)}", "dim")
+    yield line((cut(clean(run.name), width), "bold"))
+    yield line(state_cell(run.state, plain=plain), (f"  {run.id}  {percent(run)}", "muted"))
     if run.reason:
-        yield ((cut(clean(run.reason), width), "bad" if run.state != "completed" else "dim"),)
+        yield line((cut(clean(run.reason), width), "bad" if run.state != "completed" else "muted"))
     yield from _times(run, width)
     if run.tags:
-        yield ((cut(clean(" ".join(f"#{tag}" for tag in run.tags)), width), "accent"),)
+        yield line((cut(clean(" ".join(f"#{tag}" for tag in run.tags)), width), "accent"))
     yield from _metrics(run, width)
     yield from _recipe(run, width)
     if run.notes:
-        yield from (((), (("note", "bold"),)))
-        yield from (((cut(line, width), ""),) for line in _folded(clean(run.notes), width))
+        yield from ((), line(("note", "bold")))
+        yield from (line(text) for text in wrap(clean(run.notes), width, _NOTE_LINES))
 
 
-def _times(run: RunRow, width: int) -> Iterator[tuple[Part, ...]]:
+def _times(run: RunRow, width: int) -> Iterator[Line]:
     yield _pair("made", time.strftime("%Y-%m-%d %H:%M", time.localtime(run.created)), width)
     if run.started is not None and run.finished is not None:
         yield _pair("took", series.format_duration(run.finished - run.started), width)
 
 
-def _metrics(run: RunRow, width: int) -> Iterator[tuple[Part, ...]]:
+def _metrics(run: RunRow, width: int) -> Iterator[Line]:
     shown = {key: summary for key, summary in sorted(run.metrics.items()) if key.startswith(("test/", "eval/"))}
     if not shown:
         return
     yield ()
-    yield ((pad("metric", 18) + pad("best", 11, right=True) + pad("last", 11, right=True), "bold"),)
+    name = max(8, width - 2 * _FIGURE)
+    yield line((pad("metric", name) + pad("best", _FIGURE, right=True) + pad("last", _FIGURE, right=True), "bold"))
     for key, summary in list(shown.items())[:12]:
         best = figure(key, summary.best) if summary.best is not None else ""
         last = figure(key, summary.last)
-        yield ((pad(clean(key), 18), "dim"), (pad(best, 11, right=True), "good"), (pad(last, 11, right=True), ""))
+        figures = Span(pad(best, _FIGURE, right=True), "good"), Span(pad(last, _FIGURE, right=True))
+        yield (Span(pad(clean(key), name), "muted"), *figures)
 
 
-def _recipe(run: RunRow, width: int) -> Iterator[tuple[Part, ...]]:
+def _recipe(run: RunRow, width: int) -> Iterator[Line]:
     found = [(name, value) for name in _FIELDS if (value := recipe_field(run, name))]
     if found:
         yield ()
-        yield (("recipe", "bold"),)
+        yield line(("recipe", "bold"))
     for name, value in found:
         yield _pair(name, value, width)
 
 
-def _pair(name: str, value: str, width: int) -> tuple[Part, ...]:
-    return (pad(name, 20), "dim"), (cut(clean(value), max(1, width - 20)), "")
-
-
-def _folded(text: str, width: int) -> list[str]:
-    import textwrap
-
-    return textwrap.wrap(text, max(10, width))[:8]
+def _pair(name: str, value: str, width: int) -> Line:
+    return line((pad(name, 20), "muted"), cut(clean(value), max(1, width - 20)))

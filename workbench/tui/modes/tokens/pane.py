@@ -19,7 +19,7 @@ from workbench.core.text import clean
 from workbench.tui.bindings import TOKENS, textual_bindings
 from workbench.tui.modals import Prompt
 from workbench.tui.modes.tokens.token_detail import TokenDetail
-from workbench.tui.modes.tokens.token_side import Reply, Side
+from workbench.tui.modes.tokens.token_side import Tokenized, TokenizerSide
 from workbench.tui.modes.tokens.token_view import FORMS, TokenView
 from workbench.tui.pane import Pane
 from workbench.tui.selection import Passage
@@ -60,8 +60,8 @@ class TokensPane(Pane):
         typing.cursor_blink = False
         yield typing
         with Horizontal(id="sides"):
-            yield Side(0)
-            yield Side(1)
+            yield TokenizerSide(0)
+            yield TokenizerSide(1)
         yield TokenDetail(id="detail")
 
     def on_mount(self) -> None:
@@ -121,12 +121,12 @@ class TokensPane(Pane):
             params["run"] = run
         else:
             params["tokenizer"] = DEFAULT
-        side = self.query_one(f"#side{number}", Side)
+        side = self.query_one(f"#side{number}", TokenizerSide)
         sources = (passage.text,) if passage.pair is None else (passage.text, passage.pair)
 
         def show(record: dict[str, Any]) -> None:
             self._waiting.discard(number)
-            side.show(Reply.parse(record), sources)
+            side.show(Tokenized.parse(record), sources)
             self._show_detail()
 
         def fail(error: WorkbenchError) -> None:
@@ -258,7 +258,7 @@ class TokensPane(Pane):
 
     def _current_limit(self) -> int:
         """The limit that is on; without one, as many tokens as there are."""
-        reply = self.query_one("#side0", Side).reply
+        reply = self.query_one("#side0", TokenizerSide).reply
         if self._limit:
             return self._limit
         return (reply.limit or reply.total) if reply else 128

@@ -5,8 +5,8 @@ from __future__ import annotations
 from workbench.core.text import clean, cut
 from workbench.display.spans import Line, Span
 from workbench.tui.modes.tokens import tokens_flow
-from workbench.tui.modes.tokens.tokens_flow import Token
-from workbench.tui.widgets.drawn_spans import Drawing
+from workbench.tui.modes.tokens.tokens_flow import TextToken
+from workbench.tui.widgets.drawing import Drawing
 
 
 class TokenDetail(Drawing):
@@ -16,10 +16,10 @@ class TokenDetail(Drawing):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._token: Token | None = None
+        self._token: TextToken | None = None
         self._place = ""
 
-    def show(self, token: Token | None, index: int, count: int) -> None:
+    def show(self, token: TextToken | None, index: int, count: int) -> None:
         """Another token, the `index`th (from 0) of `count`; None for none."""
         self._token, self._place = token, f"token {index} of {count:,}"
         self.update_lines()
@@ -28,7 +28,7 @@ class TokenDetail(Drawing):
         return detail_lines(self._token, self._place, width) if self._token else []
 
 
-def detail_lines(token: Token, place: str, width: int) -> list[Line]:
+def detail_lines(token: TextToken, place: str, width: int) -> list[Line]:
     """`token 4 of 23   ##s   id 2015   cut off` and `"s"   characters 4–5   word 1   mask 1`."""
     name = clean(token.token[:200])
     first = [place, f"id {token.id}", *([token.notes] if token.notes else [])]

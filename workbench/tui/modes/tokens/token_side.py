@@ -10,18 +10,18 @@ from textual.containers import Vertical
 
 from workbench.core.errors import WorkbenchError
 from workbench.tui.modes.tokens.token_view import TokenView
-from workbench.tui.modes.tokens.tokens_flow import Token
-from workbench.tui.widgets.drawn_spans import Caption
+from workbench.tui.modes.tokens.tokens_flow import TextToken
+from workbench.tui.widgets.drawing import Caption
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class Tokenized:
     """What `tokens.encode` says, as far as the pane shows it."""
 
     name: str
     kind: str
     limit: int | None
-    tokens: tuple[Token, ...]
+    tokens: tuple[TextToken, ...]
     total: int
     cut: int
     unknown: int
@@ -29,13 +29,13 @@ class Reply:
     left_out: int
 
     @classmethod
-    def parse(cls, record: dict[str, Any]) -> Reply:
+    def parse(cls, record: dict[str, Any]) -> Tokenized:
         tokenizer = record["tokenizer"]
         return cls(
             name=str(tokenizer["name"]),
             kind=f"{tokenizer['kind']} {tokenizer['vocabulary']:,}",
             limit=record["max_length"],
-            tokens=tuple(Token.parse(token) for token in record["tokens"]),
+            tokens=tuple(TextToken.parse(token) for token in record["tokens"]),
             total=int(record["total"]),
             cut=int(record["cut"]),
             unknown=int(record["unknown"]),
@@ -54,18 +54,18 @@ class Reply:
         return ", ".join(said)
 
 
-class Side(Vertical):
+class TokenizerSide(Vertical):
     """One tokenizer: its name and figures, and the tokens."""
 
     DEFAULT_CSS = """
-    Side { width: 1fr; height: 1fr; }
-    Side Caption { background: $surface; }
+    TokenizerSide { width: 1fr; height: 1fr; }
+    TokenizerSide Caption { background: $surface; }
     """
 
     def __init__(self, number: int) -> None:
         super().__init__(id=f"side{number}")
         self.number = number
-        self.reply: Reply | None = None
+        self.reply: Tokenized | None = None
 
     def compose(self) -> ComposeResult:
         yield Caption()
@@ -75,15 +75,15 @@ class Side(Vertical):
     def view(self) -> TokenView:
         return self.query_one(TokenView)
 
-    def show(self, reply: Reply, sources: tuple[str, ...]) -> None:
+    def show(self, reply: Tokenized, sources: tuple[str, ...]) -> None:
         self.reply = reply
         self.query_one(Caption).show(f"{reply.name}  {reply.kind}", f"  {reply.figures}")
         self.view.show(reply.tokens, sources, reply.limit)
 
     def wait(self) -> None:
-        self.query_one(Caption).show("encoding …", role="muted")
+        self.query_one(Caption).show("encoding …", style="muted")
 
     def fail(self, error: WorkbenchError) -> None:
         self.reply = None
-        self.query_one(Caption).show("no tokens", role="error")
+        self.query_one(Caption).show("no tokens", style="bad")
         self.view.say(error.sentence)

@@ -13,8 +13,8 @@ from workbench.core.text import clean
 from workbench.display.spans import Line, Span
 from workbench.display.wrap import wrap
 from workbench.tui.modes.tokens import tokens_flow
-from workbench.tui.modes.tokens.tokens_flow import ROLES, Rows, Token
-from workbench.tui.widgets.drawn_spans import Drawing
+from workbench.tui.modes.tokens.tokens_flow import Rows, TextToken
+from workbench.tui.widgets.drawing import Drawing
 
 Form = Literal["boxes", "flow", "list"]
 FORMS: tuple[Form, ...] = ("boxes", "flow", "list")
@@ -22,21 +22,6 @@ FORMS: tuple[Form, ...] = ("boxes", "flow", "list")
 
 class TokenView(Drawing, can_focus=True):
     """Shows tokens as `form` says and tells with `Moved` which one the cursor is on."""
-
-    COMPONENT_CLASSES = {f"drawing--{role}" for role in ROLES}
-    DEFAULT_CSS = """
-    TokenView .drawing--even { background: $primary-muted; color: $text; }
-    TokenView .drawing--odd { background: $secondary-muted; color: $text; }
-    TokenView .drawing--special { background: $accent-muted; color: $text-accent; text-style: italic; }
-    TokenView .drawing--unknown { background: $error; color: $text; text-style: bold; }
-    TokenView .drawing--cut-even { color: $text-disabled; text-style: strike; }
-    TokenView .drawing--cut-odd { color: $text-disabled; text-style: strike; background: $panel; }
-    TokenView .drawing--cut-special { color: $text-disabled; text-style: strike italic; }
-    TokenView .drawing--cut-unknown { color: $text-error; text-style: strike; }
-    TokenView .drawing--at { text-style: bold underline; background: $foreground 80%; color: $background; }
-    TokenView:focus .drawing--at { text-style: bold; background: $warning; color: $background; }
-    TokenView .drawing--mark { color: $text-warning; text-style: bold; }
-    """
 
     @dataclass
     class Moved(Message):
@@ -47,7 +32,7 @@ class TokenView(Drawing, can_focus=True):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self.tokens: Sequence[Token] = ()
+        self.tokens: Sequence[TextToken] = ()
         self.form: Form = "boxes"
         self.cursor = 0
         self._sources: Sequence[str] = ()
@@ -59,7 +44,7 @@ class TokenView(Drawing, can_focus=True):
 
     # -- what is in it -------------------------------------------------------------------------------------------
 
-    def show(self, tokens: Sequence[Token], sources: Sequence[str], limit: int | None) -> None:
+    def show(self, tokens: Sequence[TextToken], sources: Sequence[str], limit: int | None) -> None:
         """Other tokens. The cursor stays where it was, as far as there are tokens."""
         self.tokens, self._sources, self._limit, self._said = tokens, sources, limit, ""
         self._labelled = any(token.label for token in tokens)
@@ -175,7 +160,7 @@ class TokenView(Drawing, can_focus=True):
 
     def lines(self, width: int, height: int) -> list[Line]:
         if not self.tokens:
-            return [(Span(line, "error"),) for line in wrap(clean(self._said, newlines=True), width, height)]
+            return [(Span(line, "bad"),) for line in wrap(clean(self._said, newlines=True), width, height)]
         if self.form == "list":
             return tokens_flow.listed(self.tokens, self._top, self.cursor, width, height, self._limit)
         ids, tall = self.form == "boxes", self._tall

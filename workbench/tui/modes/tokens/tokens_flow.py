@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from workbench.core.text import cells, clean, cut, pad
-from workbench.display.spans import Line, Span
+from workbench.display.spans import Line, Span, StyleName
 
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 _SHOWN = 400  # characters of one token: an unknown word may be a megabyte long
 
 
 @dataclass(frozen=True, slots=True)
-class Token:
+class TextToken:
     """A token as `tokens.encode` describes it."""
 
     id: int
@@ -32,7 +32,7 @@ class Token:
     label: str = ""  # what is learnt of it
 
     @classmethod
-    def parse(cls, record: dict[str, Any]) -> Token:
+    def parse(cls, record: dict[str, Any]) -> TextToken:
         return cls(**{name: record[name] for name in cls.__slots__ if name in record})
 
     @property
@@ -49,19 +49,15 @@ class Token:
         said = [word for word, is_so in words.items() if is_so]
         return ", ".join([*said, f"byte {self.part + 1} of its character"] if self.part else said)
 
-    def role(self, index: int) -> str:
+    def style(self, index: int) -> StyleName:
         """How it is coloured; neighbours differ."""
         if self.unknown:
-            kind = "unknown"
-        elif self.special:
-            kind = "special"
-        else:
-            kind = "odd" if index % 2 else "even"
-        return f"cut-{kind}" if self.cut else kind
-
-
-_KINDS = ("even", "odd", "special", "unknown")
-ROLES = (*_KINDS, *(f"cut-{kind}" for kind in _KINDS), "at", "mark", "gap")
+            return "cut-unknown" if self.cut else "unknown"
+        if self.special:
+            return "cut-special" if self.cut else "special"
+        if index % 2:
+            return "cut-odd" if self.cut else "odd"
+        return "cut-even" if self.cut else "even"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +66,7 @@ class Box:
 
     index: int | None
     text: str
-    role: str
+    style: StyleName
     column: int
     width: int
 
@@ -78,7 +74,7 @@ class Box:
 Rows = list[list[Box]]
 
 
-def marks(tokens: Sequence[Token], limit: int | None) -> dict[int, str]:
+def marks(tokens: Sequence[TextToken], limit: int | None) -> dict[int, str]:
     """Before which tokens the text is cut, and the words that say so."""
     found: dict[int, str] = {}
     before: bool | None = None
@@ -91,7 +87,7 @@ def marks(tokens: Sequence[Token], limit: int | None) -> dict[int, str]:
     return found
 
 
-def flow(tokens: Sequence[Token], sources: Sequence[str], width: int, limit: int | None) -> Rows:
+def flow(tokens: Sequence[TextToken], sources: Sequence[str], width: int, limit: int | None) -> Rows:
     """Tokens side by side as in the text, spaces between them kept; lines break where the text does."""
     page = _Page(width)
     cuts = marks(tokens, limit)
@@ -104,8 +100,8 @@ def flow(tokens: Sequence[Token], sources: Sequence[str], width: int, limit: int
         elif index:
             page.gap(" ")
         if index in cuts:
-            page.add(None, cuts[index], "mark")
-        page.add(index, token.shown, token.role(index))
+            page.add(None, cuts[index], "warn")
+        page.add(index, token.shown, token.style(index))
         if token.sequence is None:
             page.gap(" ")
         if "\n" in token.piece and not token.part:
@@ -113,16 +109,16 @@ def flow(tokens: Sequence[Token], sources: Sequence[str], width: int, limit: int
     return page.rows
 
 
-def boxes(tokens: Sequence[Token], width: int, limit: int | None) -> Rows:
+def boxes(tokens: Sequence[TextToken], width: int, limit: int | None) -> Rows:
     """Tokens side by side, each as wide as its id and its label, so that they can stand below it."""
     page = _Page(width)
     cuts = marks(tokens, limit)
     for index, token in enumerate(tokens):
         if index in cuts:
-            page.add(None, cuts[index], "mark")
+            page.add(None, cuts[index], "warn")
             page.gap(" ")
         size = max(cells(token.shown), len(str(token.id)), cells(below(token)))
-        page.add(index, pad(token.shown, min(size, width)), token.role(index))
+        page.add(index, pad(token.shown, min(size, width)), token.style(index))
         page.gap(" ")
     return page.rows
 
@@ -134,12 +130,12 @@ class _Page:
         self.rows: Rows = [[]]
         self._width, self._used = max(2, width), 0
 
-    def add(self, index: int | None, text: str, role: str) -> None:
+    def add(self, index: int | None, text: str, style: StyleName) -> None:
         text = cut(text, self._width)
         size = cells(text)
         if self._used + size > self._width:
             self.turn()
-        self.rows[-1].append(Box(index, text, role, self._used, size))
+        self.rows[-1].append(Box(index, text, style, self._used, size))
         self._used += size
 
     def gap(self, text: str) -> None:
@@ -149,7 +145,7 @@ class _Page:
                 self.turn()
             size = cells(clean(part[: self._width]))
             if part and self.rows[-1] and self._used + size < self._width:
-                self.rows[-1].append(Box(None, clean(part[: self._width]), "gap", self._used, size))
+                self.rows[-1].append(Box(None, clean(part[: self._width]), "", self._used, size))
                 self._used += size
 
     def turn(self) -> None:
@@ -158,15 +154,15 @@ class _Page:
             self._used = 0
 
 
-def below(token: Token) -> str:
+def below(token: TextToken) -> str:
     """Its label, safe to show, in a few cells."""
     return cut(clean(token.label[:_SHOWN]).replace("-100", "−100"), 16)
 
 
-def drawn(rows: Rows, tokens: Sequence[Token], cursor: int, *, ids: bool, labels: bool = False) -> Iterator[Line]:
+def drawn(rows: Rows, tokens: Sequence[TextToken], cursor: int, *, ids: bool, labels: bool = False) -> Iterator[Line]:
     """The lines of laid out rows; with `ids` a second one below each, with `labels` a third."""
     for row in rows:
-        yield tuple(Span(box.text, "at" if box.index == cursor else box.role) for box in row)
+        yield tuple(Span(box.text, "token-cursor" if box.index == cursor else box.style) for box in row)
         if ids:
             yield tuple(
                 Span(" " * box.width if box.index is None else pad(str(tokens[box.index].id), box.width), "muted")
@@ -176,12 +172,14 @@ def drawn(rows: Rows, tokens: Sequence[Token], cursor: int, *, ids: bool, labels
             yield tuple(_label(tokens, box) for box in row)
 
 
-def _label(tokens: Sequence[Token], box: Box) -> Span:
+def _label(tokens: Sequence[TextToken], box: Box) -> Span:
     text = "" if box.index is None else below(tokens[box.index])
-    return Span(pad(text, box.width), "muted" if text in ("", "−100", "O") else "mark")
+    return Span(pad(text, box.width), "muted" if text in ("", "−100", "O") else "warn")
 
 
-def listed(tokens: Sequence[Token], top: int, cursor: int, width: int, height: int, limit: int | None) -> list[Line]:
+def listed(
+    tokens: Sequence[TextToken], top: int, cursor: int, width: int, height: int, limit: int | None
+) -> list[Line]:
     """One token a line: number, id, token, piece, characters, word, what is special."""
     shown = range(top, min(len(tokens), top + height - 1))
     here = [tokens[index] for index in shown]
@@ -199,7 +197,7 @@ def listed(tokens: Sequence[Token], top: int, cursor: int, width: int, height: i
         left = f"{index:>5} {token.id:>6}  {pad(clean(token.token[:40]), name)}  "
         right = f"  {place:>11} {word:>5}  {pad(below(token), label)}{cuts.get(index, '') or token.notes}"
         if index == cursor:
-            lines.append((Span(pad(left + pad(token.shown, piece) + right, width), "at"),))
+            lines.append((Span(pad(left + pad(token.shown, piece) + right, width), "token-cursor"),))
         else:
-            lines.append((Span(left, "muted"), Span(pad(token.shown, piece), token.role(index)), Span(right, "muted")))
+            lines.append((Span(left, "muted"), Span(pad(token.shown, piece), token.style(index)), Span(right, "muted")))
     return lines

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from workbench.display.answers import Answer
 from workbench.display.spans import Line
-from workbench.tui.widgets.drawn_spans import Drawing
+from workbench.tui.widgets.drawing import Drawing
 
 
 class AnswerView(Drawing):

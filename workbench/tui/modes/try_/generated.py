@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from workbench.core.text import clean
 from workbench.display.spans import Line, Span, folded
-from workbench.tui.widgets.drawn_spans import Drawing
+from workbench.tui.widgets.drawing import Drawing
 
 
 def generated_lines(prompt: str, text: str, width: int) -> list[Line]:
@@ -17,21 +17,21 @@ class GeneratedText(Drawing, can_focus=True):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self.prompt = self.text = ""
+        self.prompt = self.written = ""
         self._above = 0
 
     def begin(self, prompt: str) -> None:
         """A new text, going on from `prompt`."""
-        self.prompt, self.text, self._above = clean(prompt, newlines=True), "", 0
+        self.prompt, self.written, self._above = clean(prompt, newlines=True), "", 0
         self.update_lines()
 
     def add(self, piece: str) -> None:
         """More of it, cleaned here."""
-        self.text += clean(piece, newlines=True)
+        self.written += clean(piece, newlines=True)
         self.update_lines()
 
     def lines(self, width: int, height: int) -> list[Line]:
-        every = generated_lines(self.prompt, self.text, width)
+        every = generated_lines(self.prompt, self.written, width)
         self._above = max(0, min(self._above, len(every) - height))
         end = len(every) - self._above
         return every[max(0, end - height) : end]

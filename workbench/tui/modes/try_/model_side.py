@@ -22,7 +22,7 @@ from workbench.tui.modes.try_.newest import Newest
 from workbench.tui.modes.try_.requests import OpenModel, Where
 from workbench.tui.modes.try_.streaming import Generation
 from workbench.tui.pane import Pane
-from workbench.tui.widgets.drawn_spans import Caption
+from workbench.tui.widgets.drawing import Caption
 
 _STATES = ("-answer", "-text", "-note")
 
@@ -30,35 +30,35 @@ _STATES = ("-answer", "-text", "-note")
 Typed = tuple[str, str]
 
 
-class Side(Vertical):
+class ModelSide(Vertical):
     """`current` gives the texts as they stand now: an answer to others is dropped.
 
     `where` is what is or will be loaded, `model` None until it is.
     """
 
     DEFAULT_CSS = """
-    Side { width: 1fr; height: 1fr; padding: 0 1; }
-    Side Caption { background: $boost; margin: 0 0 1 0; }
-    Side > AnswerView, Side > GeneratedText, Side > Static { display: none; }
-    Side.-answer > AnswerView, Side.-text > GeneratedText, Side.-note > Static { display: block; }
-    Side > Static { height: 1fr; color: $foreground 70%; }
-    Side.-failed > Static { color: $text-error; }
+    ModelSide { width: 1fr; height: 1fr; padding: 0 1; }
+    ModelSide Caption { background: $boost; margin: 0 0 1 0; }
+    ModelSide > AnswerView, ModelSide > GeneratedText, ModelSide > Static { display: none; }
+    ModelSide.-answer > AnswerView, ModelSide.-text > GeneratedText, ModelSide.-note > Static { display: block; }
+    ModelSide > Static { height: 1fr; color: $foreground 70%; }
+    ModelSide.-failed > Static { color: $text-error; }
     """
 
     @dataclass
-    class Loaded(Message):
+    class ModelLoaded(Message):
         """The model can be asked."""
 
-        side: Side
+        side: ModelSide
 
     @dataclass
     class Running(Message):
         """A text is being generated, or no longer."""
 
-        side: Side
+        side: ModelSide
 
     @dataclass
-    class Piece(Message):
+    class TextArrived(Message):
         """More of a generated text. Comes from the thread that reads it."""
 
         generation: Generation
@@ -97,7 +97,7 @@ class Side(Vertical):
     def shown(self) -> str:
         """What can be copied: the text, or the answer."""
         if self.has_class("-text"):
-            return self.text.prompt + self.text.text
+            return self.text.prompt + self.text.written
         if self.has_class("-answer") and self.answer.answer:
             return self.answer.answer.copied()
         return ""
@@ -124,7 +124,7 @@ class Side(Vertical):
         title = self.where.title if self.where else model.name
         self.query_one(Caption).show(title, "" if model.step is None else f"step {model.step}")
         self._wait()
-        self.post_message(self.Loaded(self))
+        self.post_message(self.ModelLoaded(self))
         sent, self._sent = self._sent, None
         if sent and sent[0] == self._current()[0]:
             self.generate(*sent)
@@ -187,7 +187,7 @@ class Side(Vertical):
         self._show("-text")
         params = {"handle": self.model.handle, "prompt": prompt, **options}
         generation = Generation(
-            self._pane.app.lab, params, lambda text: self.post_message(self.Piece(generation, text))
+            self._pane.app.lab, params, lambda text: self.post_message(self.TextArrived(generation, text))
         )
         self.generation = self._written = generation
         self._work(
@@ -198,8 +198,8 @@ class Side(Vertical):
         )
         self.post_message(self.Running(self))
 
-    @on(Piece)
-    def _add_piece(self, event: Piece) -> None:
+    @on(TextArrived)
+    def _add_piece(self, event: TextArrived) -> None:
         event.stop()
         if self._written is event.generation and not event.generation.stopped:
             self.text.add(event.text)

@@ -10,10 +10,10 @@ from textual.widgets import TextArea
 
 from workbench.core.errors import WorkbenchError
 from workbench.tui.bindings import TRY, textual_bindings
-from workbench.tui.feed import Request, Snapshot
+from workbench.tui.feed import FeedRequest, FeedSnapshot
 from workbench.tui.modals import Choose, Prompt
 from workbench.tui.modes.try_.composer import Composer
-from workbench.tui.modes.try_.model_side import Side, Typed
+from workbench.tui.modes.try_.model_side import ModelSide, Typed
 from workbench.tui.modes.try_.requests import TryRequest, TryView, Where, named, offers
 from workbench.tui.modes.try_.sampling_controls import KNOBS, Knobs, set_from
 from workbench.tui.modes.try_.typed_history import History
@@ -59,8 +59,8 @@ class TryPane(Pane):
         yield self._second
         yield Knobs(id="knobs")
         with Horizontal(id="sides"):
-            yield Side(self._typed_now, id=_LEFT)
-            yield Side(self._typed_now, id=_RIGHT)
+            yield ModelSide(self._typed_now, id=_LEFT)
+            yield ModelSide(self._typed_now, id=_RIGHT)
 
     def _typed_now(self) -> Typed:
         return self._composer.raw, self._second.raw
@@ -70,15 +70,15 @@ class TryPane(Pane):
         return self.query_one(Knobs)
 
     @property
-    def _sides(self) -> tuple[Side, Side]:
+    def _sides(self) -> tuple[ModelSide, ModelSide]:
         return self._side(_LEFT), self._side(_RIGHT)
 
-    def _side(self, side: str) -> Side:
-        return self.query_one(f"#{side}", Side)
+    def _side(self, side: str) -> ModelSide:
+        return self.query_one(f"#{side}", ModelSide)
 
     # -- which models --------------------------------------------------------------------------------------------
 
-    def request(self) -> Request:
+    def request(self) -> FeedRequest:
         return TryRequest(self.app.selection.run or self._stand_in, self.app.selection.marks)
 
     def on_run_changed(self, run: str | None) -> None:
@@ -89,7 +89,7 @@ class TryPane(Pane):
         self._chosen.pop(_RIGHT, None)
         self.ask()
 
-    def on_snapshot(self, snapshot: Snapshot) -> None:
+    def on_snapshot(self, snapshot: FeedSnapshot) -> None:
         assert isinstance(snapshot.body, TryView)
         self._view = snapshot.body
         if self._view.run is not None and self._stand_in is None:
@@ -115,7 +115,7 @@ class TryPane(Pane):
         self._set_knobs()
         self.crumbs(left.title, *([f"beside {right.title}"] if right else []))
 
-    def _put(self, side: Side, where: Where | None) -> None:
+    def _put(self, side: ModelSide, where: Where | None) -> None:
         if where is None:
             side.clear()
         elif side.where != where:
@@ -128,8 +128,8 @@ class TryPane(Pane):
             self._knobs_of = run.id
             self._knobs.set_knobs(set_from(KNOBS, run.generate))
 
-    @on(Side.Loaded)
-    def _loaded(self, event: Side.Loaded) -> None:
+    @on(ModelSide.ModelLoaded)
+    def _loaded(self, event: ModelSide.ModelLoaded) -> None:
         self.set_class(any(side.generates for side in self._sides), "-language")
         self._make_room_for_two()
         event.side.predict()
@@ -168,7 +168,7 @@ class TryPane(Pane):
                 side.predict()
                 side.generate(self._composer.raw, self._knobs.values)
 
-    @on(Side.Running)
+    @on(ModelSide.Running)
     def _say_running(self) -> None:
         running = any(side.generation for side in self._sides)
         self.crumbs_right("generating: esc stops" if running else "")
@@ -208,7 +208,7 @@ class TryPane(Pane):
     def action_copy(self) -> None:
         """What the side with the focus, else the left, shows."""
         around = self.focused.ancestors_with_self if self.focused else []
-        side = next((node for node in around if isinstance(node, Side)), self._side(_LEFT))
+        side = next((node for node in around if isinstance(node, ModelSide)), self._side(_LEFT))
         if side.shown:
             self.app.copy(side.shown)
 

@@ -10,7 +10,7 @@ from textual.message import Message
 
 from workbench.core.errors import BadInput
 from workbench.display.spans import Line, Span
-from workbench.tui.widgets.drawn_spans import Drawing
+from workbench.tui.widgets.drawing import Drawing
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def knob_line(knobs: Sequence[Knob], cursor: int | None) -> Line:
     for place, knob in enumerate(knobs):
         here = place == cursor
         spans.append(Span(f" {knob.label} ", "muted"))
-        spans.append(Span(f"[{knob.text}]" if here else f" {knob.text} ", "cursor" if here else ""))
+        spans.append(Span(f"[{knob.text}]" if here else f" {knob.text} ", cursor=here))
     return tuple(spans)
 
 
@@ -115,9 +115,3 @@ class Knobs(Drawing, can_focus=True):
 
     def open(self) -> None:
         self.post_message(self.Typed(self.cursor))
-
-    def on_focus(self) -> None:
-        self.update_lines()
-
-    def on_blur(self) -> None:
-        self.update_lines()
