@@ -11,15 +11,15 @@ from workbench.cli.follow import Progress
 from workbench.contracts.events import Event
 from workbench.core.text import cells
 from workbench.display.figures import difference, figure, headline_key, interval
-from workbench.display.spans import plain
 from workbench.metrics.catalog import CATALOG, axis, title
 from workbench.registry.snapshots import Summary
 from workbench.tui.modes.live.charts import Look, specs
 from workbench.tui.modes.live.news import told
 from workbench.tui.modes.live.requests import Curve, LiveBody, Track, eval_keys
-from workbench.tui.modes.metrics.evaluation_list import Scores, score_lines
-from workbench.tui.modes.metrics.metric_table import MetricColumn, MetricRow, metric_lines
+from workbench.tui.modes.metrics.evaluation_list import ScoreRows, Scores
+from workbench.tui.modes.metrics.metric_table import MetricColumn, MetricRow, MetricTable
 from workbench.tui.widgets.run_cells import Sight, columns
+from workbench.tui.widgets.table import VirtualTable
 
 
 @pytest.mark.parametrize(
@@ -83,12 +83,14 @@ def test_every_metric_reads_the_same_wherever_it_stands(metric):
 
     column = MetricColumn.named(key)
     row = MetricRow("a1", "one", "completed", {key: value})
-    head, line = plain(metric_lines([row], [column], (0, 0), 80, 5)[0])
+    table = MetricTable()
+    table.put([row], [column])
+    head, line = table.lines(80, 5)[:2]
     assert line.split()[-1] == text, "Metrics, the runs"
     assert head.split(None, 1)[1].rstrip(" ↑↓")[:9] == title(name)[:9]
     assert ("↑" in head, "↓" in head) == (metric.direction == "max", metric.direction == "min")
 
-    head, line = plain(score_lines([Scores(3, 1.0, {name: value})], 80, 5))
+    head, line = VirtualTable(ScoreRows([Scores(3, 1.0, {name: value})])).lines(80, 5)[:2]
     assert line.split()[-1] == text, "Metrics, the evaluations"
     assert head.split(None, 2)[2].strip() == title(name)
 

@@ -61,6 +61,15 @@ def test_plain_characters_only_on_a_slow_link():
     assert all(line.isascii() for line in lines)
 
 
+def test_y_goes_no_further_than_the_metric_can_and_hides_no_point_that_does():
+    def ticks_of(value):
+        line = Line("", ((0.0, value), (1.0, value)))
+        return [float(row.split("┤")[0]) for row in drawn(Spec("f1", (line,), within=(0.0, 1.0))) if "┤" in row]
+
+    assert max(ticks_of(1.0)) == 1.0
+    assert max(ticks_of(89.0)) > 89.0
+
+
 def test_new_points_repaint_a_few_cells_of_a_chart_that_moves():
     before = chart_lines(Spec("loss", (Series("train", FALLING[:60]),), (0, 100)), 80, 16)
     after = chart_lines(Spec("loss", (Series("train", FALLING[:62]),), (0, 100)), 80, 16)
