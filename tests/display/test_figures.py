@@ -13,7 +13,7 @@ from workbench.core.text import cells
 from workbench.display.figures import difference, figure, headline_key, interval
 from workbench.metrics.catalog import CATALOG, axis, title
 from workbench.registry.snapshots import Summary
-from workbench.tui.modes.live.charts import Look, specs
+from workbench.tui.modes.live.charts import ChartView, specs
 from workbench.tui.modes.live.news import told
 from workbench.tui.modes.live.requests import Curve, LiveBody, Track, eval_keys
 from workbench.tui.modes.metrics.evaluation_list import ScoreRows, Scores
@@ -95,7 +95,7 @@ def test_every_metric_reads_the_same_wherever_it_stands(metric):
     assert head.split(None, 2)[2].strip() == title(name)
 
     body = LiveBody((Track(run, (Curve(key, ((3, value),), (1.0,), 1, 0, 0),), None),), 0, (0, 3), (), None, ())
-    chart = specs(body, Look())["loss" if name == "loss" else "evaluation"]
+    chart = specs(body, ChartView())["loss" if name == "loss" else "evaluation"]
     assert [line.said for line in chart.lines] == [text], "Live, the legend"
     assert chart.within == (axis(["train/loss"]) if name == "loss" else axis([key]))
     assert told(event, key).endswith(f"{name} {text}"), "Live, the news"

@@ -190,5 +190,5 @@ def test_a_model_that_sees_both_ways_is_refused_by_the_task_itself(tmp_path):
     wanted = recipe_union.stored(
         {"name": "x", "task": "causal-lm", "model": {"name": str(tmp_path)}, "data": {"train": "a.txt"}}
     )
-    with pytest.raises(ModelError, match="bert reads a text both ways, and would see what it is to foresee"):
+    with pytest.raises(ModelError, match="bert reads a text both ways, and would see what it is to predict"):
         CausalLM(wanted).config(Located(str(tmp_path), None, "local", "x", "bert"), None)

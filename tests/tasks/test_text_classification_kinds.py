@@ -268,7 +268,7 @@ def test_a_tokenizer_that_puts_nothing_between_two_texts_is_told(words, write, t
     ("overrides", "kind", "said"),
     [
         (['data.label=["x", "y"]', "evaluate.thresholds=[0.5]"], RecipeError, "thresholds: 1 for 2 labels"),
-        (["data.label=label", "evaluate.thresholds=best"], RecipeError, "calls no labels by threshold"),
+        (["data.label=label", "evaluate.thresholds=best"], RecipeError, "predicts no labels by threshold"),
         (["data.label=label", "train.class_weights={yse = 2}"], RecipeError, "no class 'yse' (did you mean 'yes'?)"),
         (["data.label=price", "train.loss=focal"], RecipeError, "a regression learns by squared error"),
         (["data.label=price", "data.problem=multi-label"], DataError, "neither 0 nor 1"),

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from sklearn.utils.class_weight import compute_class_weight
 
-from workbench.recipe import Train
 from workbench.tasks.text_classification import loss as text_losses
 from workbench.tasks.text_classification.loss import BinaryCrossEntropy, CrossEntropy, SquaredError, StepLoss
+from workbench.tasks.text_classification.spec import TextClassificationTrain as Train
 
 F = torch.nn.functional
 unhurried = settings(deadline=None, max_examples=60)

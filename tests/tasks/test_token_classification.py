@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workbench.core.errors import BadInput, DataError, WorkbenchError
+from workbench.recipe import Generate
 from workbench.tasks import interface, spec
 from workbench.tasks import recipe_union as recipe
 from workbench.tasks.loading import splits_for
@@ -240,7 +241,7 @@ def test_it_learns_and_tells_its_figures_again_when_asked(people, trained, said)
     with pytest.raises(BadInput, match="lacks its text"):
         opened.predict([{"title": "x"}])
     with pytest.raises(WorkbenchError, match="generates no text"):
-        opened.generate("Karl", recipe.parse(SCRATCH).generate)
+        opened.generate("Karl", Generate())
 
 
 CHINESE = {"LOC": ["北京", "上海", "重庆"], "PER": ["王明", "李小红"]}

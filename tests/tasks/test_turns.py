@@ -162,7 +162,7 @@ def test_prompts_are_seen_and_completions_learnt_and_what_is_cut_is_counted(tmp_
 
 def test_roles_that_do_not_belong_together_are_refused(tmp_path, tokenizer):
     write(tmp_path, [chat("snow")] * 3)
-    with pytest.raises(BadInput, match=r"data\.messages and data\.prompt are no shape of causal-lm"):
+    with pytest.raises(BadInput, match=r"causal-lm cannot use data\.messages together with data\.prompt"):
         prepared(tmp_path, "data.messages=messages", "data.prompt=prompt")
 
 

@@ -62,7 +62,6 @@ def test_the_settings_named_are_those_the_optimizers_take():
         (["train.schedule=reduce_lr_on_plateau", 'evaluate.every="never"'], "follows the evaluation"),
         (["train.schedule=reduce_lr_on_plateau", "train.warmup_steps=5"], "has no warm-up"),
         (["train.method=qlora"], "train.method: qlora needs"),
-        (["train.liger=true"], "train.liger: these kernels are for causal-lm"),
     ],
 )
 def test_what_cannot_be_had_is_said_before_anything_is_loaded(settings, said):

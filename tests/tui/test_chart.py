@@ -63,7 +63,7 @@ def test_plain_characters_only_on_a_slow_link():
 
 def test_y_goes_no_further_than_the_metric_can_and_hides_no_point_that_does():
     def ticks_of(value):
-        line = Line("", ((0.0, value), (1.0, value)))
+        line = Series("", ((0.0, value), (1.0, value)))
         return [float(row.split("┤")[0]) for row in drawn(Spec("f1", (line,), within=(0.0, 1.0))) if "┤" in row]
 
     assert max(ticks_of(1.0)) == 1.0
