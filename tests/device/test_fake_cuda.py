@@ -27,8 +27,8 @@ from small_tasks import ENCODER, KINDS, make
 from transfers import TO_DEVICE, TO_HOST, transfers
 
 from workbench.recipe import Generate
+from workbench.tasks import interface, spec
 from workbench.tasks import recipe_union as recipe
-from workbench.tasks import spec
 from workbench.tasks.interface import forward
 from workbench.tasks.shared.rows import IGNORED
 from workbench.train.attention import for_judging
@@ -81,7 +81,7 @@ def loss_of(made, model, batch, count):
     loss = made.task.loss()
     if loss is None:
         return model(**batch, num_items_in_batch=count).loss
-    return spec.loss_of(loss, forward(model, batch), batch, count)
+    return interface.loss_of(loss, forward(model, batch), batch, count)
 
 
 def labels_in(batch):
