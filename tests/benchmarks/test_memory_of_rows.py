@@ -20,7 +20,7 @@ import psutil
 import pytest
 from test_start_speed import RECIPE
 
-from workbench.config import Home
+from workbench.core.home import Home
 from workbench.runs.create import create
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(7200)]
