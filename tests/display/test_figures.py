@@ -85,12 +85,12 @@ def test_every_metric_reads_the_same_wherever_it_stands(metric):
     row = MetricRow("a1", "one", "completed", {key: value})
     table = MetricTable()
     table.put([row], [column])
-    head, line = table.lines(80, 5)[:2]
+    head, line = plain(table.lines(80, 5)[:2])
     assert line.split()[-1] == text, "Metrics, the runs"
     assert head.split(None, 1)[1].rstrip(" ↑↓")[:9] == title(name)[:9]
     assert ("↑" in head, "↓" in head) == (metric.direction == "max", metric.direction == "min")
 
-    head, line = VirtualTable(ScoreRows([Scores(3, 1.0, {name: value})])).lines(80, 5)[:2]
+    head, line = plain(VirtualTable(ScoreRows([Scores(3, 1.0, {name: value})])).lines(80, 5)[:2])
     assert line.split()[-1] == text, "Metrics, the evaluations"
     assert head.split(None, 2)[2].strip() == title(name)
 
