@@ -11,6 +11,7 @@ from workbench.cli.follow import Progress
 from workbench.contracts.events import Event
 from workbench.core.text import cells
 from workbench.display.figures import difference, figure, headline_key, interval
+from workbench.display.spans import plain
 from workbench.metrics.catalog import CATALOG, axis, title
 from workbench.registry.snapshots import Summary
 from workbench.tui.modes.live.charts import ChartView, specs
