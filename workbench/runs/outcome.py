@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 import signal
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Final
 
-from workbench.contracts.events import State
+from workbench.contracts.events import EndState, FinishedEvent
 from workbench.train import device_faults
 
 DIVERGED: Final = 3
@@ -26,13 +25,13 @@ _TRACEBACK: Final = "Traceback (most recent call last):"
 class End:
     """What is known: how the process ended, what the trainer said, what the console and the kernel say.
 
-    Of `exit_code` and `signal` one is None. `said` holds the fields of the trainer's own `finished`. `oom_kills` is
+    Of `exit_code` and `signal` one is None. `said` is the trainer's own `finished`. `oom_kills` is
     how often the kernel's killer struck meanwhile. `sent` is the last signal of our own stop ladder.
     """
 
     exit_code: int | None
     signal: int | None
-    said: Mapping[str, Any] | None = None
+    said: FinishedEvent | None = None
     console: str = ""
     oom_kills: int = 0
     sent: int | None = None
@@ -42,21 +41,21 @@ class End:
 class Verdict:
     """The last word on an attempt."""
 
-    state: State
+    state: EndState
     reason: str
     exit_code: int | None = None
     signal: int | None = None
     traceback: str | None = field(default=None, repr=False)
 
-    def fields(self) -> dict[str, Any]:
-        """As the `finished` event carries it."""
-        known = {
-            "state": self.state,
-            "reason": self.reason,
-            "exit_code": self.exit_code,
-            "signal": self.signal,
-        }
-        return known | ({"traceback": self.traceback} if self.traceback else {})
+    def event(self) -> FinishedEvent:
+        """As it is logged."""
+        return FinishedEvent(
+            state=self.state,
+            reason=self.reason,
+            exit_code=self.exit_code,
+            signal=self.signal,
+            traceback=self.traceback or None,
+        )
 
 
 _RANK_PREFIX: Final = re.compile(r"^\[rank\d+\]: ?", re.MULTILINE)
@@ -83,10 +82,10 @@ def judge(end: End) -> Verdict:
     return Verdict(state, reason, end.exit_code, end.signal, traceback)
 
 
-def _told_apart(end: End) -> tuple[State, str, str | None]:
-    said = end.said or {}
-    if said.get("state") in ("completed", "stopped"):
-        return said["state"], _after_all(end, str(said.get("reason") or said["state"])), None
+def _told_apart(end: End) -> tuple[EndState, str, str | None]:
+    said = end.said
+    if said is not None and said.state in ("completed", "stopped"):
+        return said.state, _after_all(end, said.reason or said.state), None
     if end.oom_kills > 0 and _struck(end):
         return "killed", _OOM_REASON, _traceback(end) if end.signal is None else None
     if end.signal is not None:
@@ -100,7 +99,7 @@ def _struck(end: End) -> bool:
     """Whether the kernel's killer, which struck in our memory cgroup, struck this run and not its neighbour."""
     if end.signal is not None:
         return end.signal == signal.SIGKILL and end.sent != signal.SIGKILL
-    return "DataLoader worker" in f"{end.console}{(end.said or {}).get('traceback') or ''}"
+    return "DataLoader worker" in f"{end.console}{(end.said and end.said.traceback) or ''}"
 
 
 def _after_all(end: End, reason: str) -> str:
@@ -112,7 +111,7 @@ def _after_all(end: End, reason: str) -> str:
     return reason
 
 
-def _by_signal(end: End, number: int) -> tuple[State, str, str | None]:
+def _by_signal(end: End, number: int) -> tuple[EndState, str, str | None]:
     name = _name(number)
     if end.sent is not None and number in (signal.SIGTERM, signal.SIGKILL):
         lost = "what came after the last checkpoint is lost"
@@ -125,27 +124,24 @@ def _by_signal(end: End, number: int) -> tuple[State, str, str | None]:
     return "killed", f"killed by {name}, which workbench did not send", None
 
 
-def _by_exit(end: End) -> tuple[State, str, str | None]:
-    said = end.said or {}
+def _by_exit(end: End) -> tuple[EndState, str, str | None]:
+    reason = end.said.reason if end.said else ""
     traceback = _traceback(end)
-    evidence = f"{said.get('reason') or ''}\n{traceback or end.console}"
+    evidence = f"{reason}\n{traceback or end.console}"
     if (fault := device_faults.sentence(evidence, end.console)) is not None:
         return "failed", fault, traceback
     if any(sign in evidence for sign in _HOST_MEMORY):
         return "failed", "out of memory on the machine: lower train.batch_size or data.max_length", traceback
-    if end.exit_code == DIVERGED or said.get("state") == "diverged":
-        return "diverged", str(said.get("reason") or "the loss is no longer a number"), traceback
-    reason = str(said.get("reason") or "") or _last_words(end.console)
-    if not reason:
-        reason = f"exited with {end.exit_code} and said nothing"
+    if end.exit_code == DIVERGED or (end.said is not None and end.said.state == "diverged"):
+        return "diverged", reason or "the loss is no longer a number", traceback
+    reason = reason or _last_words(end.console) or f"exited with {end.exit_code} and said nothing"
     return "failed", reason, None if end.exit_code == BAD_INPUT else traceback
 
 
 def _traceback(end: End) -> str | None:
     """The trainer's own, else the last one on the console, else the console's end."""
-    own = (end.said or {}).get("traceback")
-    if own:
-        return str(own)
+    if end.said is not None and end.said.traceback:
+        return end.said.traceback
     start = end.console.rfind(_TRACEBACK)
     return end.console[start:].rstrip() if start >= 0 else _tail(end.console)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from workbench.contracts.events import EventWriter
 from workbench.core.rundir import RunDir
 from workbench.runs.outcome import Verdict
@@ -19,7 +21,7 @@ def bury(run: RunDir, record: Record) -> Verdict | None:
     verdict = Verdict("lost", _why(record))
     log = EventWriter(run.supervisor_log, attempt=record.attempt)
     try:
-        log.write("finished", t=last_sign(run, record), **verdict.fields())
+        log.append(replace(verdict.event(), t=last_sign(run, record)))
         log.sync()
     finally:
         log.close()

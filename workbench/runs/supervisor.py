@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from workbench.contracts.events import FinishedEvent, StartedEvent
 from workbench.core.errors import BadInput, WorkbenchError
 from workbench.core.rundir import RunDir, hold_lock
 from workbench.runs import record
@@ -87,7 +88,7 @@ def supervise(order: Order, ready: Ready | None = None) -> None:
             watch = _start(order, attempt, log)
             ready.at_work()
             verdict = watch.until_it_ends()
-            log.insist("finished", **verdict.fields())
+            log.insist(verdict.event())
         finally:
             log.close()
     finally:
@@ -133,16 +134,17 @@ def _start(order: Order, attempt: int, log: PatientLog) -> Watch:
             trainer.pid, trainer.start_ticks,
         ).write(run)  # fmt: skip
         log.write(
-            "started",
-            pid=trainer.pid,
-            argv=redacted(command.argv),
-            host=entry.host,
-            resume_step=order.resume_step,
+            StartedEvent(
+                pid=trainer.pid,
+                argv=tuple(redacted(command.argv)),
+                host=entry.host,
+                resume_step=order.resume_step,
+            )
         )
     except OSError as error:
         watch.abandon()
         reason = f"the trainer cannot be started ({error.strerror or error})"
-        log.write("finished", state="failed", reason=reason, exit_code=None, signal=None)
+        log.write(FinishedEvent(state="failed", reason=reason, exit_code=None, signal=None))
         raise WorkbenchError(reason, where=str(run.path)) from error
     return watch
 

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import psutil
 
-from workbench.contracts.events import Event
+from workbench.contracts.events import StoppingEvent, SystemEvent, WarningEvent
 from workbench.core.rundir import RunDir, write_atomic
 from workbench.runs import record, stop_escalation
 from workbench.runs.engines.local import Command
@@ -99,9 +99,9 @@ class Watch:
             self._climb(now)
             if progress.stalled(now):
                 text = f"no progress for {self._stall_minutes:g} minutes, though the trainer lives"
-                self._log.write("warning", code="stall", text=text, count=1)
+                self._log.write(WarningEvent(code="stall", text=text))
             if now >= sample_at:
-                self._log.write("system", scalars=sampler.read(now))
+                self._log.write(SystemEvent(scalars=sampler.read(now)))
                 sample_at = now + sampler.interval(now - start)
             self._sleep()
         end_leftovers(self._run)
@@ -144,13 +144,14 @@ class Watch:
     def _ask(self, now: float, *, hurry: bool) -> None:
         slowest = 0.0 if hurry else stop_escalation.slowest(self._run.events, self._attempt)
         if self._ladder.ask(now, now=hurry, slowest=slowest):
-            self._log.write("stopping", reason="asked to end now" if hurry else "asked to end after its step")
+            reason = "asked to end now" if hurry else "asked to end after its step"
+            self._log.write(StoppingEvent(reason=reason))
 
     def _climb(self, now: float) -> None:
         number = self._ladder.climb(now)
         if number is None:
             return
-        self._log.write("stopping", reason=f"not ended yet: sending {number.name}")
+        self._log.write(StoppingEvent(reason=f"not ended yet: sending {number.name}"))
         for process in self._targets(number):
             process.send(number)
 
@@ -164,11 +165,10 @@ class Watch:
 
     def _end(self) -> End:
         assert self._code is not None
-        said: Event | None = record.finished(self._run.events, self._attempt)
         return End(
             exit_code=self._code if self._code >= 0 else None,
             signal=-self._code if self._code < 0 else None,
-            said=said.fields if said else None,
+            said=record.finished(self._run.events, self._attempt),
             console=_console(self._run, self._console_start),
             oom_kills=(oom_kills() or 0) - (self._oom_before or 0),
             sent=self._ladder.sent,
