@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from workbench.contracts.events import Event, StepRecord, step_of, text
+from workbench.contracts.events import Event, StepValues, step_of, text
 from workbench.metrics import directions
 from workbench.registry import points
 from workbench.registry.keys import Keys
@@ -34,11 +34,12 @@ class Applier:
         self._points: defaultdict[str, points.Points] = defaultdict(points.Points)
         self._points_attempt = newest
 
-    def apply(self, entries: Iterable[StepRecord | Event | None]) -> None:
+    def apply(self, entries: Iterable[StepValues | Event | None]) -> None:
         """Apply lines in order. One that is no event, or holds a scalar that is no number, is counted."""
+        step = self.step
         for entry in entries:
-            if isinstance(entry, dict):
-                self.step(entry)
+            if isinstance(entry, tuple):
+                step(entry)
                 continue
             if entry is None or "scalars" in entry.rest:
                 self.unreadable += 1
@@ -48,10 +49,11 @@ class Applier:
         self.flush()
         self.save()
 
-    def step(self, record: StepRecord) -> None:
+    def step(self, values: StepValues) -> None:
         """Apply a step in its commonest shape, of which a log may hold a million."""
-        self.latest = max(self.latest, record["t"])
-        self.one(step_of(record))
+        event = step_of(values)
+        self.latest = max(self.latest, event.t)
+        self.one(event)
 
     def one(self, event: Event) -> None:
         """Apply one event."""

@@ -20,7 +20,7 @@ from workbench.contracts.events import (
     SampleEvent,
     StartedEvent,
     StepEvent,
-    StepRecord,
+    StepValues,
     StoppingEvent,
     SystemEvent,
     TagEvent,
@@ -59,22 +59,20 @@ class TrainerLog(Applier):
         ).fetchone()
         self._step, self._total, self._epoch, self._best, self._best_direction = row
 
-    def step(self, record: StepRecord) -> None:
-        attempt = record["attempt"]
+    def step(self, values: StepValues) -> None:
+        _, _, _, t, attempt, step, epoch, tokens, scalars = values
         # Of a million lines nearly all are of the attempt that is under way.
         if attempt != self._points_attempt or attempt != self.newest or attempt not in self._seen:
-            super().step(record)
+            super().step(values)
             return
-        step, t, scalars = record["step"], record["t"], record["scalars"]
+        scalars.setdefault(_TOKENS, float(tokens))
         gathered = self._points
         for key, value in scalars.items():
             series = gathered[key]
             series.steps.append(step)
             series.values.append(value)
             series.times.append(t)
-        if "tokens" in record and _TOKENS not in scalars:
-            self.put(_TOKENS, step, float(record["tokens"]), t)
-        self._step, self._epoch = step, record["epoch"]
+        self._step, self._epoch = step, epoch
         self.latest = t if t > self.latest else self.latest
 
     def one(self, event: Event) -> None:

@@ -18,10 +18,10 @@ from workbench.contracts.events.event import (
     Event,
     State,
     StepEvent,
-    StepRecord,
+    StepValues,
     UnknownEvent,
-    is_step,
     step_of,
+    step_values,
 )
 from workbench.contracts.events.log_reading import LogLines, read, read_all, read_last, times
 from workbench.contracts.events.log_writing import EventWriter
@@ -52,8 +52,8 @@ __all__ = [
     "END_STATES", "EVENTS", "LIVE_STATES", "UNDATED", "AdapterFacts", "CalibrationBin", "CheckpointEvent",
     "ClassScores", "CreatedEvent", "DataEvent", "DeleteEvent", "EndState", "EvalEvent", "Event", "EventWriter",
     "FinishedEvent", "Json", "LogLines", "NoteEvent", "PlanEvent", "QueuedEvent", "RestoreEvent", "ResumedEvent",
-    "SampleEvent", "StartedEvent", "State", "StepEvent", "StepRecord", "StoppingEvent", "SystemEvent", "TagEvent",
-    "ThresholdCurve", "UnknownEvent", "UntagEvent", "WarningEvent", "as_json", "decode", "event_of", "is_step",
+    "SampleEvent", "StartedEvent", "State", "StepEvent", "StepValues", "StoppingEvent", "SystemEvent", "TagEvent",
+    "ThresholdCurve", "UnknownEvent", "UntagEvent", "WarningEvent", "as_json", "decode", "event_of",
     "number",
-    "parse", "plain", "read", "read_all", "read_last", "step_of", "stored", "text", "times",
+    "parse", "plain", "read", "read_all", "read_last", "step_of", "step_values", "stored", "text", "times",
 ]  # fmt: skip

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final, Literal, NotRequired, TypedDict, TypeGuard
+from operator import itemgetter
+from typing import Any, ClassVar, Final, Literal, TypeAlias
 
 from workbench.contracts.events.coding import LARGEST, Details, Json, encode
 
@@ -83,46 +84,38 @@ class StepEvent(Event):
         return {"step": self.step, "epoch": self.epoch, "tokens": self.tokens, "scalars": dict(self.scalars)}
 
 
-class StepRecord(TypedDict):
-    """The line of a step as JSON makes it, whose every value has the very type that `StepEvent` asks for.
+StepValues: TypeAlias = tuple[int, str, int, float, int, int, float, int, dict[str, float]]
+"""What the line of a step says: v, type, seq, t, attempt, step, epoch, tokens, scalars.
 
-    Of a million lines nearly all are such, and making an object of each would take longer than all else.
-    """
+Of a million lines nearly all are steps, and making an object of each would take longer than all else.
+"""
 
-    seq: int
-    t: float
-    attempt: int
-    type: Literal["step"]
-    step: int
-    epoch: float
-    tokens: NotRequired[int]
-    scalars: dict[str, float]
+_VALUES: Final = itemgetter("v", "type", "seq", "t", "attempt", "step", "epoch", "tokens", "scalars")
 
 
-def is_step(record: Any) -> TypeGuard[StepRecord]:
-    """Whether a line is a step in its commonest shape: only then may it be used as it is. Never raises."""
+def step_values(record: Any) -> StepValues | None:
+    """The values of a line that is a step in its commonest shape, each of the very type that `StepEvent` asks for;
+    None for any other line. Never raises."""
     try:
-        if record["type"] != "step" or len(record) - ("v" in record) - ("tokens" in record) != 7:
-            return False
-        seq, step, attempt, tokens = record["seq"], record["step"], record["attempt"], record.get("tokens", 0)
-        if not (type(seq) is int and type(step) is int and type(attempt) is int and type(tokens) is int):
-            return False
-        t, epoch = record["t"], record["epoch"]
-        if not (type(t) is float and type(epoch) is float and -FAR < t < FAR and -FAR < epoch < FAR):
-            return False
-        if not (-LARGEST < step < LARGEST and -LARGEST < seq < LARGEST and -LARGEST < tokens < LARGEST):
-            return False
-        for value in record["scalars"].values():
+        _, kind, seq, t, attempt, step, epoch, tokens, scalars = values = _VALUES(record)
+        if kind != "step" or len(record) != len(values):
+            return None
+        if not (type(seq) is type(attempt) is type(step) is type(tokens) is int and type(t) is type(epoch) is float):
+            return None
+        if not (-LARGEST < step < LARGEST and -LARGEST < tokens < LARGEST and 0 <= attempt < LARGEST):
+            return None
+        if not (-LARGEST < seq < LARGEST and -FAR < t < FAR and -FAR < epoch < FAR):
+            return None
+        for value in scalars.values():
             if type(value) is not float:
-                return False
-        return 0 <= attempt < LARGEST
+                return None
     except (KeyError, TypeError, AttributeError):
-        return False
+        return None
+    found: StepValues = values
+    return found
 
 
-def step_of(record: StepRecord) -> StepEvent:
+def step_of(values: StepValues) -> StepEvent:
     """The event of such a line: equal to what `event_of` makes of it."""
-    return StepEvent(
-        seq=record["seq"], t=record["t"], attempt=record["attempt"], step=record["step"], epoch=record["epoch"],
-        tokens=record.get("tokens"), scalars=record["scalars"],
-    )  # fmt: skip
+    _, _, seq, t, attempt, step, epoch, tokens, scalars = values
+    return StepEvent(seq=seq, t=t, attempt=attempt, step=step, epoch=epoch, tokens=tokens, scalars=scalars)

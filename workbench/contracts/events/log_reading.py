@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final
 
-from workbench.contracts.events.event import Event, StepRecord, is_step
+from workbench.contracts.events.event import Event, StepValues, step_values
 from workbench.contracts.events.parsing import event_of, parse
 from workbench.contracts.events.training_events import CheckpointEvent
 
@@ -38,14 +38,14 @@ class LogLines:
     def unreadable(self) -> int:
         return len(self.lines) - len(self.events)
 
-    def entries(self) -> Iterator[StepRecord | Event | None]:
-        """Each line: a step as JSON has it, where it may be used so, else its event; None where it is none.
+    def entries(self) -> Iterator[StepValues | Event | None]:
+        """Each line: the values of a step in its commonest shape, else its event; None where it is none.
 
         They are made some at a time: a large heap of new objects keeps Python's garbage collector busy for nothing.
         """
         for at in range(0, len(self.lines), _AT_ONCE):
             for record in _decoded(self.lines[at : at + _AT_ONCE]):
-                yield record if is_step(record) else event_of(record)
+                yield step_values(record) or event_of(record)
 
 
 def _decoded(lines: list[bytes]) -> list[object]:

@@ -10,7 +10,7 @@ from typing import Final
 from workbench.contracts.events.coding import UNREADABLE, decode, number, whole
 from workbench.contracts.events.data_event import DataEvent
 from workbench.contracts.events.eval_event import EvalEvent
-from workbench.contracts.events.event import FAR, Event, StepEvent, UnknownEvent, is_step, step_of
+from workbench.contracts.events.event import FAR, Event, StepEvent, UnknownEvent, step_of, step_values
 from workbench.contracts.events.process_events import (
     CreatedEvent,
     DeleteEvent,
@@ -53,8 +53,8 @@ def parse(line: bytes) -> Event | None:
 def event_of(record: object) -> Event | None:
     """The event that a line of JSON is, or None where it is none: its head or a field that it needs is not there, or
     is not what it should be."""
-    if is_step(record):
-        return step_of(record)
+    if (values := step_values(record)) is not None:
+        return step_of(values)
     try:
         return _event(dict(record))  # type: ignore[call-overload]  # what is no mapping raises here, as it should
     except UNREADABLE:
