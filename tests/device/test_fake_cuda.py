@@ -28,8 +28,8 @@ from transfers import TO_DEVICE, TO_HOST, transfers
 
 from workbench.contracts.events import StepEvent
 from workbench.recipe import Generate
+from workbench.tasks import interface, spec
 from workbench.tasks import recipe_union as recipe
-from workbench.tasks import spec
 from workbench.tasks.interface import forward
 from workbench.tasks.shared.rows import IGNORED
 from workbench.train.attention import for_judging
@@ -82,7 +82,7 @@ def loss_of(made, model, batch, count):
     loss = made.task.loss()
     if loss is None:
         return model(**batch, num_items_in_batch=count).loss
-    return spec.loss_of(loss, forward(model, batch), batch, count)
+    return interface.loss_of(loss, forward(model, batch), batch, count)
 
 
 def labels_in(batch):

@@ -11,6 +11,7 @@ from workbench.cli.follow import Progress
 from workbench.contracts.events import EvalEvent, PlanEvent, decode
 from workbench.core.text import cells
 from workbench.display.figures import difference, figure, headline_key, interval
+from workbench.display.spans import plain
 from workbench.metrics.catalog import CATALOG, axis, title
 from workbench.registry.snapshots import Summary
 from workbench.tui.modes.live.charts import ChartView, specs
@@ -85,12 +86,12 @@ def test_every_metric_reads_the_same_wherever_it_stands(metric):
     row = MetricRow("a1", "one", "completed", {key: value})
     table = MetricTable()
     table.put([row], [column])
-    head, line = table.lines(80, 5)[:2]
+    head, line = plain(table.lines(80, 5)[:2])
     assert line.split()[-1] == text, "Metrics, the runs"
     assert head.split(None, 1)[1].rstrip(" ↑↓")[:9] == title(name)[:9]
     assert ("↑" in head, "↓" in head) == (metric.direction == "max", metric.direction == "min")
 
-    head, line = VirtualTable(ScoreRows([Scores(3, 1.0, {name: value})])).lines(80, 5)[:2]
+    head, line = plain(VirtualTable(ScoreRows([Scores(3, 1.0, {name: value})])).lines(80, 5)[:2])
     assert line.split()[-1] == text, "Metrics, the evaluations"
     assert head.split(None, 2)[2].strip() == title(name)
 

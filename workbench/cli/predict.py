@@ -21,6 +21,7 @@ from workbench.core.text import clean, cut
 from workbench.display.answers import parse
 from workbench.display.spans import plain
 from workbench.lab.opened import Model, RefusedRow
+from workbench.tasks.spec import spec_of
 
 Listing = JsonList | JsonLines
 
@@ -87,7 +88,7 @@ def predict(
     with Model(where) as model:
         rows = given.complete(asked, model.fields, second, given.names_of(model.task, data))
         # Text is asked for whole (by beams, say) unless how it is sampled was said, or there is no other way.
-        if model.generates and (chosen or model.task == "causal-lm"):
+        if model.generates and (chosen or not spec_of(model.task).answers):
             _generate(model, (row.fields[model.fields[0]] for row in rows), chosen, into)
         else:
             _answer(model, rows, top_k, into)

@@ -280,8 +280,10 @@ def of_task(task: str, kind: Kind | None = None, own: Iterable[Metric] = ()) -> 
 
     `own` are those that a task of another package brings; the loss it has as all have.
     """
-    kinds = set(KINDS.get(task, ()) if kind is None else (kind,))
-    there = [metric for metric in CATALOG if metric.of & kinds or (task not in KINDS and metric.name == "loss")]
+    if task not in KINDS:
+        return {metric.name: metric for metric in (*own, *CATALOG) if metric.name == "loss" or metric in own}
+    kinds = set(KINDS[task] if kind is None else (kind,))
+    there = [metric for metric in CATALOG if metric.of & kinds]
     return {metric.name: metric for metric in [*own, *there]}
 
 
@@ -301,7 +303,7 @@ def asked_for(
     if found is not None:
         return found
     raise BadInput(
-        f"{kind or task} has no metric '{clean(name)}'{nearest(name, there)}",
+        f"{kind if kind and task in KINDS else task} has no metric '{clean(name)}'{nearest(name, there)}",
         where=where,
         mend=f"use one of {', '.join(there)}",
     )

@@ -47,12 +47,14 @@ class TaskSpec:
 
     `shapes` are the kinds of rows it takes, the most telling first. `peft_type` is peft's name for it, None where peft
     has none; `new_head` says that the head is trained with adapters, being new. `asks` are the fields of a row that a
-    trained model is asked about, `may_ask` those that some models take besides. `one_to_one`: a row of the data is a
-    row of training. `needs_padding` says why its batches cannot be computed without padding, where they cannot.
-    `metrics` are those that are not in workbench's own catalog, the one that chooses the checkpoint first.
-    `code` is `module:class` of its `Task`. `choices` is `module:function` of what of a recipe makes
-    no sense together: (recipe, splits or None) → sentences. `row_texts` is `module:class` of what the Tokens pane shows
-    of a row, where that is more than the texts that are read (`workbench.tasks.shared.row_texts`).
+    trained model is asked about, `may_ask` those that some models take besides. `generates` says that text can be
+    generated from a prompt, `answers` that rows can be answered. `one_to_one`: a row of the data is a row of training.
+    `needs_padding` says why its batches cannot be computed without padding, where they cannot. `metrics` are those that
+    are not in workbench's own catalog, the one that chooses the checkpoint first.
+
+    `code` is `module:class` of its `Task`. `choices` is `module:function` of what of a recipe makes no sense together:
+    (recipe, splits or None) → sentences. `row_texts` is `module:class` of what the Tokens pane shows of a row, where
+    that is more than the texts that are read (`workbench.tasks.shared.row_texts`).
     """
 
     name: str
@@ -66,16 +68,16 @@ class TaskSpec:
     lengths: tuple[Length, ...] = (Length(),)
     new_head: bool = False
     generates: bool = False
+    answers: bool = True
     one_to_one: bool = True
     needs_padding: str | None = None
     metrics: tuple[Metric, ...] = ()
     choices: str | None = None
     row_texts: str = "workbench.tasks.shared.row_texts:RowTexts"
 
-    @property
-    def shown_length(self) -> Length:
-        """The first of the lengths: that of what is read."""
-        return self.lengths[0]
+    def asked(self, data: Mapping[str, Any]) -> tuple[str, ...]:
+        """The fields a model is asked about, where `data` is the `[data]` of the recipe it was made by."""
+        return (*self.asks, *(field for field in self.may_ask if data.get(field)))
 
 
 @functools.cache
@@ -103,6 +105,11 @@ def spec_of(task: str) -> TaskSpec:
     if task not in there:
         raise BadInput(f"no task {task!r}", where="task", mend=f"use one of {', '.join(there)}")
     return there[task]
+
+
+def asked_fields(task: str, data: Mapping[str, Any]) -> tuple[str, ...]:
+    """As `TaskSpec.asked`; one text for a task that is not installed here, whose runs can be looked at all the same."""
+    return specs()[task].asked(data) if task in specs() else ("text",)
 
 
 def load(reference: str) -> Any:

@@ -11,7 +11,9 @@ import json
 import math
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -50,12 +52,17 @@ def check(path: Path, search: Sequence[Path], overrides: Sequence[str], home: Ho
             "ok": False,
             "problems": [f"{error.where}: {problem}" if error.where else problem for problem in error.problems],
         }
+    with _cache(home) as cache:
+        return _answer(wanted, search, home, cache)
+
+
+def _answer(wanted: Recipe, search: Sequence[Path], home: Home, cache: TokenCache) -> dict[str, Any]:
     problems: list[str] = []
     model = _attempt(lambda: locate.locate(wanted.model, search), problems)
     if wanted.model.tokenizer:
         _attempt(lambda: locate.locate_tokenizer(wanted.model, search), problems)
     problems += device_problems(wanted) + optimizer_options.problems(wanted)
-    loaded = _attempt(lambda: splits_for(wanted, search, _cache(home)), problems)
+    loaded = _attempt(lambda: splits_for(wanted, search, cache), problems)
     data = _attempt(lambda: described(wanted, loaded), problems) if loaded else None
     problems += choice_problems(wanted, loaded if data else None)
     if model is not None and loaded is not None:
@@ -75,9 +82,16 @@ def check(path: Path, search: Sequence[Path], overrides: Sequence[str], home: Ho
     }
 
 
-def _cache(home: Home) -> TokenCache | None:
-    """Rows that were read before. A check makes no home."""
-    return TokenCache(home.tokens) if home.path.is_dir() else None
+@contextmanager
+def _cache(home: Home) -> Iterator[TokenCache]:
+    """Where rows are kept that were read. A check makes no home: without one they lie in a place of its own for its
+    time, so that large files are mapped rather than held.
+    """
+    if home.path.is_dir():
+        yield TokenCache(home.tokens)
+        return
+    with tempfile.TemporaryDirectory(prefix="workbench-check-") as place:
+        yield TokenCache(Path(place))
 
 
 def _attempt(do: Callable[[], T], problems: list[str]) -> T | None:

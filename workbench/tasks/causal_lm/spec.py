@@ -68,6 +68,7 @@ SPEC = TaskSpec(
     asks=("text",),
     lengths=(Length(), Length("block_size")),
     generates=True,
+    answers=False,
     one_to_one=False,
     code="workbench.tasks.causal_lm.data:CausalLM",
     row_texts="workbench.tasks.causal_lm.row_texts:PromptsAndChats",

@@ -10,6 +10,7 @@ from workbench.contracts.events import ClassScores, EvalEvent, SampleEvent
 from workbench.core.errors import WorkbenchError
 from workbench.metrics import catalog
 from workbench.metrics.confusion import ClassReport, Confusion
+from workbench.tasks.spec import asked_fields
 from workbench.tui.modes.metrics import curve_figures
 from workbench.tui.modes.metrics.curve_figures import Curves
 from workbench.tui.modes.metrics.evaluation_list import Sample, Scores
@@ -170,7 +171,7 @@ def judged(registry: Registry, run: RunRow) -> EvaluatedRun:
         state=run.state,
         evaluations=tuple(evaluation(event) for event in events if isinstance(event, EvalEvent)),
         samples=tuple(sample(event) for event in events if isinstance(event, SampleEvent)),
-        paired=run.task == "question-answering" or bool((run.recipe.get("data") or {}).get("text_pair")),
+        paired=len(asked_fields(run.task, run.recipe.get("data") or {})) > 1,
     )
 
 

@@ -10,6 +10,7 @@ from workbench.core.errors import BadInput, WorkbenchError
 from workbench.core.home import Home
 from workbench.core.paths import expanded
 from workbench.core.rundir import RunDir
+from workbench.tasks.spec import asked_fields
 
 if TYPE_CHECKING:
     from workbench.registry.snapshots import RunRow
@@ -83,8 +84,8 @@ def _find(registry: Registry, id: str) -> TriedRun | None:
 def _tried(row: RunRow) -> TriedRun:
     recipe = row.recipe
     base = str((recipe.get("model") or {}).get("name") or "")
-    second = "text_pair" if (recipe.get("data") or {}).get("text_pair") else ""
-    second = "context" if row.task == "question-answering" else second
+    _, *others = asked_fields(row.task, recipe.get("data") or {})
+    second = others[0] if others else ""
     return TriedRun(row.id, row.name, row.state, row.task, base, dict(recipe.get("generate") or {}), second)
 
 
