@@ -133,14 +133,14 @@ def _ours(job: Job) -> Measured:
     log = list(events.read_all(run.events))
     (finished,) = [event for event in log if event.type == "finished"]
     if code:
-        raise RuntimeError(finished.fields["reason"])
+        raise RuntimeError(finished.reason)
     steps = [event for event in log if event.type == "step"]
     start = steps[int(SETTLED * len(steps)) - 1]
     window = steps[int(SETTLED * len(steps)) :]
     return Measured(
         began=start.t,
         ended=window[-1].t,
-        tokens=window[-1].fields["tokens"] - start.fields["tokens"],
+        tokens=window[-1].tokens - start.tokens,
         losses=_tens([step.scalars["train/loss"] for step in steps]),
         memory=_memory(),
     )

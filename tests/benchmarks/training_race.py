@@ -186,7 +186,7 @@ def ours(place: Path, name: str, recipe_text: str, *overrides: str, score: str |
         journal.close()
         with lap.whole.paused():
             log = list(events.read_all(run.events))
-            lap.tokens = [event.fields["tokens"] for event in log if event.type == "step"][-1]
+            lap.tokens = [event.tokens for event in log if event.type == "step"][-1]
             if score is not None:
                 lap.score = [event.scalars[score] for event in log if event.type == "eval"][-1]
 

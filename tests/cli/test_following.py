@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from workbench.cli.follow import Progress, follow
-from workbench.contracts.events import Event, EventWriter
+from workbench.contracts.events import EvalEvent, EventWriter, PlanEvent, StepEvent, decode
 from workbench.core.home import Home
 from workbench.registry import Ingestor
 
@@ -21,19 +21,19 @@ class Terminal(io.StringIO):
         return True
 
 
-def step(number: int, t: float, attempt: int = 1) -> Event:
-    return Event(number, t, attempt, "step", {"step": number, "scalars": {"train/loss": 1 / number}})
+def step(number: int, t: float, attempt: int = 1) -> StepEvent:
+    return StepEvent(t=t, attempt=attempt, step=number, epoch=None, tokens=None, scalars={"train/loss": 1 / number})
 
 
-def evaluation(**scores: float) -> Event:
+def evaluation(**scores: float) -> EvalEvent:
     scalars = {f"eval/{name}": value for name, value in scores.items()}
-    return Event(9, 0.0, 1, "eval", {"step": 2, "split": "validation", "scalars": scalars})
+    return decode(EvalEvent, {"step": 2, "split": "validation", "scalars": scalars})
 
 
 def test_the_line_says_how_far_it_is_and_how_long_it_takes():
     progress = Progress()
     assert progress.line() == "starting: loading the model and the data"
-    progress.take(Event(1, 0.0, 1, "plan", {"total_steps": 8, "best": "eval/f1"}), from_supervisor=False)
+    progress.take(decode(PlanEvent, {"total_steps": 8, "best": "eval/f1"}), from_supervisor=False)
     for number in (1, 2, 3):
         progress.take(step(number, 10.0 * number), from_supervisor=False)
     assert progress.line() == "37%  step 3/8  loss 0.3333  50s left"

@@ -1,5 +1,6 @@
 """The event log keeps every line it was given, whatever happens to its writer."""
 
+import dataclasses
 import json
 import math
 import os
@@ -11,7 +12,27 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench.contracts.events import EventWriter, parse, read, read_all
+from workbench.contracts.events import (
+    EVENTS,
+    EvalEvent,
+    EventWriter,
+    SampleEvent,
+    StepEvent,
+    UnknownEvent,
+    event_of,
+    parse,
+    read,
+    read_all,
+    step_of,
+    step_values,
+    stored,
+    text,
+)
+from workbench.contracts.events.coding import encode
+
+
+def step(number: int, scalars: dict[str, float] | None = None) -> StepEvent:
+    return StepEvent(step=number, epoch=0.5, tokens=3, scalars=scalars or {})
 
 
 def test_what_is_written_is_read_back(tmp_path: Path):
@@ -24,13 +45,13 @@ def test_what_is_written_is_read_back(tmp_path: Path):
         (2, 12.5, 2, "note"),
     ]
     assert events[0].scalars == {"train/loss": 0.5}
-    assert events[1].fields == {"text": "好的"}
+    assert events[1].fields() == {"text": "好的"}
 
 
 @given(st.lists(st.floats(), max_size=8))
 def test_numbers_that_json_cannot_say_come_back_as_what_they_are(tmp_path_factory, values: list[float]):
     path = tmp_path_factory.mktemp("log") / "log"
-    EventWriter(path).write("step", scalars={str(index): value for index, value in enumerate(values)})
+    EventWriter(path).append(step(1, {str(index): value for index, value in enumerate(values)}))
     json.loads(path.read_text(), parse_constant=lambda name: 1 / 0)
     back = list(next(read_all(path)).scalars.values())
     assert all(a == b or (math.isnan(a) and math.isnan(b)) for a, b in zip(values, back, strict=True))
@@ -38,15 +59,15 @@ def test_numbers_that_json_cannot_say_come_back_as_what_they_are(tmp_path_factor
 
 def test_a_torn_tail_is_left_for_later_and_a_new_writer_starts_on_a_fresh_line(tmp_path: Path):
     path = tmp_path / "log"
-    EventWriter(path).write("step", step=1)
+    EventWriter(path).append(step(1))
     with path.open("ab") as log:
         log.write(b'{"v":1,"seq":2,"t":1,"ty')
     chunk = read(path)
     assert [event.seq for event in chunk.events] == [1]
     writer = EventWriter(path)
-    writer.write("step", step=2)
+    writer.append(step(2))
     rest = read(path, chunk.offset)
-    assert [event.fields["step"] for event in rest.events] == [2]
+    assert [event.step for event in rest.events] == [2]
     assert rest.unreadable == 1
     assert rest.events[0].seq == 2
 
@@ -55,14 +76,14 @@ def test_reading_goes_on_where_it_was_left(tmp_path: Path):
     path = tmp_path / "log"
     writer = EventWriter(path)
     seen, offset = [], 0
-    for step in range(200):
-        writer.write("step", step=step, text="x" * step)
-        if step % 7 == 0:
+    for number in range(200):
+        writer.append(SampleEvent(step=number, prompt="", text="x" * number))
+        if number % 7 == 0:
             chunk = read(path, offset, limit=400)
-            seen += [event.fields["step"] for event in chunk.events]
+            seen += [event.step for event in chunk.events]
             offset = chunk.offset
     while (chunk := read(path, offset, limit=400)).events:
-        seen += [event.fields["step"] for event in chunk.events]
+        seen += [event.step for event in chunk.events]
         offset = chunk.offset
     assert seen == list(range(200))
 
@@ -78,7 +99,7 @@ def test_a_missing_log_is_an_empty_one(tmp_path: Path):
 
 def test_a_lone_surrogate_does_not_lose_the_event(tmp_path: Path):
     EventWriter(tmp_path / "log").write("note", text="a\ud800b")
-    assert next(read_all(tmp_path / "log")).fields["text"] == "a?b"
+    assert next(read_all(tmp_path / "log")).text == "a?b"
 
 
 @given(st.binary(max_size=200))
@@ -92,7 +113,7 @@ def test_a_killed_writer_loses_nothing_it_had_written(tmp_path: Path):
         "import sys; from pathlib import Path; from workbench.contracts.events import EventWriter\n"
         f"w = EventWriter(Path({str(path)!r}))\n"
         "n = 0\n"
-        "while True:\n    n += 1; w.write('step', step=n); print(n, flush=True)\n"
+        "while True:\n    n += 1; w.write('step', step=n, scalars={}); print(n, flush=True)\n"
     )
     child = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
     told = 0
@@ -102,6 +123,108 @@ def test_a_killed_writer_loses_nothing_it_had_written(tmp_path: Path):
     rest = child.stdout.read().split()
     told = max([told, *(int(word) for word in rest[:-1])])
     child.wait()
-    steps = [event.fields["step"] for event in read_all(path)]
+    steps = [event.step for event in read_all(path)]
     assert steps == list(range(1, len(steps) + 1))
     assert len(steps) >= told
+
+
+# -- each type has its class, and nothing of a line is lost ----------------------------------------------------------
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False) | st.text(max_size=4),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=6,
+)
+NAMES = st.sampled_from(sorted({name for event in EVENTS for name in event.__dataclass_fields__} - {"rest"}))
+RECORDS = st.builds(
+    lambda head, fields: {**fields, **head},
+    st.fixed_dictionaries(
+        {
+            "seq": st.integers(1, 9),
+            "t": st.floats(0, 2e9),
+            "attempt": st.integers(1, 3),
+            "type": st.sampled_from([event.TYPE for event in EVENTS]) | st.text(max_size=4),
+        }
+    ),
+    st.dictionaries(NAMES | st.text(max_size=4), JSON, max_size=6),
+)
+SCALARS = st.dictionaries(st.text(max_size=6), st.floats() | st.integers(-3, 3) | st.sampled_from(["NaN", "Infinity"]))
+STEPS = st.fixed_dictionaries(
+    {"seq": st.integers(), "t": st.floats(), "attempt": st.integers(-1, 3), "type": st.just("step"),
+     "step": st.integers() | st.floats(), "epoch": st.floats() | st.integers(0, 3), "scalars": SCALARS},
+    optional={"v": st.just(1), "tokens": st.integers() | st.none(), "new": st.integers()},
+)  # fmt: skip
+
+
+@given(RECORDS)
+def test_what_a_version_does_not_know_or_cannot_read_is_kept(record: dict[str, object]):
+    event = event_of(record)
+    if event is None:
+        return
+    assert (event.seq, event.t, event.attempt, event.type) == tuple(record[x] for x in ("seq", "t", "attempt", "type"))
+    head = {name: record[name] for name in ("seq", "t", "attempt", "type")}
+    again = event_of(event.fields() | head)
+    assert again == event
+    known = {one.name for one in dataclasses.fields(event)}
+    for name, value in record.items():
+        if name not in known and name not in ("v", "type"):
+            assert event.rest[name] == value
+
+
+COMMON = st.fixed_dictionaries(
+    {"v": st.just(1), "seq": st.integers(0, 9), "t": st.floats(0, 2e9), "attempt": st.integers(0, 3),
+     "type": st.just("step"), "step": st.integers(0, 2**63), "epoch": st.floats(0, 9), "tokens": st.integers(0, 2**63),
+     "scalars": st.dictionaries(st.text(max_size=6), st.floats())}
+)  # fmt: skip
+
+
+@given(STEPS | COMMON)
+def test_the_fast_way_of_a_step_is_the_typed_one(record: dict[str, object]):
+    values = step_values(record)
+    if values is None:
+        return
+    fast, typed = step_of(values), stored("step", {k: record[k] for k in record if k not in HEAD}, **head_of(record))
+    assert repr(fast) == repr(typed)  # NaN is unlike itself
+    assert text(fast.fields()) == text(encode(typed))
+
+
+HEAD = ("v", "seq", "t", "attempt", "type")
+
+
+def head_of(record: dict[str, object]) -> dict[str, object]:
+    return {name: record[name] for name in ("seq", "t", "attempt")}
+
+
+def test_most_steps_take_the_fast_way(tmp_path: Path):
+    writer = EventWriter(tmp_path / "log")
+    for number in range(1200):
+        writer.append(step(number, {"train/loss": 0.5}))
+    writer.append(step(1200, {"train/loss": math.nan}))
+    entries = list(read(tmp_path / "log").entries())
+    assert all(isinstance(entry, tuple) for entry in entries[:-1])
+    assert isinstance(entries[-1], StepEvent)
+    assert [entry.step for entry in read(tmp_path / "log").events] == list(range(1201))
+
+
+def test_a_field_that_is_needed_makes_a_line_unreadable_and_a_detail_does_not():
+    line = '{"seq":1,"t":1.0,"attempt":1,"type":"%s",%s}'
+    assert parse((line % ("finished", '"state":"splendid","exit_code":0,"signal":null')).encode()) is None
+    assert parse((line % ("step", '"epoch":1.0,"scalars":{}')).encode()) is None
+    judged = parse((line % ("eval", '"step":3,"confusion":"none","roc":[{"label":"a"}],"new":7')).encode())
+    assert isinstance(judged, EvalEvent)
+    assert (judged.step, judged.split, judged.confusion, judged.roc) == (3, "validation", None, None)
+    assert judged.rest == {"confusion": "none", "roc": [{"label": "a"}], "new": 7}
+
+
+def test_one_scalar_that_is_no_number_does_not_cost_the_others():
+    event = parse(b'{"seq":1,"t":1.0,"type":"step","step":9,"epoch":1.0,"scalars":{"a":"x","b":2,"c":"-Infinity"}}')
+    assert isinstance(event, StepEvent)
+    assert event.scalars == {"b": 2.0, "c": -math.inf}
+    assert event.fields()["scalars"] == {"a": "x", "b": 2.0, "c": -math.inf}
+
+
+def test_a_type_of_a_newer_version_is_an_event_too(tmp_path: Path):
+    EventWriter(tmp_path / "log").write("dreamt", name="of", sheep=[3])
+    (event,) = read_all(tmp_path / "log")
+    assert isinstance(event, UnknownEvent)
+    assert (event.type, event.fields()) == ("dreamt", {"name": "of", "sheep": [3]})

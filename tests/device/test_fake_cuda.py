@@ -26,6 +26,7 @@ from card import CARD, StandInCard, on_the_card, stand_in_card
 from small_tasks import ENCODER, KINDS, make
 from transfers import TO_DEVICE, TO_HOST, transfers
 
+from workbench.contracts.events import StepEvent
 from workbench.recipe import Generate
 from workbench.tasks import interface, spec
 from workbench.tasks import recipe_union as recipe
@@ -251,14 +252,14 @@ def test_what_is_written_on_the_card_is_what_is_written_on_the_cpu(made, the_car
 
 
 class Notes(SilentJournal):
-    """Keeps the events of a type."""
+    """Keeps the scalars of the steps."""
 
     def __init__(self):
         self.steps = []
 
-    def write(self, type, /, *, t=None, **fields):
-        if type == "step":
-            self.steps.append(fields["scalars"])
+    def write(self, event):
+        if isinstance(event, StepEvent):
+            self.steps.append(event.scalars)
 
 
 @pytest.mark.parametrize("kind", KINDS)

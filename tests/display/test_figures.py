@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from workbench.cli.follow import Progress
-from workbench.contracts.events import Event
+from workbench.contracts.events import EvalEvent, PlanEvent, decode
 from workbench.core.text import cells
 from workbench.display.figures import difference, figure, headline_key, interval
 from workbench.display.spans import plain
@@ -76,7 +76,7 @@ def test_a_run_is_known_by_what_chooses_else_by_its_first_headline():
 def test_every_metric_reads_the_same_wherever_it_stands(metric):
     name, key, value = metric.name, f"eval/{metric.name}", 0.918273
     text = figure(key, value)
-    run, event = run_with(key, **{name: value}), Event(1, 0.0, 1, "eval", {"step": 3, "scalars": {key: value}})
+    run, event = run_with(key, **{name: value}), decode(EvalEvent, {"step": 3, "scalars": {key: value}})
 
     _, makes = columns(["name", "metric", key])
     _, known_by, own = [make(run, Sight(0.0, {})).text for make in makes]
@@ -102,7 +102,7 @@ def test_every_metric_reads_the_same_wherever_it_stands(metric):
     assert told(event, key).endswith(f"{name} {text}"), "Live, the news"
 
     progress = Progress()
-    progress.take(Event(1, 0.0, 1, "plan", {"total_steps": 8, "best": key}), from_supervisor=False)
+    progress.take(decode(PlanEvent, {"total_steps": 8, "best": key}), from_supervisor=False)
     progress.take(event, from_supervisor=False)
     progress.step = 3
     assert f"validation {name} {text}" in progress.line(), "the command line"

@@ -1,6 +1,10 @@
 """The README's generated parts, made from the program itself. `python tests/docs/readme.py` writes them anew."""
 
+import dataclasses
 import re
+import types
+import typing
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +13,7 @@ import typer
 from workbench.cli.help import usage
 from workbench.cli.root import cli
 from workbench.contracts import events
+from workbench.contracts.events.coding import HEAD, Details
 from workbench.metrics import catalog
 from workbench.tasks.recipe_union import fields
 from workbench.tui import bindings
@@ -47,8 +52,39 @@ def recipe_fields() -> str:
 
 
 def event_table() -> str:
-    """The table of `workbench.contracts.events`."""
-    return "\n".join(line for line in (events.__doc__ or "").splitlines() if line.startswith("|"))
+    """A row for each type of event: who writes it, what it says, and its fields; `?` stands after those that may be
+    missing."""
+    rows = [
+        f"| {event.TYPE} | {', '.join(event.LOGS)} | {_said(event)} | {_fields(event)} |" for event in events.EVENTS
+    ]
+    return "\n".join(["| type | log | says | fields |", "|---|---|---|---|", *rows])
+
+
+def _said(event: type[events.Event]) -> str:
+    return " ".join((event.__doc__ or "").split("\n\n")[0].split())
+
+
+def _fields(cls: type[Details]) -> str:
+    hints = typing.get_type_hints(cls)
+    told = [one for one in dataclasses.fields(cls) if one.name not in HEAD]
+    return ", ".join(f"{one.name}{'?' if one.default is None else ''}{_shape(hints[one.name])}" for one in told)
+
+
+def _shape(hint: Any) -> str:
+    """` {name: …}`, ` […]` or ` {field, …}`; empty for what is no more than a number or a text."""
+    origin, parts = typing.get_origin(hint), [part for part in typing.get_args(hint) if part is not types.NoneType]
+    if origin in (typing.Union, types.UnionType):
+        return _shape(parts[0])
+    if origin is tuple:
+        return f" [{', '.join(_inner(part) for part in parts if part is not ...)}]"
+    if origin is Mapping:
+        return f" {{name: {_inner(parts[1])}}}"
+    return f" {{{_fields(hint)}}}" if isinstance(hint, type) and issubclass(hint, Details) else ""
+
+
+def _inner(hint: Any) -> str:
+    named = next((part for part in typing.get_args(hint) if part is not types.NoneType), hint)
+    return _shape(hint).strip() or ("text" if named is str else "number")
 
 
 def metrics() -> str:

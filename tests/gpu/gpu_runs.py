@@ -99,7 +99,7 @@ def of_type(run: RunDir, kind: str) -> list[events.Event]:
 
 def losses(run: RunDir) -> list[float]:
     """Of the steps that count: a resumed attempt takes the place of what came after its checkpoint."""
-    found = {event.fields["step"]: event.scalars["train/loss"] for event in of_type(run, "step")}
+    found = {event.step: event.scalars["train/loss"] for event in of_type(run, "step")}
     return [found[step] for step in sorted(found)]
 
 
@@ -111,7 +111,7 @@ def evaluated(run: RunDir) -> list[dict[str, float]]:
 
 
 def warned(run: RunDir, code: str) -> list[str]:
-    return [event.fields["text"] for event in of_type(run, "warning") if event.fields["code"] == code]
+    return [event.text for event in of_type(run, "warning") if event.code == code]
 
 
 def weights(run: RunDir) -> dict[str, torch.Tensor]:
@@ -136,7 +136,7 @@ def end_of(run: RunDir) -> dict[str, Any]:
     until(lambda: not in_progress(run))
     ended = how_it_ended(run)
     assert ended is not None
-    return ended.fields | {"console": run.console.read_text(errors="replace")[-3000:]}
+    return ended.fields() | {"console": run.console.read_text(errors="replace")[-3000:]}
 
 
 def facts_of(run: RunDir) -> dict[str, Any]:

@@ -48,7 +48,7 @@ def test_what_is_frozen_stays_and_the_rest_learns(runs, trained, frozen):
     base = trained("text-classification")
     run = runs.completed("text-classification", *frozen, text=tuned_from(base, "text-classification"))
     (plan,) = of_type(run, "plan")
-    assert 0 < plan.fields["trainable"] < plan.fields["parameters"]
+    assert 0 < plan.trainable < plan.parameters
     before, after = weights(base), weights(run)
     embeddings = "bert.embeddings.word_embeddings.weight"
     assert torch.equal(before[embeddings], after[embeddings])
@@ -66,8 +66,8 @@ def test_adapters_learn_and_are_saved_with_what_they_are_put_into(request, runs,
     asked = (f"train.method={method}", *ADAPTED)
     run = runs.completed(task, *asked, text=tuned_from(trained(task), task))
     (plan,) = of_type(run, "plan")
-    assert plan.fields["adapters"]["rank"] == 4
-    assert plan.fields["trainable"] < plan.fields["parameters"]
+    assert plan.adapters.rank == 4
+    assert plan.trainable < plan.parameters
     changed = [name for name, tensor in weights(run).items() if "lora_B" in name and tensor.any()]
     assert changed
     assert all(map(math.isfinite, losses(run)))

@@ -121,8 +121,8 @@ def test_what_check_measures_is_what_the_run_takes(card, runs, rows, record_prop
     assert end["state"] == "completed", end
     # The host runs ahead of the card; at a checkpoint it has waited for it.
     first, second, _ = of_type(run, "checkpoint")
-    seconds = (second.t - second.fields["seconds"] - first.t) / 100
-    held = of_type(run, "finished")[-1].fields["peak_memory"]
+    seconds = (second.t - second.seconds - first.t) / 100
+    held = of_type(run, "finished")[-1].peak_memory
     found = [f"{1000 * measured[name]:.1f}" for name in ("step_seconds", "typical_seconds")]
     record_property("a step", f"{found[0]} ms measured ({found[1]} on average), {1000 * seconds:.1f} ms taken")
     record_property("peak", f"{measured['peak_memory'] / 2**30:.2f} GiB measured, {held / 2**30:.2f} GiB taken")

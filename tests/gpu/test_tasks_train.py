@@ -17,16 +17,16 @@ PRECISIONS = ("fp32", *HALF) if WHOLE else HALF
 def test_a_task_learns_and_is_evaluated(runs, task, precision):
     run = runs.completed(task, f"train.precision={precision}")
     (plan,) = of_type(run, "plan")
-    assert plan.fields["precision"] == precision
+    assert plan.precision == precision
     if ON_CARD:
-        assert plan.fields["device"] == torch.cuda.get_device_name()
+        assert plan.device == torch.cuda.get_device_name()
     found = losses(run)
-    assert len(found) == plan.fields["total_steps"] == 24
+    assert len(found) == plan.total_steps == 24
     assert all(map(math.isfinite, found))
     assert sum(found[-6:]) < sum(found[:6])
-    assert [event.fields["step"] for event in of_type(run, "eval")] == [12, 24]
+    assert [event.step for event in of_type(run, "eval")] == [12, 24]
     assert all(math.isfinite(scalars["eval/loss"]) for scalars in evaluated(run))
-    tokens = [event.fields["tokens"] for event in of_type(run, "step")]
+    tokens = [event.tokens for event in of_type(run, "step")]
     assert tokens == sorted(tokens)
     assert tokens[0] > 8
 
@@ -77,9 +77,9 @@ def test_a_stopped_run_goes_on_to_the_same_loss_in_half_precision(runs, task, pr
 def test_samples_are_written_in_training(trained):
     for task in ("causal-lm", "seq2seq"):
         written = of_type(trained(task), "sample")
-        assert {event.fields["step"] for event in written} >= {12, 24}
-        assert all(event.fields["prompt"] for event in written)
-    assert all(event.fields["text"] for event in of_type(trained("causal-lm"), "sample"))
+        assert {event.step for event in written} >= {12, 24}
+        assert all(event.prompt for event in written)
+    assert all(event.text for event in of_type(trained("causal-lm"), "sample"))
 
 
 def test_a_model_answers_through_the_lab(trained, lab, task):

@@ -57,7 +57,7 @@ def test_a_script_trains_reads_and_asks(bench, recipe):
         run.points("eval/bleu")
     assert run.metrics["eval/accuracy"].best is not None
     assert run.predictions().num_rows == 4
-    assert [event.fields["total_steps"] for event in run.events("plan")] == [4]
+    assert [event.total_steps for event in run.events("plan")] == [4]
     assert bench.runs("task:text-classification state:completed") == [run] == [bench.run("last")]
     with run.model() as model:
         assert (model.task, set(model.labels), model.fields) == ("text-classification", {"好", "bad"}, ("text",))

@@ -33,7 +33,7 @@ def test_a_run_appears_with_its_facts_its_points_and_its_end(write_run, ingestor
     assert row.metrics["train/loss"].as_json() == {"last": 1 / 3, "min": 1 / 3, "max": 1.0, "best": 1 / 3, "step": 3}
     assert row.metrics["eval/accuracy"].best == 0.75
     [judged] = registry.events(run.id, ["eval"])
-    assert judged.fields["labels"] == ["a", "b"]
+    assert judged.labels == ("a", "b")
     assert judged.scalars == {"eval/accuracy": 0.75}
 
 
@@ -98,9 +98,9 @@ def test_what_cannot_be_read_is_counted_and_told(write_run, ingestor, registry):
     assert [step for step, *_ in registry.points(run.id, "train/loss")] == [1, 2]
     assert [value for _, value, _ in registry.points(run.id, "a/b")] == [2.0]
     [warning] = registry.events(run.id, ["warning"])
-    assert warning.fields["code"] == "unreadable-lines"
-    assert warning.fields["count"] == 7
-    assert "events.jsonl" in warning.fields["text"]
+    assert warning.code == "unreadable-lines"
+    assert warning.count == 7
+    assert "events.jsonl" in warning.text
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_no_line_however_odd_stops_the_ingestion(write_run, ingestor, registry, 
     run.loss(7, 0.5)
     ingestor.poll()
     assert [step for step, *_ in registry.points(run.id, "train/loss")] == [7]
-    assert registry.events(run.id, ["warning"])[-1].fields["code"] == "unreadable-lines"
+    assert registry.events(run.id, ["warning"])[-1].code == "unreadable-lines"
 
 
 def test_text_that_sqlite_cannot_hold_is_replaced(write_run, ingestor, registry):
@@ -137,7 +137,7 @@ def test_text_that_sqlite_cannot_hold_is_replaced(write_run, ingestor, registry)
     )
     run.dir.user_log.write_text('{"v":1,"seq":1,"t":1.0,"attempt":1,"type":"tag","tag":"\\udfff"}\n')
     ingestor.poll()
-    assert registry.events(run.id, ["sample"])[0].fields["text"] == "? and \0"
+    assert registry.events(run.id, ["sample"])[0].text == "? and \0"
     assert registry.runs()[0].tags == ("?",)
 
 
@@ -157,8 +157,8 @@ def test_points_past_the_step_resumed_from_are_superseded(write_run, ingestor, r
     assert [step for step, *_ in points] == list(range(1, 31))
     assert [value for _, value, _ in points[18:22]] == [119.0, 120.0, 21.0, 22.0]
     assert [step for step, *_ in registry.points(run.id, "eval/loss")] == [20]
-    assert [event.fields["step"] for event in registry.events(run.id, ["eval"])] == [20]
-    assert [event.fields["step"] for event in registry.events(run.id, ["eval"], superseded=True)] == [20, 40]
+    assert [event.step for event in registry.events(run.id, ["eval"])] == [20]
+    assert [event.step for event in registry.events(run.id, ["eval"], superseded=True)] == [20, 40]
     assert len(registry.points(run.id, "system/cpu")) == 1
     summary = registry.runs()[0].metrics["train/loss"]
     assert (summary.count, summary.max, summary.min) == (30, 120.0, 21.0)
@@ -259,8 +259,8 @@ def test_a_log_that_was_replaced_by_a_shorter_one_is_read_from_its_start(write_r
 
 
 def test_a_log_longer_than_one_read_goes_in_whole(write_run, ingestor, registry, monkeypatch):
-    monkeypatch.setattr("workbench.registry.log_lines.LIMIT", 512)
-    monkeypatch.setattr("workbench.registry.log_lines.read.__kwdefaults__", {"limit": 512})
+    monkeypatch.setattr("workbench.contracts.events.log_reading.LIMIT", 512)
+    monkeypatch.setattr("workbench.contracts.events.read.__kwdefaults__", {"limit": 512})
     run = write_run()
     for step in range(1, 101):
         run.loss(step, float(step))

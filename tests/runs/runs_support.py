@@ -56,11 +56,11 @@ def end_of(run, attempt=1):
     def ended():
         return [event for event in types(run.supervisor_log, "finished") if event.attempt == attempt]
 
-    return until(ended)[-1].fields
+    return until(ended)[-1].fields()
 
 
 def steps(run):
-    return [event.fields["step"] for event in types(run.events, "step")]
+    return [event.step for event in types(run.events, "step")]
 
 
 def kill(pid):

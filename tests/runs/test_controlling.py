@@ -29,7 +29,7 @@ def test_many_writers_neither_tear_nor_lose_nor_repeat(new_run):
     events = list(read_all(run.user_log))
     assert len(lines) == len(events) == 1 + 4 * 50
     assert [event.seq for event in events] == list(range(1, 202))
-    said = [event.fields["text"].rstrip("x") for event in events[1:]]
+    said = [event.text.rstrip("x") for event in events[1:]]
     assert sorted(said) == sorted(f"{w}:{n}" for w in range(4) for n in range(50))
 
 
@@ -40,7 +40,7 @@ def test_a_torn_tail_is_left_behind(new_run):
         log.write(b'{"v":1,"seq":3,"t":1,"ty')
     control.tag(run, "two")
     events = list(read_all(run.user_log))
-    assert [(event.seq, event.type, event.fields.get("tag")) for event in events[1:]] == [
+    assert [(event.seq, event.type, getattr(event, "tag", None)) for event in events[1:]] == [
         (2, "tag", "one"),
         (3, "tag", "two"),
     ]
@@ -51,7 +51,7 @@ def test_tags_and_notes_are_events(new_run):
     control.tag(run, " best ")
     control.untag(run, "best")
     control.note(run, "two\nlines \x1b[2J")
-    acts = [(event.type, event.fields) for event in read_all(run.user_log)][1:]
+    acts = [(event.type, event.fields()) for event in read_all(run.user_log)][1:]
     assert acts == [("tag", {"tag": "best"}), ("untag", {"tag": "best"}), ("note", {"text": "two\nlines \x1b[2J"})]
 
 
@@ -90,12 +90,12 @@ def test_an_act_on_a_full_disk_is_an_error_and_no_act(new_run, monkeypatch):
     def full(fd, data):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("workbench.contracts.events.os.write", full)
+    monkeypatch.setattr("workbench.contracts.events.log_writing.os.write", full)
     with pytest.raises(WorkbenchError, match="No space left"):
         control.tag(run, "x")
     monkeypatch.undo()
     control.tag(run, "y")
-    assert [event.fields.get("tag") for event in read_all(run.user_log)] == [None, "y"]
+    assert [getattr(event, "tag", None) for event in read_all(run.user_log)] == [None, "y"]
 
 
 def test_stop_then_resume_goes_on_as_the_next_attempt(home, start, sealed):

@@ -35,8 +35,8 @@ def test_a_run_is_made_with_its_recipe_byte_for_byte(home, tmp_path, monkeypatch
     assert facts["argv"] == ["workbench", "run", "x.toml"]
     assert facts["versions"]["workbench"]
     (created,) = read_all(run.user_log)
-    assert (created.type, created.seq, created.fields["run"]) == ("created", 1, run.id)
-    assert created.fields["digest"] == facts["digest"]
+    assert (created.type, created.seq, created.run) == ("created", 1, run.id)
+    assert created.digest == facts["digest"]
 
 
 def test_only_the_owner_can_read_a_run(home):

@@ -51,11 +51,7 @@ def test_an_attempt_is_submitted_and_where_it_went_is_kept(supervised):
     run = supervised()
     assert asked(run) == ["submit 1 data"]
     [started] = types(run.supervisor_log, "started")
-    assert (started.fields["host"], started.fields["argv"], started.fields["pid"]) == (
-        "node-7",
-        ["sbatch", "train.sh"],
-        None,
-    )
+    assert (started.host, started.argv, started.pid) == ("node-7", ("sbatch", "train.sh"), None)
     record = Record.read(run)
     assert (record.engine, record.job, record.trainer_pid) == ("fake-cluster", "1", None)
 
@@ -92,7 +88,7 @@ def test_a_stop_is_a_request_then_sigterm_then_sigkill(supervised):
     until(lambda: len(asked(run)) == 3)
     assert asked(run)[1:] == ["signal 1 SIGTERM", "signal 1 SIGKILL"]
     assert run.stop_request.exists()
-    reasons = [event.fields["reason"] for event in types(run.supervisor_log, "stopping")]
+    reasons = [event.reason for event in types(run.supervisor_log, "stopping")]
     assert [reason.rpartition(" ")[2] for reason in reasons] == ["step", "SIGTERM", "SIGKILL"]
     write(run, 1, str(-signal.SIGKILL))
     end = end_of(run)
@@ -120,7 +116,7 @@ def test_the_next_attempt_forgets_the_last_and_tells_how_it_was_lost(supervised)
     supervised(run, "--resume-step", "3")
     assert asked(run) == ["submit 1 data", "forget", "submit 2 data"]
     [lost] = types(run.supervisor_log, "finished")
-    assert (lost.attempt, lost.fields["state"], lost.fields["reason"]) == (1, "lost", "the cluster has lost the job")
+    assert (lost.attempt, lost.state, lost.reason) == (1, "lost", "the cluster has lost the job")
     said(run, attempt=2, state="completed", reason="done")
     write(run, 2, "0")
     assert end_of(run, attempt=2)["state"] == "completed"

@@ -64,7 +64,7 @@ def test_acts_and_the_end():
     assert end_of(run)["state"] in ("killed", "failed")
     assert run.read_facts()["id"] == run.id
     control.note(run, "another")
-    assert [event.fields["text"] for event in types(run.user_log, "note")] == ["another"]
+    assert [event.text for event in types(run.user_log, "note")] == ["another"]
 
 
 {test}()

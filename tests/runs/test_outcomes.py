@@ -5,6 +5,7 @@ import signal
 import pytest
 from runs_support import end_of, until
 
+from workbench.contracts.events import FinishedEvent
 from workbench.runs.engines.engine import Exited
 from workbench.runs.engines.torchrun import of_rank
 from workbench.runs.oom import oom_kills
@@ -37,6 +38,10 @@ Root Cause (first observed failure):
 RANKED = "".join(f"[rank1]: {line}\n" for line in TRACE.splitlines())
 
 
+def ended(state: str, reason: str, traceback: str | None = None) -> FinishedEvent:
+    return FinishedEvent(state=state, reason=reason, exit_code=None, signal=None, traceback=traceback)
+
+
 def exited(code, *, said=None, **known):
     return outcome_of(AttemptEnd(Exited(code, None, **known), said))
 
@@ -50,13 +55,13 @@ def of_launcher(console):
 
 
 def test_the_trainers_own_word_counts_when_it_is_done():
-    outcome = exited(0, said={"state": "completed", "reason": "3 epochs"})
+    outcome = exited(0, said=ended("completed", "3 epochs"))
     assert (outcome.state, outcome.reason, outcome.traceback) == ("completed", "3 epochs", None)
-    assert exited(0, said={"state": "stopped", "reason": "asked"}).state == "stopped"
+    assert exited(0, said=ended("stopped", "asked")).state == "stopped"
 
 
 def test_a_crash_after_the_work_was_done_does_not_undo_it():
-    outcome = died(signal.SIGSEGV, said={"state": "completed", "reason": "3 epochs"})
+    outcome = died(signal.SIGSEGV, said=ended("completed", "3 epochs"))
     assert (outcome.state, outcome.signal) == ("completed", 11)
     assert "SIGSEGV on the way out" in outcome.reason
 
@@ -75,14 +80,14 @@ def test_an_exception_is_told_by_its_last_line_and_keeps_its_traceback():
 
 
 def test_the_trainers_own_traceback_comes_first():
-    outcome = exited(1, said={"state": "failed", "reason": "boom", "traceback": "own"}, console=TRACE)
+    outcome = exited(1, said=ended("failed", "boom", "own"), console=TRACE)
     assert (outcome.reason, outcome.traceback) == ("boom", "own")
 
 
 @pytest.mark.parametrize("where", ["console", "said"])
 def test_cuda_out_of_memory_names_the_hint(where):
     text = "Traceback (most recent call last):\ntorch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2 GiB"
-    known = {"console": text} if where == "console" else {"said": {"state": "failed", "traceback": text}}
+    known = {"console": text} if where == "console" else {"said": ended("failed", "", text)}
     outcome = exited(1, **known)
     assert outcome.state == "failed"
     assert outcome.reason.startswith("CUDA out of memory")
@@ -117,7 +122,7 @@ TABLE = "aten/src/ATen/native/cuda/Indexing.cu:1553: Assertion `srcIndex < srcSe
     ],
 )
 def test_each_failure_of_the_gpu_has_its_own_sentence_and_hint(trace, console, words):
-    told = exited(1, said={"state": "failed", "reason": trace, "traceback": f"{TRACE}{trace}"}, console=console)
+    told = exited(1, said=ended("failed", trace, f"{TRACE}{trace}"), console=console)
     assert told.state == "failed"
     assert all(word in told.reason for word in words), told.reason
     assert "\n" not in told.reason
@@ -163,7 +168,7 @@ def test_a_signal_python_has_no_name_for_is_numbered():
 
 def test_divergence_has_its_own_exit_code():
     assert exited(3).state == "diverged"
-    outcome = exited(3, said={"state": "diverged", "reason": "train/loss is NaN since step 7"})
+    outcome = exited(3, said=ended("diverged", "train/loss is NaN since step 7"))
     assert outcome.reason == "train/loss is NaN since step 7"
 
 

@@ -17,7 +17,7 @@ from workbench.runs.stop_escalation import Patience, StopEscalation, slowest
 
 
 def stages(run):
-    return [event.fields["reason"] for event in types(run.supervisor_log, "stopping")]
+    return [event.reason for event in types(run.supervisor_log, "stopping")]
 
 
 def test_a_stop_is_answered_at_the_end_of_a_step(start):
@@ -80,7 +80,7 @@ def test_a_run_without_a_supervisor_still_sees_the_request(start):
     kill(Record.read(run).pid)
     control.request_stop(run)
     until(lambda: not run.alive())
-    assert how_it_ended(run).fields["state"] == "stopped"
+    assert how_it_ended(run).state == "stopped"
 
 
 def test_now_ends_a_deaf_trainer_without_a_supervisor_and_what_it_started(start, monkeypatch):

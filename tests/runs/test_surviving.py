@@ -81,7 +81,7 @@ def test_the_trainer_goes_on_when_its_supervisor_is_killed_and_its_word_counts(s
     until(lambda: not in_progress(run))
     assert steps(run) == list(range(1, 81))
     assert not types(run.supervisor_log, "finished")
-    assert how_it_ended(run).fields["state"] == "completed"
+    assert how_it_ended(run).state == "completed"
 
 
 def test_a_killed_trainer_is_called_killed_with_its_signal(start):
@@ -126,8 +126,8 @@ def test_the_next_attempt_says_when_and_how_the_last_was_lost(dead, sealed, chan
     launch(dead, resume=True, trainer=fake(dead, "--steps", "1"))
     end_of(dead, attempt=2)
     told = types(dead.supervisor_log, "finished")[0]
-    assert (told.attempt, told.fields["state"]) == (1, "lost")
-    assert reason in told.fields["reason"]
+    assert (told.attempt, told.state) == (1, "lost")
+    assert reason in told.reason
     assert told.t == pytest.approx(last, abs=0.01)
 
 
@@ -167,7 +167,7 @@ def test_what_a_lost_attempt_left_behind_is_ended_before_the_next(start, sealed)
     launch(run, resume=True, trainer=fake(run, "--steps", "5"))
     assert end_of(run, attempt=2)["state"] == "completed"
     assert not left[0].alive()
-    assert [(e.attempt, e.fields["state"]) for e in types(run.supervisor_log, "finished")] == [
+    assert [(e.attempt, e.state) for e in types(run.supervisor_log, "finished")] == [
         (1, "lost"),
         (2, "completed"),
     ]
@@ -281,7 +281,7 @@ def test_the_logs_are_numbered_without_gaps_over_attempts(start, sealed):
     for log in (run.events, run.supervisor_log):
         events = list(read_all(log))
         assert [event.seq for event in events] == list(range(1, len(events) + 1))
-    assert [event.fields["resume_step"] for event in types(run.supervisor_log, "started")] == [None, 2]
+    assert [event.resume_step for event in types(run.supervisor_log, "started")] == [None, 2]
 
 
 def test_the_system_is_sampled(start):
@@ -294,7 +294,7 @@ def test_the_system_is_sampled(start):
 def test_silence_is_warned_of_once(start):
     run = start("--silent-after", "3", overrides=["launch.stall_minutes=0.01"])
     warning = until(lambda: types(run.supervisor_log, "warning"))[0]
-    assert warning.fields["code"] == "stall"
+    assert warning.code == "stall"
     assert FAKE.exists()
     control.request_stop(run)
     end_of(run)

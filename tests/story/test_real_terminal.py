@@ -74,6 +74,6 @@ def test_a_run_survives_the_tui_that_watched_it(terminal, environment):
     found = json.loads(workbench(environment, "ls", "--json"))[0]
     assert found["state"] == "completed"
     logged = read_all(Path(environment["WORKBENCH_HOME"]) / "runs" / found["id"] / "events.jsonl")
-    losses = [[e.fields["step"], e.scalars["train/loss"], e.t] for e in logged if "train/loss" in e.scalars]
+    losses = [[e.step, e.scalars["train/loss"], e.t] for e in logged if e.type == "step"]
     assert json.loads(workbench(environment, "points", found["id"], "train/loss", "--json")) == losses
     assert len(losses) == 30

@@ -27,7 +27,7 @@ def start(home, material, *overrides):
 def wait_for_end(run):
     """The last word on the newest attempt, once nothing of the run lives."""
     until(lambda: not in_progress(run), seconds=LONG)
-    return how_it_ended(run).fields
+    return how_it_ended(run).fields()
 
 
 def wait_for_step(run, step, attempt=1):
@@ -36,7 +36,7 @@ def wait_for_step(run, step, attempt=1):
     def there():
         ended = [event for event in types(run.supervisor_log, "finished") if event.attempt == attempt]
         assert not ended, (ended, run.console.read_text()[-3000:])
-        return any(e.attempt == attempt and e.fields["step"] >= step for e in types(run.events, "step"))
+        return any(e.attempt == attempt and e.step >= step for e in types(run.events, "step"))
 
     until(there, seconds=LONG)
 
@@ -108,12 +108,12 @@ def told_by_the_logs(run):
     for event in read_all(run.events):
         if event.type == "resumed":
             for series in points.values():
-                for step in [step for step in series if step > event.fields["step"]]:
+                for step in [step for step in series if step > event.step]:
                     del series[step]
         elif event.type in ("step", "eval"):
-            scalars = event.scalars | ({"train/tokens": event.fields["tokens"]} if event.type == "step" else {})
+            scalars = dict(event.scalars) | ({"train/tokens": event.tokens} if event.type == "step" else {})
             for key, value in scalars.items():
-                points.setdefault(key, {})[event.fields["step"]] = value
+                points.setdefault(key, {})[event.step] = value
     return {key: sorted(series.items()) for key, series in points.items() if "second" not in key}
 
 

@@ -77,5 +77,5 @@ def test_its_stopped_run_goes_on(before: Path):
     ended = run.wait(120)
     assert ended.state == "stopped"
     (resumed,) = ended.events("resumed")
-    assert resumed.fields["step"] == STOPPED_AT
+    assert resumed.step == STOPPED_AT
     assert [step for step, _, _ in ended.points("train/loss")] == list(range(1, ended.facts.step + 1))

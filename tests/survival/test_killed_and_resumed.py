@@ -90,7 +90,7 @@ def test_a_trainer_killed_during_a_save(home, material, uninterrupted, chance):
     control.resume(home, run)
     assert wait_for_end(run)["state"] == "completed"
     assert not torn[0].exists()
-    assert types(run.events, "resumed")[0].fields["step"] == step_of(newest)
+    assert types(run.events, "resumed")[0].step == step_of(newest)
     assert_as_if_nothing_had_happened(home, run, uninterrupted)
 
 
@@ -102,11 +102,11 @@ def test_a_run_paused_in_the_middle_of_an_epoch(home, material, uninterrupted, c
     end = wait_for_end(run)
     assert (end["state"], end["exit_code"]) == ("stopped", 0)
     paused_at = step_of(newest_sealed(run.checkpoints))
-    assert types(run.events, "step")[-1].fields["step"] == paused_at
+    assert types(run.events, "step")[-1].step == paused_at
     assert_state(home, run, "stopped", attempts=1)
     control.resume(home, run)
     assert wait_for_end(run)["state"] == "completed"
-    assert types(run.events, "resumed")[0].fields["step"] == paused_at
+    assert types(run.events, "resumed")[0].step == paused_at
     assert_as_if_nothing_had_happened(home, run, uninterrupted)
 
 
@@ -131,5 +131,5 @@ def test_supervisor_and_trainer_killed_together(home, material, uninterrupted, c
     assert_state(home, run, "lost", attempts=1)
     control.resume(home, run)
     assert wait_for_end(run)["state"] == "completed"
-    assert [event.fields["state"] for event in types(run.supervisor_log, "finished")] == ["lost", "completed"]
+    assert [event.state for event in types(run.supervisor_log, "finished")] == ["lost", "completed"]
     assert_as_if_nothing_had_happened(home, run, uninterrupted)

@@ -72,7 +72,7 @@ def test_two_ranks_paused_and_struck_end_with_the_same_weights(home: Home, two_r
     control.resume(home, struck)
     for run in (calm, struck):
         assert wait_for_end(run)["state"] == "completed", run.console.read_text()[-3000:]
-    assert types(struck.events, "resumed")[0].fields["step"] == paused_at
+    assert types(struck.events, "resumed")[0].step == paused_at
     assert told_by_the_logs(struck) == told_by_the_logs(calm)
     weights = [(run.model / "model.safetensors").read_bytes() for run in (calm, struck)]
     assert weights[0] == weights[1]

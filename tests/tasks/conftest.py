@@ -46,7 +46,7 @@ def trained(tmp_path: Path) -> Callable[..., RunDir]:
 
         @property
         def reason(self) -> str | None:
-            done = [event.fields["step"] for event in events.read_all(self._log) if event.type == "step"]
+            done = [event.step for event in events.read_all(self._log) if event.type == "step"]
             return "asked to" if max(done, default=0) >= self._step - 1 else None
 
     def train(text: str, *overrides: str, name: str = "run", stop_at: int | None = None) -> RunDir:

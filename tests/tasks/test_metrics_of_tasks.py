@@ -88,15 +88,15 @@ def test_the_table_of_metrics_is_what_the_tasks_compute(kind, trained, said, tmp
     )
     event = said(run, "eval")[0]
     computed = [catalog.bare(key) for key in event.scalars]
-    undefined = {catalog.bare(key) for key in event.fields["undefined"]}
+    undefined = {catalog.bare(key) for key in event.undefined}
     table = catalog.of_task(task, kind)
     assert set(computed) <= table.keys()
     assert table.keys() <= {*computed, *undefined}
     assert undefined <= catalog.of_task(task).keys(), "plain tags are said to spell no entities"
     chooses, direction = catalog.chooses(task, kind=kind)
     assert computed == catalog.ordered(computed, [chooses.name])
-    plan = said(run, "plan")[0].fields
-    assert (plan["best"], plan["direction"]) == (f"eval/{chooses.name}", direction)
+    plan = said(run, "plan")[0]
+    assert (plan.best, plan.direction) == (f"eval/{chooses.name}", direction)
     for name in computed:
         scale = table[name].scale
         assert scale.low <= event.scalars[f"eval/{name}"] <= scale.high

@@ -213,7 +213,7 @@ def test_chinese_is_answered_without_spaces_and_judged_by_character(tmp_path, tr
     write(tmp_path / "validation.jsonl", rows[300:])
     run = trained(SCRATCH)
     last = said(run, "eval")[-1]
-    assert last.fields["characters"] is True
+    assert last.characters is True
     assert last.scalars["eval/exact_match"] > 0.6
     found = predictions(run)
     assert all(row["prediction"] in row["text"] for row in found)

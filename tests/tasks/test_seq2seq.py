@@ -436,7 +436,7 @@ def test_what_is_no_encoder_decoder_or_knows_too_few_tokens_is_refused(words, tm
 def test_texts_that_do_not_end_are_counted(dates, trained, said):
     (event,) = said(trained(DATES, "train.max_steps=1", "data.max_target_length=5", "data.holdout=none"), "eval")
     table = pq.read_table(dates / "runs/run/predictions/validation.parquet")
-    assert event.fields["unended"] > 0
+    assert event.unended > 0
     assert table.num_rows == 40
 
 
@@ -460,21 +460,21 @@ def test_a_small_t5_learns_to_write_dates(dates, trained, said):
         assert 0 <= score <= 1
         assert (score > 0.9999) == exact
 
-    assert best.fields["unended"] == 0
+    assert best.unended == 0
 
     # Whoever opens the model gets what the evaluation got.
     opened = spec.predictor("seq2seq", run.model)
     assert [answer["text"] for answer in opened.predict(table["text"])] == table["prediction"]
     shown = said(run, "sample")
-    assert [event.fields["prompt"] for event in shown[:3]] == table["text"][:3]
-    assert [event.fields["text"] for event in shown[-3:]] == table["prediction"][:3]
+    assert [event.prompt for event in shown[:3]] == table["text"][:3]
+    assert [event.text for event in shown[-3:]] == table["prediction"][:3]
 
 
 def test_without_writing_the_loss_is_all_there_is(dates, trained, said):
     run = trained(DATES, "evaluate.generate=false", "train.max_steps=3")
     (event,) = said(run, "eval")
     assert event.scalars.keys() == {"eval/loss"}
-    assert "eval/bleu" in event.fields["undefined"]
+    assert "eval/bleu" in event.undefined
     table = pq.read_table(run.predictions / "validation.parquet").to_pydict()
     assert set(table["prediction"]) == set(table["score"]) == {None}
     assert all(loss > 0 for loss in table["loss"])
@@ -486,8 +486,6 @@ def test_a_run_that_was_stopped_goes_on_as_if_it_had_not_been(dates, trained, sa
     whole = trained(DATES, *short, name="whole")
     trained(DATES, *short, name="parts", stop_at=5)
     parts = trained(DATES, *short, name="parts")
-    losses = [
-        {event.fields["step"]: event.scalars["train/loss"] for event in said(run, "step")} for run in (whole, parts)
-    ]
+    losses = [{event.step: event.scalars["train/loss"] for event in said(run, "step")} for run in (whole, parts)]
     assert losses[0] == losses[1]
     assert said(parts, "eval")[-1].scalars == said(whole, "eval")[-1].scalars

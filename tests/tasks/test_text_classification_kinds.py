@@ -86,7 +86,7 @@ def text(chance, *held):
 
 def judged(run, said):
     """The last validation's scalars, without their prefix, and the test's table of rows."""
-    last = [event for event in said(run, "eval") if event.fields["split"] == "validation"][-1]
+    last = [event for event in said(run, "eval") if event.split == "validation"][-1]
     table = pq.read_table(run.predictions / "test.parquet")
     return {name.removeprefix("eval/"): value for name, value in last.scalars.items()}, table
 
@@ -108,10 +108,10 @@ def test_several_labels_are_learnt_with_their_own_thresholds(words, write, train
     scalars, table = judged(run, said)
     assert learnt(run, said)
     assert scalars["f1"] > 0.8
-    counts = said(run, "data")[0].fields["splits"]["validation"]
-    assert counts["unlabelled"] > 20
-    assert any(note.startswith("class weights: insult") for note in said(run, "data")[0].fields["notes"])
-    assert said(run, "plan")[0].fields["best"] == "eval/f1"
+    counts = said(run, "data")[0].splits["validation"]
+    assert counts.rest["unlabelled"] > 20
+    assert any(note.startswith("class weights: insult") for note in said(run, "data")[0].notes)
+    assert said(run, "plan")[0].best == "eval/f1"
 
     config = json.loads((run.model / "config.json").read_text())
     assert config["problem_type"] == "multi_label_classification"
@@ -152,7 +152,7 @@ def test_thresholds_that_were_best_for_the_best_weights_are_kept_with_them(words
     step = json.loads((run.model / "workbench.json").read_text())["step"]
     assert json.loads((run.model / "config.json").read_text())["thresholds"] == kept[step]
     test = said(run, "eval")[-1]
-    assert (test.fields["split"], test.fields["thresholds"]) == ("test", kept[step])
+    assert (test.split, test.thresholds) == ("test", tuple(kept[step]))
 
 
 def test_columns_of_flags_are_labels_with_given_thresholds(words, write, trained, said):
@@ -184,8 +184,8 @@ def test_numbers_far_from_zero_are_learnt_and_told_in_their_own_units(words, wri
     scalars, table = judged(run, said)
     assert learnt(run, said)
     assert scalars["r2"] > 0.6
-    assert said(run, "plan")[0].fields["best"] == "eval/mse"
-    assert said(run, "data")[0].fields["splits"]["train"]["targets"]["price"]["mean"] == pytest.approx(250_000, rel=0.1)
+    assert said(run, "plan")[0].best == "eval/mse"
+    assert said(run, "data")[0].splits["train"].targets["price"]["mean"] == pytest.approx(250_000, rel=0.1)
     assert table["label"][0].as_py().startswith(str(rows_of(run, "validation")[0]["price"]))
 
     asked = spec.predictor("text-classification", run.model, device="cpu")
@@ -211,7 +211,7 @@ def test_pairs_are_learnt_and_asked_for_by_both_fields(words, write, trained, sa
     run = trained(RECIPE, "train.label_smoothing=0.1", "train.class_weights={true = 2.0}", "train.epochs=8")
     scalars, table = judged(run, said)
     assert scalars["accuracy"] > 0.9
-    assert "pairs of texts: sentence1 and sentence2" in said(run, "data")[0].fields["notes"]
+    assert "pairs of texts: sentence1 and sentence2" in said(run, "data")[0].notes
     asked = spec.predictor("text-classification", run.model, device="cpu")
     assert (asked.fields, asked.labels) == (("text", "text_pair"), ["false", "true"])
     rows = [{"text": row["sentence1"], "text_pair": row["sentence2"]} for row in rows_of(run, "validation")]

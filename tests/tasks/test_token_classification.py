@@ -218,8 +218,8 @@ def test_it_learns_and_tells_its_figures_again_when_asked(people, trained, said)
     # Nobody finds an entity by calling everything O, or everything the commonest tag.
     assert last["eval/f1"] > 0.8
     assert last["eval/f1"] == last["eval/f1_all"]
-    (report,) = [event.fields["per_class"] for event in said(run, "eval")][-1:]
-    assert {entry["label"] for entry in report} == {"LOC", "PER"}
+    (report,) = [event.per_class for event in said(run, "eval")][-1:]
+    assert {entry.label for entry in report} == {"LOC", "PER"}
     table = pq.read_table(run.predictions / "validation.parquet").to_pylist()
     assert sum(entry["score"] for entry in table) / len(table) > 0.7
     assert table[0]["text"] == " ".join(table[0]["tokens"])
@@ -278,9 +278,9 @@ def test_tags_that_spell_no_entities_are_judged_by_how_many_are_right(tmp_path, 
     last = said(run, "eval")[-1]
     assert last.scalars["eval/token_accuracy"] > 0.9
     assert set(last.scalars) == {"eval/loss", "eval/token_accuracy"}
-    assert "eval/f1" in last.fields["undefined"]
-    assert last.fields["labels"] == ["DET", "NOUN", "VERB"]
-    assert said(run, "plan")[0].fields["best"] == "eval/token_accuracy"
+    assert "eval/f1" in last.undefined
+    assert last.labels == ("DET", "NOUN", "VERB")
+    assert said(run, "plan")[0].best == "eval/token_accuracy"
     (answer,) = spec.predictor("token-classification", run.model).predict(["the cat slept"])
     assert [found["label"] for found in answer["entities"]] == ["DET", "NOUN", "VERB"]
     with pytest.raises(BadInput, match="has no metric 'f1'"):

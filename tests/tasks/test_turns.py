@@ -178,9 +178,9 @@ def test_it_learns_the_answers_and_gives_them_when_asked(tmp_path, tokenizer, tr
     first, *_, last = (event.scalars for event in said(run, "eval"))
     assert last["eval/loss"] < first["eval/loss"] / 3
     assert last["eval/token_accuracy"] > 0.95
-    sample = said(run, "sample")[-1].fields
-    assert sample["prompt"] == "the colour of 草?"
-    assert sample["text"].strip() == "it is 绿色"
+    sample = said(run, "sample")[-1]
+    assert sample.prompt == "the colour of 草?"
+    assert sample.text.strip() == "it is 绿色"
     asked = spec.predictor("causal-lm", run.model)
     told = "".join(asked.generate("the colour of snow?", Generate(max_new_tokens=20, temperature=0)))
     assert told.strip() == "it is white"

@@ -164,7 +164,7 @@ def assert_equal(ours: Path, theirs: Path) -> None:
 
 def assert_whole(run: RunDir, logged: Callable) -> None:
     """All that the comparison is to hold for has happened in the run."""
-    assert [event.fields["step"] for event in logged(run, "step")] == list(range(1, STEPS + 1))
+    assert [event.step for event in logged(run, "step")] == list(range(1, STEPS + 1))
     norms = [event.scalars["train/grad_norm"] for event in logged(run, "step")]
     assert max(norms) > recipe_union.stored(run.read_facts()["recipe"]).train.max_grad_norm
 
@@ -201,7 +201,7 @@ def assert_equal_in_two_ranks(runs: list[RunDir], logged: Callable) -> None:
     )
     for run in runs:
         assert_whole(run, logged)
-        assert logged(run, "plan")[0].fields["processes"] == 2
+        assert logged(run, "plan")[0].processes == 2
         assert_equal(run.model, plain_trainer.plain(run))
 
 

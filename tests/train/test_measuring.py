@@ -39,14 +39,14 @@ def test_batches_by_tokens_are_tried_as_they_come(runs, tmp_path):
     run = runs.make("by-tokens", "train.batch_tokens=60")
     runs.train(run, stop_at=1)
     (plan,) = [event for event in events.read_all(run.events) if event.type == "plan"]
-    assert found["steps"] == plan.fields["total_steps"]
+    assert found["steps"] == plan.total_steps
 
 
 def test_the_data_event_carries_the_report_once(runs, logged):
     run = runs.make("told")
     runs.train(run, stop_at=2)
     runs.train(run)
-    first, second = (event.fields for event in logged(run, "data"))
+    first, second = (event.fields() for event in logged(run, "data"))
     assert first["report"]["train"]["labels"] == {"negative": 38, "positive": 37}
     assert first["ledger"]["max_length"]["sampled"] == 75
     assert "report" not in second

@@ -7,19 +7,20 @@ import math
 import pytest
 import torch
 
+from workbench.contracts.events import Event, StepEvent, WarningEvent
 from workbench.train.meter import Diverged, Meter, Step
 from workbench.train.ranks import Ranks
 
 
 class Notes:
     def __init__(self) -> None:
-        self.events: list[tuple[str, dict]] = []
+        self.events: list[Event] = []
 
-    def write(self, type, /, *, t=None, **fields):
-        self.events.append((type, fields | {"t": t}))
+    def write(self, event):
+        self.events.append(event)
 
     def warn(self, code, text, *, count=1):
-        self.events.append(("warning", {"code": code, "text": text}))
+        self.events.append(WarningEvent(code=code, text=text))
 
     def close(self):
         pass
@@ -35,11 +36,8 @@ def test_each_step_is_written_with_its_own_time_and_the_tokens_so_far():
     for number in (1, 2):
         meter.add(step(number, 0.5))
         meter.flush()
-    assert notes.events[1] == (
-        "step",
-        {"step": 2, "epoch": 0.2, "tokens": 114, "t": 2.0}
-        | {"scalars": {"train/loss": 0.5, "train/learning_rate": 1e-3, "train/grad_norm": 1.0}},
-    )
+    scalars = {"train/loss": 0.5, "train/learning_rate": 1e-3, "train/grad_norm": 1.0}
+    assert notes.events[1] == StepEvent(step=2, epoch=0.2, tokens=114, t=2.0, scalars=scalars)
 
 
 def test_on_a_gpu_many_steps_are_fetched_at_once_and_none_is_lost():
@@ -48,10 +46,10 @@ def test_on_a_gpu_many_steps_are_fetched_at_once_and_none_is_lost():
     for number in range(1, 50):
         meter.add(step(number, number / 2, norm=float(number)))
     meter.flush()
-    losses = [fields["scalars"]["train/loss"] for _, fields in notes.events]
+    losses = [event.scalars["train/loss"] for event in notes.events]
     assert losses == [number / 2 for number in range(1, 50)]
-    assert [fields["scalars"]["train/grad_norm"] for _, fields in notes.events] == list(range(1, 50))
-    assert notes.events[-1][1]["tokens"] == 49 * 7
+    assert [event.scalars["train/grad_norm"] for event in notes.events] == list(range(1, 50))
+    assert notes.events[-1].tokens == 49 * 7
     meter.flush()
     assert len(notes.events) == 49
 
@@ -69,11 +67,11 @@ def test_losses_that_are_no_numbers_are_written_as_what_they_are_and_end_the_run
     with pytest.raises(Diverged, match="since step 2") as end:
         meter.flush()
     assert end.value.exit_code == 3
-    written = [fields["scalars"]["train/loss"] for kind, fields in notes.events if kind == "step"]
+    written = [event.scalars["train/loss"] for event in notes.events if isinstance(event, StepEvent)]
     assert written[1] == math.inf
     assert math.isnan(written[2])
     assert len(written) == 6
-    assert [fields["code"] for kind, fields in notes.events if kind == "warning"] == ["non-finite-loss"]
+    assert [event.code for event in notes.events if isinstance(event, WarningEvent)] == ["non-finite-loss"]
 
 
 def test_a_loss_that_recovers_does_not_end_the_run():

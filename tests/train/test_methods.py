@@ -11,6 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from workbench.contracts.events import AdapterFacts
 from workbench.core.errors import BadInput, ModelError
 from workbench.models.locate import Located
 from workbench.models.weights import load_model
@@ -179,15 +180,15 @@ def adapted(runs):
 
 def test_a_run_with_adapters_learns_saves_little_and_says_what_learns(adapted, logged, tiny_bert):
     (plan,) = logged(adapted, "plan")
-    assert plan.fields["method"] == "lora"
-    assert plan.fields["adapters"] == {"rank": 4, "alpha": 16.0, "modules": ["query", "value"], "layers": 4}
-    assert plan.fields["new_weights"] == ["classifier.bias", "classifier.weight"]
+    assert plan.method == "lora"
+    assert plan.adapters == AdapterFacts(rank=4, alpha=16.0, modules=("query", "value"), layers=4)
+    assert plan.new_weights == ("classifier.bias", "classifier.weight")
     # Two matrices of 4 × 32 for each of four layers, and the head.
-    assert plan.fields["trainable"] == 4 * 2 * 4 * 32 + 2 * 32 + 2
+    assert plan.trainable == 4 * 2 * 4 * 32 + 2 * 32 + 2
     losses = [event.scalars["train/loss"] for event in logged(adapted, "step")]
     assert sum(losses[-5:]) < 0.8 * sum(losses[:5])
     held = load_file(adapted.model / "adapter_model.safetensors")
-    assert sum(tensor.numel() for tensor in held.values()) == plan.fields["trainable"]
+    assert sum(tensor.numel() for tensor in held.values()) == plan.trainable
     assert not (adapted.model / "model.safetensors").exists()
     newest = checkpoints.newest_sealed(adapted.checkpoints)
     assert newest is not None
@@ -254,8 +255,8 @@ def test_frozen_weights_are_the_same_after_training(runs, tiny_bert, logged, set
     }[setting]
     assert {name for name in before if expected(name)} <= same
     (plan,) = logged(run, "plan")
-    assert plan.fields["frozen"] > 0
-    assert plan.fields["trainable"] < plan.fields["parameters"]
+    assert plan.frozen > 0
+    assert plan.trainable < plan.parameters
 
 
 @pytest.mark.parametrize("method", ["lora", "dora"])

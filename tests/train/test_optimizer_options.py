@@ -191,8 +191,8 @@ def test_out_of_memory_halves_the_batch_and_keeps_the_mathematics(runs, logged, 
     assert runs.train(run).state == "completed"
     first, second = weights(halved), weights(run)
     assert all(torch.allclose(first[name], second[name], atol=2e-5) for name in first)
-    (warning,) = [event for event in logged(run, "warning") if event.fields["code"] == "oom-recovered"]
-    assert "out of memory at step 1: from here on 2 rows at once, 4 batches to a step" in warning.fields["text"]
+    (warning,) = [event for event in logged(run, "warning") if event.code == "oom-recovered"]
+    assert "out of memory at step 1: from here on 2 rows at once, 4 batches to a step" in warning.text
     losses = [[event.scalars["train/loss"] for event in logged(one, "step")] for one in (halved, run)]
     assert losses[0] == pytest.approx(losses[1], abs=1e-4)
 
@@ -223,7 +223,7 @@ def test_an_evaluation_that_does_not_fit_is_begun_anew_with_fewer_rows(runs, log
     short_of_memory(4)
     run = runs.make("judged", *STEPS, "evaluate.batch_size=16")
     assert runs.train(run).state == "completed"
-    warnings = [event.fields for event in logged(run, "warning")]
+    warnings = [event.fields() for event in logged(run, "warning")]
     said = [warning["text"] for warning in warnings if warning["code"] == "oom-recovered"]
     assert said == [f"out of memory in evaluation: from here on {rows} rows at once" for rows in (8, 4)]
 

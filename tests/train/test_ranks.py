@@ -29,22 +29,22 @@ def test_two_ranks_train_stop_and_resume_as_one(runs, logged):
         time.sleep(0.005)
     stopped.stop_request.write_text('{"t": 0, "now": false}')
     assert trainers.wait() == 0
-    assert logged(stopped, "finished")[-1].fields["state"] == "stopped"
+    assert logged(stopped, "finished")[-1].state == "stopped"
     stopped.stop_request.unlink()
     assert launch(stopped, WORKBENCH_ATTEMPT="2").wait() == 0
 
     for run in (whole, stopped):
-        assert logged(run, "finished")[-1].fields["state"] == "completed"
-        assert logged(run, "plan")[-1].fields["processes"] == 2
+        assert logged(run, "finished")[-1].state == "completed"
+        assert logged(run, "plan")[-1].processes == 2
         sequence = [event.seq for event in logged(run, "step")]
         assert sequence == sorted(set(sequence))
     judged = logged(whole, "eval")[0]
-    assert sum(map(sum, judged.fields["confusion"])) == 20
+    assert sum(map(sum, judged.confusion)) == 20
     last = checkpoints.newest_sealed(whole.checkpoints).name
     weights = [(run.checkpoints / last / "model.safetensors").read_bytes() for run in (whole, stopped)]
     assert weights[0] == weights[1]
-    again = {event.fields["step"]: event.scalars for event in logged(stopped, "step")}
-    assert again == {event.fields["step"]: event.scalars for event in logged(whole, "step")}
+    again = {event.step: event.scalars for event in logged(stopped, "step")}
+    assert again == {event.step: event.scalars for event in logged(whole, "step")}
 
 
 def test_a_process_that_finds_itself_alone_does_not_go_on_alone():

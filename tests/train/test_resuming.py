@@ -33,9 +33,9 @@ def losses(run: RunDir, logged) -> list[tuple[int, float]]:
     points: dict[int, float] = {}
     for event in sorted(logged(run, "step") + logged(run, "resumed"), key=lambda event: event.seq):
         if event.type == "resumed":
-            points = {step: loss for step, loss in points.items() if step <= event.fields["step"]}
+            points = {step: loss for step, loss in points.items() if step <= event.step}
         else:
-            points[event.fields["step"]] = event.scalars["train/loss"]
+            points[event.step] = event.scalars["train/loss"]
     return sorted(points.items())
 
 
@@ -65,7 +65,7 @@ def _stopped_at(stops, runs, uninterrupted, logged):
     assert runs.train(run).state == "completed"
     assert weights(run) == weights(uninterrupted)
     assert losses(run, logged) == losses(uninterrupted, logged)
-    assert [event.fields["step"] for event in logged(run, "resumed")] == stops
+    assert [event.step for event in logged(run, "resumed")] == stops
 
 
 def test_a_run_killed_at_random_moments_ends_with_the_same_bits(runs, uninterrupted, logged):
@@ -87,7 +87,7 @@ def test_a_run_killed_at_random_moments_ends_with_the_same_bits(runs, uninterrup
 
 
 def _reached(run, logged, attempt, step):
-    return any(event.attempt == attempt and event.fields["step"] >= step for event in logged(run, "step"))
+    return any(event.attempt == attempt and event.step >= step for event in logged(run, "step"))
 
 
 def test_a_checkpoint_that_was_changed_is_passed_over_for_the_one_before(runs, uninterrupted, logged):
@@ -99,10 +99,10 @@ def test_a_checkpoint_that_was_changed_is_passed_over_for_the_one_before(runs, u
     damaged[len(damaged) // 2] ^= 1
     file.write_bytes(damaged)
     assert runs.train(run).state == "completed"
-    assert [event.fields["step"] for event in logged(run, "resumed")] == [6]
-    (warning,) = [event for event in logged(run, "warning") if event.fields["code"] == "checkpoint-corrupt"]
-    assert "step-7" in warning.fields["text"]
-    assert "step-6 is used instead" in warning.fields["text"]
+    assert [event.step for event in logged(run, "resumed")] == [6]
+    (warning,) = [event for event in logged(run, "warning") if event.code == "checkpoint-corrupt"]
+    assert "step-7" in warning.text
+    assert "step-6 is used instead" in warning.text
     assert weights(run) == weights(uninterrupted)
 
 
@@ -121,7 +121,7 @@ def test_what_differs_is_named_and_refused_until_it_is_accepted(runs, monkeypatc
         runs.train(run)
     monkeypatch.setenv("WORKBENCH_ACCEPT", "recipe,batch")
     assert runs.train(run).state == "completed"
-    assert any("learning_rate" in said for said in logged(run, "resumed")[-1].fields["differences"])
+    assert any("learning_rate" in said for said in logged(run, "resumed")[-1].differences)
 
 
 def test_other_rows_are_not_the_same_run(runs, reviews, tmp_path):
@@ -141,7 +141,7 @@ def test_early_stopping_remembers_how_long_it_has_waited(runs, logged):
     runs.train(run, stop_at=5)
     ended = runs.train(run)
     assert ended.state == "completed"
-    assert [event.fields["step"] for event in logged(run, "eval") if event.fields["split"] == "validation"] == [
+    assert [event.step for event in logged(run, "eval") if event.split == "validation"] == [
         2,
         4,
         6,
@@ -149,7 +149,7 @@ def test_early_stopping_remembers_how_long_it_has_waited(runs, logged):
     ]
     # Ended is ended: going on once more trains no further.
     assert runs.train(run).state == "completed"
-    assert max(event.fields["step"] for event in logged(run, "step")) == 8
+    assert max(event.step for event in logged(run, "step")) == 8
 
 
 def test_a_run_with_no_checkpoint_yet_begins_anew_and_says_so(runs, uninterrupted, logged):
@@ -161,7 +161,7 @@ def test_a_run_with_no_checkpoint_yet_begins_anew_and_says_so(runs, uninterrupte
     with pytest.raises(Cut):
         runs.train(run, journal=_dying(run, Cut, at=2))
     assert runs.train(run).state == "completed"
-    assert [event.fields["step"] for event in logged(run, "resumed")] == [0]
+    assert [event.step for event in logged(run, "resumed")] == [0]
     assert losses(run, logged) == losses(uninterrupted, logged)
 
 
@@ -169,9 +169,9 @@ def _dying(run, fault, *, at):
     from workbench.train.run_log import LogJournal
 
     class Dying(LogJournal):
-        def write(self, type, /, *, t=None, **fields):
-            super().write(type, t=t, **fields)
-            if type == "step" and fields["step"] == at:
+        def write(self, event):
+            super().write(event)
+            if event.type == "step" and event.step == at:
                 raise fault
 
     return Dying(run.events, attempt=1)
@@ -181,22 +181,20 @@ def test_a_stop_asked_for_during_an_evaluation_does_not_wait_for_it(runs, uninte
     run = runs.make("midway", *UNEVEN)
     # Step 8 is one that is judged.
     assert runs.train(run, stop_at=8).state == "stopped"
-    assert [event.fields["step"] for event in logged(run, "eval")] == [4]
+    assert [event.step for event in logged(run, "eval")] == [4]
     assert runs.train(run).state == "completed"
     assert weights(run) == weights(uninterrupted)
-    judged = [(event.fields["split"], event.fields["step"], event.scalars) for event in logged(run, "eval")]
-    assert judged == [
-        (event.fields["split"], event.fields["step"], event.scalars) for event in logged(uninterrupted, "eval")
-    ]
+    judged = [(event.split, event.step, event.scalars) for event in logged(run, "eval")]
+    assert judged == [(event.split, event.step, event.scalars) for event in logged(uninterrupted, "eval")]
 
 
 def test_a_run_of_batches_by_tokens_goes_on_exactly(runs, logged):
     by_tokens = (*UNEVEN, "train.batch_tokens=60")
     whole, stopped = runs.make("tokens", *by_tokens), runs.make("tokens-stopped", *by_tokens)
     assert runs.train(whole).state == "completed"
-    total = logged(whole, "plan")[0].fields["total_steps"]
+    total = logged(whole, "plan")[0].total_steps
     (data,) = logged(whole, "data")
-    assert logged(whole, "step")[-1].fields["tokens"] == 2 * data.fields["splits"]["train"]["tokens"]
+    assert logged(whole, "step")[-1].tokens == 2 * data.splits["train"].tokens
     for step in (2, total // 2 + 1):
         assert runs.train(stopped, stop_at=step).state == "stopped"
     assert runs.train(stopped).state == "completed"

@@ -8,6 +8,7 @@ import os
 import pytest
 
 from workbench.contracts import events
+from workbench.contracts.events import UNDATED, StepEvent
 from workbench.train.run_log import LogJournal
 
 
@@ -26,23 +27,27 @@ def disk(monkeypatch):
         Disk.free -= taken
         return taken
 
-    monkeypatch.setattr(events.os, "write", limited)
+    monkeypatch.setattr(events.log_writing.os, "write", limited)
     return Disk
+
+
+def step(number: int, t: float = UNDATED) -> StepEvent:
+    return StepEvent(t=t, step=number, epoch=None, tokens=None, scalars={})
 
 
 def test_what_a_full_disk_refuses_is_written_once_there_is_room(tmp_path, disk, capsys):
     path = tmp_path / "events.jsonl"
     journal = LogJournal(path, attempt=1)
-    journal.write("step", step=1)
+    journal.write(step(1))
     disk.free = 30  # a part of the next line
-    for step in (2, 3, 4):
-        journal.write("step", step=step, t=float(step))
+    for number in (2, 3, 4):
+        journal.write(step(number, t=float(number)))
     assert capsys.readouterr().err.count("cannot be written") == 1
     disk.free = 1 << 30
-    journal.write("step", step=5)
+    journal.write(step(5))
     journal.close()
     found = list(events.read_all(path))
-    assert [event.fields["step"] for event in found] == [1, 2, 3, 4, 5]
+    assert [event.step for event in found] == [1, 2, 3, 4, 5]
     assert [event.t for event in found[1:4]] == [2.0, 3.0, 4.0]
     sequence = [event.seq for event in found]
     assert sequence == sorted(set(sequence))
@@ -51,7 +56,7 @@ def test_what_a_full_disk_refuses_is_written_once_there_is_room(tmp_path, disk, 
 def test_a_disk_full_to_the_end_is_said_on_stderr(tmp_path, disk, capsys):
     journal = LogJournal(tmp_path / "events.jsonl", attempt=1)
     disk.free = 0
-    journal.write("step", step=1)
+    journal.write(step(1))
     journal.warn("x", "y")
     journal.close()
     assert "2 events were lost" in capsys.readouterr().err

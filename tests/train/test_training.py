@@ -26,29 +26,29 @@ def test_a_run_tells_its_whole_story(runs, logged):
     assert ended.state == "completed"
 
     (plan,) = logged(run, "plan")
-    assert plan.fields["total_steps"] == 30
-    assert plan.fields["steps_per_epoch"] == 10
-    assert plan.fields["new_weights"] == ["classifier.bias", "classifier.weight"]
-    assert (plan.fields["best"], plan.fields["direction"]) == ("eval/accuracy", "max")
+    assert plan.total_steps == 30
+    assert plan.steps_per_epoch == 10
+    assert plan.new_weights == ("classifier.bias", "classifier.weight")
+    assert (plan.best, plan.direction) == ("eval/accuracy", "max")
     (data,) = logged(run, "data")
-    assert data.fields["splits"]["train"]["rows"] == 75
-    assert data.fields["splits"]["train"]["labels"] == {"negative": 38, "positive": 37}
+    assert data.splits["train"].rows == 75
+    assert data.splits["train"].labels == {"negative": 38, "positive": 37}
 
     steps = logged(run, "step")
-    assert [event.fields["step"] for event in steps] == list(range(1, 31))
+    assert [event.step for event in steps] == list(range(1, 31))
     assert all(event.scalars.keys() == {"train/loss", "train/learning_rate", "train/grad_norm"} for event in steps)
     assert steps[0].scalars["train/learning_rate"] == pytest.approx(5e-3)
-    assert steps[-1].fields["tokens"] == 3 * data.fields["splits"]["train"]["tokens"]
-    assert steps[9].fields["epoch"] == 1.0
+    assert steps[-1].tokens == 3 * data.splits["train"].tokens
+    assert steps[9].epoch == 1.0
 
     judged = logged(run, "eval")
-    assert [event.fields["split"] for event in judged] == ["validation"] * 3 + ["test"]
+    assert [event.split for event in judged] == ["validation"] * 3 + ["test"]
     # What chooses the checkpoint and what the recipe asks for is told first.
     assert list(judged[0].scalars)[:5] == ["eval/loss", "eval/accuracy", "eval/ece", "eval/recall", "eval/f1"]
     values = [event.scalars["eval/accuracy"] for event in judged[:3]]
     best = 10 * (values.index(max(values)) + 1)
-    assert sum(map(sum, judged[0].fields["confusion"])) == 20
-    assert judged[-1].fields["step"] == best
+    assert sum(map(sum, judged[0].confusion)) == 20
+    assert judged[-1].step == best
     assert 0.0 <= judged[-1].scalars["test/accuracy"] <= 1.0
 
     kept = {checkpoints.step_of(path) for path in checkpoints.all_sealed(run.checkpoints)}
@@ -101,7 +101,7 @@ def test_a_loss_that_is_gone_ends_the_run_with_the_step(runs, logged):
     with pytest.raises(Diverged) as end:
         runs.train(run)
     steps = logged(run, "step")
-    first = next(event.fields["step"] for event in steps if not math.isfinite(event.scalars["train/loss"]))
+    first = next(event.step for event in steps if not math.isfinite(event.scalars["train/loss"]))
     assert end.value.step == first
     assert f"since step {first}" in end.value.sentence
     # What has no numbers in it is not kept.
@@ -118,8 +118,8 @@ def test_a_save_that_does_not_fit_is_said_and_training_goes_on(runs, logged, mon
 
     monkeypatch.setattr(shutil, "disk_usage", full)
     assert runs.train(run).state == "completed"
-    failed = [event for event in logged(run, "warning") if event.fields["code"] == "checkpoint-failed"]
-    assert "MiB are needed and 1 MiB are free" in failed[0].fields["text"]
+    failed = [event for event in logged(run, "warning") if event.code == "checkpoint-failed"]
+    assert "MiB are needed and 1 MiB are free" in failed[0].text
     assert not list(run.checkpoints.iterdir())
     assert len(logged(run, "step")) == 20
     assert (run.model / "model.safetensors").exists()
@@ -129,7 +129,7 @@ def test_a_save_that_breaks_off_leaves_nothing_behind(runs, logged, monkeypatch)
     run = runs.make("broken", "train.epochs=1", "train.save_every=4")
     monkeypatch.setattr(torch, "save", _refuse)
     assert runs.train(run).state == "completed"
-    failed = [event for event in logged(run, "warning") if event.fields["code"] == "checkpoint-failed"]
+    failed = [event for event in logged(run, "warning") if event.code == "checkpoint-failed"]
     assert len(failed) >= 2
     assert not list(run.checkpoints.iterdir())
 
@@ -169,5 +169,5 @@ def test_the_process_says_how_it_ended(runs, logged):
     run = runs.make("process", "train.epochs=1", "data.max_length=65")
     assert runs.start(run).wait() == 2
     (end,) = logged(run, "finished")
-    assert (end.fields["state"], end.fields["exit_code"]) == ("failed", 2)
-    assert "64 positions" in end.fields["reason"]
+    assert (end.state, end.exit_code) == ("failed", 2)
+    assert "64 positions" in end.reason

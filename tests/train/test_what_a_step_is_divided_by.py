@@ -203,7 +203,7 @@ def test_a_step_is_the_mean_over_all_that_its_batches_have_to_learn(steps, logge
 def test_the_tokens_told_are_those_of_the_batches_without_their_padding(steps, logged):
     run, _, batches = steps("completions")
     counted = [sum(int((batch["input_ids"] != PAD).sum()) for batch in step) for step in in_steps(batches)]
-    told = [event.fields["tokens"] for event in logged(run, "step")]
+    told = [event.tokens for event in logged(run, "step")]
     assert told == [sum(counted[: done + 1]) for done in range(len(counted))]
 
 

@@ -17,7 +17,7 @@ QUICK = ("data.test=none", "train.keep_checkpoints=50", "train.precision=fp32")
 
 
 def steps_of(run, logged, kind: str) -> list[int]:
-    return [event.fields["step"] for event in logged(run, kind)]
+    return [event.step for event in logged(run, kind)]
 
 
 @pytest.mark.parametrize(
@@ -105,11 +105,11 @@ def test_every_step_is_in_the_log_before_its_checkpoint_is(runs, logged, seldom_
     written: list[int] = []
     for event in events.read_all(run.events):
         if event.type == "step":
-            written.append(event.fields["step"])
+            written.append(event.step)
         elif event.type in ("eval", "checkpoint", "stopping"):
-            assert written == list(range(1, event.fields["step"] + 1)), f"{event.type} of step {event.fields['step']}"
+            assert written == list(range(1, event.step + 1)), f"{event.type} of step {event.step}"
     assert written == list(range(1, 12))
-    tokens = {event.fields["step"]: event.fields["tokens"] for event in logged(run, "step")}
+    tokens = {event.step: event.tokens for event in logged(run, "step")}
     sealed = checkpoints.all_sealed(run.checkpoints)
     assert {checkpoints.step_of(path) for path in sealed} >= {3, 6, 7, 9, 11}
     for path in sealed:
@@ -123,7 +123,7 @@ def test_steps_written_seldom_are_those_written_at_once(runs, logged, monkeypatc
     runs.train(once)
     monkeypatch.setattr(Meter, "due", property(lambda meter: False))
     runs.train(seldom)
-    told = [[(event.fields["step"], event.fields["tokens"], event.scalars) for event in logged(run, "step")]
+    told = [[(event.step, event.tokens, event.scalars) for event in logged(run, "step")]
             for run in (once, seldom)]  # fmt: skip
     for (step, tokens, one), (again, counted, two) in zip(*told, strict=True):
         assert (step, tokens) == (again, counted)

@@ -145,5 +145,5 @@ def test_an_evaluation_that_a_stop_broke_off_is_told_to_the_schedule_when_the_ru
     assert runs.train(halves).state == "completed"
     rates = [[event.scalars["train/learning_rate"] for event in logged(run, "step")] for run in (whole, halves)]
     assert rates[0] == rates[1] == pytest.approx([PEAK * share for share in (1, 1, 1, 1, 0.5, 0.5, 0.5)])
-    judged = [[event.fields["step"] for event in logged(run, "eval")] for run in (whole, halves)]
+    judged = [[event.step for event in logged(run, "eval")] for run in (whole, halves)]
     assert judged == [[2, 4, 6, 7]] * 2

@@ -90,7 +90,7 @@ def test_a_run_resumed_in_the_middle_of_an_epoch_takes_the_rows_that_are_left_of
 def test_the_last_batches_of_an_epoch_make_a_step_of_its_own(runs, numbered, logged):
     run = runs.make("short", *ORDER, f"data.train={numbered}")
     runs.train(run)
-    epochs = [event.fields["epoch"] for event in logged(run, "step")]
+    epochs = [event.epoch for event in logged(run, "step")]
     assert len(epochs) == 18
     assert [epochs[step - 1] for step in (6, 12, 18)] == [1, 2, 3]
 
@@ -103,8 +103,8 @@ def test_parts_of_an_epoch_are_trained(runs, numbered, passes, logged, epochs, s
     run = runs.make("part", *ORDER, f"data.train={numbered}", f"train.epochs={epochs}")
     runs.train(run)
     (plan,) = logged(run, "plan")
-    assert plan.fields["total_steps"] == steps
-    assert [event.fields["step"] for event in logged(run, "step")] == list(range(1, steps + 1))
+    assert plan.total_steps == steps
+    assert [event.step for event in logged(run, "step")] == list(range(1, steps + 1))
     assert len(rows_of(seen)) == rows
     # The schedule ends with the run: its last step has the last share of the rate.
     rates = [event.scalars["train/learning_rate"] for event in logged(run, "step")]
@@ -137,12 +137,12 @@ def test_memory_that_runs_out_in_the_middle_of_a_step_changes_nothing_of_it(runs
     runs.train(calm)
     fails_at(*calls)
     runs.train(short)
-    warnings = [event for event in logged(short, "warning") if event.fields["code"] == "oom-recovered"]
+    warnings = [event for event in logged(short, "warning") if event.code == "oom-recovered"]
     assert len(warnings) == len(calls)
     for undisturbed, disturbed in zip(logged(calm, "step"), logged(short, "step"), strict=True):
         for name in ("train/loss", "train/grad_norm"):
             assert disturbed.scalars[name] == pytest.approx(undisturbed.scalars[name], abs=1e-6)
-        assert disturbed.fields["tokens"] == undisturbed.fields["tokens"]
+        assert disturbed.tokens == undisturbed.tokens
     assert far(weights(calm.model), weights(short.model)) < 1e-6
     state = json.loads((checkpoints.newest_sealed(short.checkpoints) / "state.json").read_text())
     assert state["pieces"] == pieces
@@ -171,7 +171,7 @@ def test_after_a_resume_the_pieces_stay_and_the_tokens_are_counted_on(runs, logg
     runs.train(halves)
     sizes = [len(one.ids) for one in seen if one.learning]
     assert sizes == [2] * 8, "two steps of two batches, each of four rows in two pieces"
-    counted = [[event.fields["tokens"] for event in logged(run, "step")] for run in (whole, halves)]
+    counted = [[event.tokens for event in logged(run, "step")] for run in (whole, halves)]
     assert counted[0] == counted[1]
     assert all(one < two for one, two in itertools.pairwise(counted[0]))
 

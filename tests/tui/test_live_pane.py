@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from workbench.contracts.events import Event, EventWriter
+from workbench.contracts.events import EvalEvent, EventWriter, PlanEvent, StoppingEvent, decode
 from workbench.core import series
 from workbench.core.rundir import hold_lock
 from workbench.tui.modes.live.charts import ChartView, counted, specs
@@ -230,15 +230,16 @@ async def test_what_is_trained_and_what_has_happened_stand_at_the_foot(real_app,
 
 def test_what_is_trained_is_said_in_a_line():
     lora = {"parameters": 22_787_522, "trainable": 74_498, "new_weights": ["a", "b", "c", "d"], "device": "cuda:0"}
-    assert trained(lora) == "22.8M weights, 74,498 trained (0.33%), new: a, b, c and 1 more · cuda:0"
-    assert trained({"parameters": 10, "trainable": 10, "new_weights": ["*"]}) == "10 weights, all trained, all new"
-    assert trained({"parameters": "many"}) == ""
+    assert trained(decode(PlanEvent, lora)) == "22.8M weights, 74,498 trained (0.33%), new: a, b, c and 1 more · cuda:0"
+    whole = {"parameters": 10, "trainable": 10, "new_weights": ["*"]}
+    assert trained(decode(PlanEvent, whole)) == "10 weights, all trained, all new"
+    assert trained(decode(PlanEvent, {})) == ""
     assert amount(7_250_000_000) == "7.25B"
 
 
 def test_an_evaluation_is_told_by_what_the_run_is_judged_by():
     fields = {"step": 5, "split": "test", "scalars": {"test/loss": 0.5, "test/f1": 0.75, "test/accuracy": 0.8}}
-    event = Event(1, 0.0, 1, "eval", fields)
+    event = decode(EvalEvent, fields)
     assert told(event, "eval/accuracy") == "step 5  test: accuracy 0.8000  loss 0.5000"
     assert told(event, None) == "step 5  test: f1 0.7500  loss 0.5000"
 
@@ -252,8 +253,8 @@ async def test_a_narrow_screen_cuts_the_bar_and_not_the_steps(real_app, home, fa
 
 
 def test_a_stop_is_told_once_with_its_reason():
-    assert told(Event(1, 0.0, 1, "stopping", {"reason": "asked to"}), None) == "stopping: asked to"
-    assert told(Event(1, 0.0, 1, "stopping", {}), None) == ""
+    assert told(StoppingEvent(reason="asked to"), None) == "stopping: asked to"
+    assert told(StoppingEvent(), None) == ""
 
 
 async def test_the_whole_console_opens_and_closes(real_app, home, fabricate, opened, until):

@@ -6,15 +6,18 @@ from dataclasses import replace
 
 import pytest
 
+from workbench.contracts.events import CalibrationBin
 from workbench.metrics.confusion import Confusion
-from workbench.tui.modes.metrics.curve_figures import Bin, Curves
+from workbench.tui.modes.metrics.curve_figures import Curves
 from workbench.tui.modes.metrics.evaluation_list import Sample
 from workbench.tui.modes.metrics.panels import EVERY_ROW, Layout, MatrixCell, MetricsState
 from workbench.tui.modes.metrics.requests import EvaluatedRun, Evaluation
 
 MATRIX = Confusion(("bad", "good"), ((5, 1), (2, 7)))
 CLASSES = Evaluation("validation", 9, 1.0, {"loss": 0.5}, MATRIX, tuple(MATRIX.report()))
-CURVED = replace(CLASSES, curves=Curves((), (), (Bin(9, 0.8, 0.7),)))
+CURVED = replace(
+    CLASSES, curves=Curves((), (), (CalibrationBin(low=0.75, high=0.85, rows=9, confidence=0.8, accuracy=0.7),))
+)
 LANGUAGE = Evaluation("validation", 9, 1.0, {"perplexity": 12.0})
 NARROW, LARGE = (80, 24), (160, 45)
 

@@ -11,7 +11,16 @@ import time
 from dataclasses import dataclass
 from typing import TextIO
 
-from workbench.contracts.events import Event, number, read
+from workbench.contracts.events import (
+    EvalEvent,
+    Event,
+    FinishedEvent,
+    PlanEvent,
+    StartedEvent,
+    StepEvent,
+    WarningEvent,
+    read,
+)
 from workbench.core.home import Home
 from workbench.core.rundir import RunDir
 from workbench.core.series import format_duration
@@ -35,31 +44,30 @@ class Progress:
     loss: float | None = None
     best: str = ""
     began: float | None = None
-    end: Event | None = None
-    evaluation: Event | None = None
+    end: FinishedEvent | None = None
+    evaluation: EvalEvent | None = None
     _attempt: int = 0
     _first: tuple[int, float] = (0, 0.0)
     _latest: float = 0.0
 
     def take(self, event: Event, *, from_supervisor: bool) -> None:
-        if event.type == "plan":
-            self.total = int(event.fields.get("total_steps") or 0)
-            self.best = str(event.fields.get("best") or "")
-        elif event.type == "step":
-            self._take_step(event)
-        elif event.type == "eval":
-            self.evaluation = event
-        elif event.type == "started":
-            self.began, self.end = event.t, None
-        elif event.type == "finished" and from_supervisor:
-            self.end = event
+        match event:
+            case PlanEvent():
+                self.total, self.best = event.total_steps or 0, event.best or ""
+            case StepEvent():
+                self._take_step(event)
+            case EvalEvent():
+                self.evaluation = event
+            case StartedEvent():
+                self.began, self.end = event.t, None
+            case FinishedEvent() if from_supervisor:
+                self.end = event
 
-    def _take_step(self, event: Event) -> None:
-        self.step, self._latest = int(event.fields["step"]), event.t
+    def _take_step(self, event: StepEvent) -> None:
+        self.step, self._latest = event.step, event.t
         if event.attempt != self._attempt:  # what lies between two attempts was no training
             self._attempt, self._first = event.attempt, (self.step, event.t)
-        loss = event.fields.get("scalars", {}).get("train/loss")
-        self.loss = self.loss if loss is None else number(loss)
+        self.loss = event.scalars.get("train/loss", self.loss)
 
     def line(self) -> str:
         if not self.step:
@@ -70,7 +78,7 @@ class Progress:
         if self.loss is not None:
             words.append(f"loss {figure('loss', self.loss)}")
         if self.evaluation is not None:
-            words += [f"{_split(self.evaluation)} {_scores(self.evaluation, self.best, most=2)}"]
+            words += [f"{self.evaluation.split} {_scores(self.evaluation, self.best, most=2)}"]
         if (left := self._left()) is not None:
             words.append(f"{format_duration(left)} left")
         return "  ".join(words)
@@ -83,7 +91,7 @@ class Progress:
         return (self._latest - at) / (self.step - step) * (self.total - self.step)
 
 
-def telling(evaluation: Event, best: str) -> list[tuple[str, float]]:
+def telling(evaluation: EvalEvent, best: str) -> list[tuple[str, float]]:
     """The scores of an evaluation, what tells most first: the loss, what chooses the checkpoint, other headlines."""
     scores = {catalog.bare(key): value for key, value in evaluation.scalars.items()}
     first = [name for name in ("loss", catalog.bare(best)) if name in scores]
@@ -97,15 +105,15 @@ class Logs:
         self._run = run
         self._offsets = {run.events: 0, run.supervisor_log: 0}
 
-    def poll(self, progress: Progress) -> list[Event]:
+    def poll(self, progress: Progress) -> list[EvalEvent | WarningEvent]:
         """Take in what is new. Returns the evaluations and warnings among it."""
-        told = []
+        told: list[EvalEvent | WarningEvent] = []
         for path, offset in self._offsets.items():
-            chunk = read(path, offset)
-            self._offsets[path] = chunk.offset
-            for event in chunk.events:
+            found = read(path, offset)
+            self._offsets[path] = found.offset
+            for event in found.events:
                 progress.take(event, from_supervisor=path == self._run.supervisor_log)
-                if event.type in ("eval", "warning"):
+                if isinstance(event, (EvalEvent, WarningEvent)):
                     told.append(event)
         return told
 
@@ -138,18 +146,14 @@ def follow(home: Home, run: RunDir, *, out: TextIO = sys.stdout, past: bool = Tr
     return _conclude(home, run, progress, screen)
 
 
-def _told(event: Event, best: str) -> str:
+def _told(event: EvalEvent | WarningEvent, best: str) -> str:
     """An evaluation or a warning in a line."""
-    if event.type == "warning":
-        return f"! {event.fields.get('text') or event.fields.get('code')}"
-    return f"{_split(event)} at step {event.fields.get('step')}: {_scores(event, best, most=_SCORES)}"
+    if isinstance(event, WarningEvent):
+        return f"! {event.text or event.code}"
+    return f"{event.split} at step {event.step}: {_scores(event, best, most=_SCORES)}"
 
 
-def _split(evaluation: Event) -> str:
-    return str(evaluation.fields.get("split", "validation"))
-
-
-def _scores(evaluation: Event, best: str, *, most: int) -> str:
+def _scores(evaluation: EvalEvent, best: str, *, most: int) -> str:
     return "  ".join(f"{name} {figure(name, value)}" for name, value in telling(evaluation, best)[:most])
 
 

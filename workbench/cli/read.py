@@ -14,7 +14,16 @@ from workbench.cli.context import find, home_of, registry_of
 from workbench.cli.follow import follow
 from workbench.cli.help import Command
 from workbench.cli.output import AsJson, emit, print_table, say
-from workbench.contracts.events import END_STATES, Event, read_all
+from workbench.contracts.events import (
+    END_STATES,
+    EvalEvent,
+    Event,
+    FinishedEvent,
+    StepEvent,
+    SystemEvent,
+    as_json,
+    read_all,
+)
 from workbench.core.errors import BadInput
 from workbench.core.flatten import flatten
 from workbench.core.home import Home
@@ -117,8 +126,8 @@ def show(context: typer.Context, run: Handle, as_json: AsJson = False) -> None:
 
 def _details(home: Home, registry: Registry, row: RunRow) -> dict[str, Any]:
     directory = RunDir(home.runs / row.id)
-    warnings = [{"t": event.t, **event.fields} for event in registry.events(row.id, ["warning"])]
-    ends = [event for event in registry.events(row.id, ["finished"]) if event.fields.get("traceback")]
+    warnings = [{"t": event.t, **event.fields()} for event in registry.events(row.id, ["warning"])]
+    ends = [event for event in registry.events(row.id, ["finished"]) if isinstance(event, FinishedEvent)]
     return {
         "notes": row.notes,
         "digest": row.digest,
@@ -126,20 +135,20 @@ def _details(home: Home, registry: Registry, row: RunRow) -> dict[str, Any]:
         "recipe": row.recipe,
         "attempts": [attempt.as_json() for attempt in registry.attempts(row.id)],
         "warnings": warnings + _unreadable(directory),
-        "traceback": ends[-1].fields["traceback"] if ends else None,
+        "traceback": next((end.traceback for end in reversed(ends) if end.traceback), None),
         "intervals": _intervals(registry.events(row.id, ["eval"])),
         "files": _files(directory),
     }
 
 
-def _intervals(evaluations: list[Event]) -> dict[str, list[float]]:
+def _intervals(events: list[Event]) -> dict[str, tuple[float, float]]:
     """Each metric's interval at 95 per cent, of the evaluation whose predictions are kept: of the model there is."""
-    kept = {event.fields.get("split"): event for event in evaluations if event.fields.get("predictions")}
+    kept = {event.split: event for event in events if isinstance(event, EvalEvent) and event.predictions}
     return {
-        key: event.fields["intervals"][name]
+        key: event.intervals[name]
         for event in kept.values()
         for key in event.scalars
-        if (name := catalog.bare(key)) in (event.fields.get("intervals") or {})
+        if event.intervals and (name := catalog.bare(key)) in event.intervals
     }
 
 
@@ -177,7 +186,7 @@ def _print_details(row: RunRow, details: dict[str, Any]) -> None:
         say(f"\n{details['traceback']}")
 
 
-def _print_metrics(row: RunRow, intervals: dict[str, list[float]]) -> None:
+def _print_metrics(row: RunRow, intervals: dict[str, tuple[float, float]]) -> None:
     metrics = [(key, summary) for key, summary in sorted(row.metrics.items()) if not key.startswith("system/")]
     if not metrics:
         return
@@ -275,7 +284,7 @@ def tail(
     home, row, directory = find(context, run, include_deleted=True)
     events = sorted((event for log in directory.logs for event in read_all(log)), key=lambda event: event.t)[-lines:]
     if as_json:
-        emit([{"t": event.t, "attempt": event.attempt, "type": event.type, **event.fields} for event in events])
+        emit([_record(event) for event in events])
     else:
         for event in events:
             say(_event_line(event))
@@ -284,13 +293,16 @@ def tail(
     return 0
 
 
+def _record(event: Event) -> dict[str, Any]:
+    return {"t": event.t, "attempt": event.attempt, "type": event.type, **as_json(event.fields())}
+
+
 def _event_line(event: Event) -> str:
     clock = time.strftime("%H:%M:%S", time.localtime(event.t))
-    if event.type == "step":
-        rest = f"{event.fields.get('step')}  " + "  ".join(f"{k} {figure(k, v)}" for k, v in event.scalars.items())
-    elif event.scalars:
-        rest = "  ".join(f"{k} {figure(k, v)}" for k, v in event.scalars.items())
+    if isinstance(event, (StepEvent, EvalEvent, SystemEvent)):
+        step = f"{event.step}  " if isinstance(event, StepEvent) else ""
+        rest = step + "  ".join(f"{k} {figure(k, v)}" for k, v in event.scalars.items())
     else:
-        kept = {key: value for key, value in event.fields.items() if key != "traceback"}
+        kept = {key: value for key, value in event.fields().items() if key != "traceback"}
         rest = json.dumps(kept, ensure_ascii=False)[:400]
     return f"{clock}  {event.type:<11}{rest}"

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from workbench.contracts import events
 from workbench.core.rundir import RunDir
 from workbench.registry import facts as run_facts
-from workbench.registry import log_lines, points, states
+from workbench.registry import points, states
 from workbench.registry.database import writing
 from workbench.registry.keys import Keys
 from workbench.registry.logs import LOGS, describe
@@ -122,11 +123,11 @@ def _read_on(connection: Connection, keys: Keys, pk: int, number: int, run: RunD
     offset, newest = connection.execute(
         "SELECT offset, attempt FROM log WHERE run=? AND log=?", (pk, number)
     ).fetchone()
-    found = log_lines.read(run.logs[number], offset)
+    found = events.read(run.logs[number], offset)
     if found.offset == offset:
         return False
     applier = LOGS[number](connection, pk, keys, newest)
-    applier.apply(found.records())
+    applier.apply(found.entries())
     connection.execute(
         "UPDATE log SET offset=?, unreadable=unreadable+?, attempt=?, t=nullif(max(coalesce(t,0), ?), 0) "
         "WHERE run=? AND log=?",

@@ -5,21 +5,17 @@ The three logs of a run write to different columns, so that the result does not 
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
+from workbench.contracts.events import Event, StepValues, step_of, text
 from workbench.metrics import catalog
 from workbench.registry import points
 from workbench.registry.keys import Keys
-from workbench.registry.log_lines import Record, is_event, scalar
 
 if TYPE_CHECKING:
     from workbench.registry.database import Connection
-
-_HEAD: Final = frozenset({"v", "seq", "t", "attempt", "type"})
-_BAD: Final = (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError)
 
 
 class Applier:
@@ -38,59 +34,51 @@ class Applier:
         self._points: defaultdict[str, points.Points] = defaultdict(points.Points)
         self._points_attempt = newest
 
-    def apply(self, records: Iterable[Any]) -> None:
-        """Apply lines in order. One that is no event, or lacks what its type asks for, is counted and left out."""
-        for record in records:
-            try:
-                if self.at_once(record):
-                    continue
-                if not is_event(record):
-                    raise ValueError("no event")
-                self.latest = max(self.latest, record["t"])
-                self.one(record)
-            except _BAD:
+    def apply(self, entries: Iterable[StepValues | Event | None]) -> None:
+        """Apply lines in order. One that is no event, or holds a scalar that is no number, is counted."""
+        step = self.step
+        for entry in entries:
+            if isinstance(entry, tuple):
+                step(entry)
+                continue
+            if entry is None or "scalars" in entry.rest:
                 self.unreadable += 1
+            if entry is not None:
+                self.latest = max(self.latest, entry.t)
+                self.one(entry)
         self.flush()
         self.save()
 
-    def at_once(self, record: Any) -> bool:
-        """Apply the commonest of events in the commonest of shapes, if that is what this line is. Or change nothing."""
-        return False
+    def step(self, values: StepValues) -> None:
+        """Apply a step in its commonest shape, of which a log may hold a million."""
+        event = step_of(values)
+        self.latest = max(self.latest, event.t)
+        self.one(event)
 
-    def one(self, record: Record) -> None:
-        """Apply one event. Raises any of the errors that a wrong type, a missing or an unusable field brings."""
+    def one(self, event: Event) -> None:
+        """Apply one event."""
         raise NotImplementedError
 
     def save(self) -> None:
         """Write what was gathered over the events."""
 
-    def keep(self, record: Record, step: int | None = None) -> None:
+    def keep(self, event: Event, step: int | None = None) -> None:
         """Store the event whole."""
-        body = {name: value for name, value in record.items() if name not in _HEAD}
-        text = json.dumps(body, separators=(",", ":"), ensure_ascii=False)
         self.connection.execute(
             "INSERT INTO event (run, type, log, seq, attempt, step, t, body) VALUES (?,?,?,?,?,?,?,?)",
             (
-                self.run, storable(record["type"]), self.log, record["seq"], record["attempt"], step, record["t"],
-                storable(text),
+                self.run, storable(event.type), self.log, event.seq, event.attempt, step, event.t,
+                storable(text(event.fields())),
             ),
         )  # fmt: skip
 
-    def gather(self, step: int, t: float, attempt: int, scalars: Any) -> None:
-        """Put scalars with those of their series. Those that are no number are left out, and then ValueError raised."""
+    def gather(self, step: int, t: float, attempt: int, scalars: Mapping[str, float]) -> None:
+        """Put scalars with those of their series."""
         if attempt != self._points_attempt:
             self.flush()
             self._points_attempt = attempt
-        bad = False
         for key, value in scalars.items():
-            try:
-                number = scalar(value)
-            except ValueError:
-                bad = True
-                continue
-            self.put(key, step, number, t)
-        if bad:
-            raise ValueError("a scalar is no number")
+            self.put(key, step, value, t)
 
     def put(self, key: str, step: int, value: float, t: float) -> None:
         """Put one point with those of its series."""
@@ -119,13 +107,13 @@ class Applier:
             f"UPDATE attempt SET {names} WHERE run=? AND number=?", (*values.values(), self.run, number)
         )
 
-    def note_stopping(self, record: Record) -> None:
+    def note_stopping(self, event: Event) -> None:
         """Trainer and supervisor both say that the run is stopping: the earlier counts, whichever is read first."""
-        number = record["attempt"]
+        number = event.attempt
         self.connection.execute("INSERT OR IGNORE INTO attempt (run, number) VALUES (?, ?)", (self.run, number))
         self.connection.execute(
             "UPDATE attempt SET stopping=min(coalesce(stopping, ?1), ?1) WHERE run=?2 AND number=?3",
-            (record["t"], self.run, number),
+            (event.t, self.run, number),
         )
 
 
@@ -143,6 +131,6 @@ def storable(text: str) -> str:
     return text
 
 
-def optional_text(value: Any) -> str | None:
+def optional_text(value: object) -> str | None:
     """A field that may be missing, as text."""
     return None if value is None else storable(str(value))

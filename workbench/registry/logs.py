@@ -3,41 +3,47 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from workbench.contracts.events import END_STATES
+from workbench.contracts.events import (
+    CheckpointEvent,
+    CreatedEvent,
+    DeleteEvent,
+    EvalEvent,
+    Event,
+    FinishedEvent,
+    NoteEvent,
+    PlanEvent,
+    QueuedEvent,
+    RestoreEvent,
+    ResumedEvent,
+    SampleEvent,
+    StartedEvent,
+    StepEvent,
+    StepValues,
+    StoppingEvent,
+    SystemEvent,
+    TagEvent,
+    UntagEvent,
+    WarningEvent,
+)
 from workbench.metrics import catalog
 from workbench.registry import points
 from workbench.registry.applier import Applier, optional_text, sign, storable
 from workbench.registry.keys import Keys
-from workbench.registry.log_lines import LARGEST, Record, finite, whole
 
 if TYPE_CHECKING:
     from workbench.registry.database import Connection
 
-_STEPPED: Final = ("eval", "sample", "checkpoint")
+_STEPPED: Final = (EvalEvent.TYPE, SampleEvent.TYPE, CheckpointEvent.TYPE)
 """Stored events that a resumed run makes anew: past the step it resumed from, the older ones are superseded."""
 
 SYSTEM: Final = "system/"
 """Series of the machine, not of training: they have no step, so they carry their event's seq in its place."""
 
 
-_FAR: Final = 1e15
-"""A time further off than any clock's, in seconds."""
-
-
 _TOKENS: Final = "train/tokens"
 """The series that a step's `tokens` make."""
-
-
-def _end_state(record: Record) -> str:
-    if record["state"] not in END_STATES:
-        raise ValueError(f"{record['state']!r} is no end of a run")
-    return str(record["state"])
-
-
-def _optional_whole(value: Any) -> int | None:
-    return None if value is None else whole(value)
 
 
 class TrainerLog(Applier):
@@ -53,54 +59,44 @@ class TrainerLog(Applier):
         ).fetchone()
         self._step, self._total, self._epoch, self._best, self._best_direction = row
 
-    def at_once(self, record: Any) -> bool:
-        # Of a million lines nearly all are steps of the attempt that is under way: what is checked here, in one look,
-        # is what `is_event`, `one` and `gather` would find. Nothing is changed before all is checked.
-        attempt, tokens = record.get("attempt"), record.get("tokens", 0)
+    def step(self, values: StepValues) -> None:
+        _, _, _, t, attempt, step, epoch, tokens, scalars = values
+        # Of a million lines nearly all are of the attempt that is under way.
         if attempt != self._points_attempt or attempt != self.newest or attempt not in self._seen:
-            return False
-        if record.get("type") != "step" or type(record["seq"]) is not int or type(tokens) is not int:
-            return False
-        step, t, epoch, scalars = record["step"], record["t"], record.get("epoch"), record["scalars"]
-        if not (type(step) is int and type(t) is float and type(epoch) is float):
-            return False
-        if not (-LARGEST < step < LARGEST and tokens < LARGEST and -_FAR < t < _FAR and -_FAR < epoch < _FAR):
-            return False
-        for value in scalars.values():
-            if type(value) is not float:
-                return False
+            super().step(values)
+            return
+        scalars.setdefault(_TOKENS, float(tokens))
         gathered = self._points
         for key, value in scalars.items():
             series = gathered[key]
             series.steps.append(step)
             series.values.append(value)
             series.times.append(t)
-        if "tokens" in record and _TOKENS not in scalars:
-            self.put(_TOKENS, step, float(tokens), t)
         self._step, self._epoch = step, epoch
         self.latest = t if t > self.latest else self.latest
-        return True
 
-    def one(self, record: Record) -> None:
-        attempt = record["attempt"]
-        if attempt not in self._seen:
-            self._see(attempt, record["t"])
-        match record["type"]:
-            case "step":
-                self._on_step(record)
-            case "eval":
-                self._on_eval(record)
-            case "resumed":
-                self._on_resumed(record)
-            case "plan":
-                self._on_plan(record)
-            case "stopping":
-                self.keep(record)
-                self.note_stopping(record)
-            case "finished":
-                self._on_finished(record)
+    def one(self, event: Event) -> None:
+        if event.attempt not in self._seen:
+            self._see(event.attempt, event.t)
+        match event:
+            case StepEvent():
+                self._on_step(event)
+            case EvalEvent():
+                self.keep(event, event.step)
+                self.gather(event.step, event.t, event.attempt, event.scalars)
+            case ResumedEvent():
+                self._on_resumed(event)
+            case PlanEvent():
+                self._on_plan(event)
+            case StoppingEvent():
+                self.keep(event)
+                self.note_stopping(event)
+            case FinishedEvent():
+                self._on_finished(event)
+            case CheckpointEvent() | SampleEvent() | WarningEvent():
+                self.keep(event, event.step)
             case _:
-                self.keep(record, _optional_whole(record.get("step")))
+                self.keep(event)
 
     def _see(self, attempt: int, t: float) -> None:
         self._seen.add(attempt)
@@ -110,53 +106,45 @@ class TrainerLog(Applier):
             (self.run, attempt, t),
         )
 
-    def _on_step(self, record: Record) -> None:
-        step, t, attempt = whole(record["step"]), record["t"], record["attempt"]
-        scalars: dict[str, Any] = dict(record["scalars"])
-        if record.get("tokens") is not None:
-            scalars.setdefault(_TOKENS, record["tokens"])
-        epoch = self._epoch if record.get("epoch") is None else finite(record["epoch"])
-        if attempt > self.newest:
+    def _on_step(self, event: StepEvent) -> None:
+        scalars = dict(event.scalars)
+        if event.tokens is not None:
+            scalars.setdefault(_TOKENS, float(event.tokens))
+        if event.attempt > self.newest:
             # No `resumed` came before: this attempt began anew, and all that older ones logged from here on is void.
-            self._supersede(step - 1, attempt)
-        if attempt == self.newest:
-            self._step, self._epoch = step, epoch
-        self.gather(step, t, attempt, scalars)
+            self._supersede(event.step - 1, event.attempt)
+        if event.attempt == self.newest:
+            self._step = event.step
+            self._epoch = self._epoch if event.epoch is None else event.epoch
+        self.gather(event.step, event.t, event.attempt, scalars)
 
-    def _on_eval(self, record: Record) -> None:
-        step = whole(record["step"])
-        self.keep(record, step)
-        self.gather(step, record["t"], record["attempt"], record.get("scalars", {}))
+    def _on_resumed(self, event: ResumedEvent) -> None:
+        self.keep(event, event.step)
+        if event.attempt > self.newest:
+            self._supersede(event.step, event.attempt)
+            self._step = event.step
 
-    def _on_resumed(self, record: Record) -> None:
-        step = whole(record["step"])
-        self.keep(record, step)
-        if record["attempt"] > self.newest:
-            self._supersede(step, record["attempt"])
-            self._step = step
-
-    def _on_plan(self, record: Record) -> None:
-        self.keep(record)
-        self._total = _optional_whole(record.get("total_steps"))
-        best = record.get("best")
-        if best is not None:
-            name = storable(str(best))
+    def _on_plan(self, event: PlanEvent) -> None:
+        self.keep(event)
+        self._total = event.total_steps
+        if event.best is not None:
+            name = storable(event.best)
             self._best = name if "/" in name else f"eval/{name}"
-            self._best_direction = sign(record.get("direction")) or sign(catalog.direction(self._best))
+            self._best_direction = sign(event.direction) or sign(catalog.direction(self._best))
             self.flush()
             self.connection.execute(
                 "UPDATE summary SET direction=? WHERE key=? AND run=?",
                 (self._best_direction, self.keys.id(self._best), self.run),
             )
 
-    def _on_finished(self, record: Record) -> None:
-        self.keep(record)
+    def _on_finished(self, event: FinishedEvent) -> None:
+        self.keep(event)
         self.set_attempt(
-            record["attempt"],
-            trainer_state=_end_state(record),
-            trainer_reason=optional_text(record.get("reason")),
-            trainer_finished=record["t"],
-            trainer_exit_code=_optional_whole(record.get("exit_code")),
+            event.attempt,
+            trainer_state=event.state,
+            trainer_reason=storable(event.reason),
+            trainer_finished=event.t,
+            trainer_exit_code=event.exit_code,
         )
 
     def _supersede(self, after: int, attempt: int) -> None:
@@ -193,42 +181,39 @@ class SupervisorLog(Applier):
 
     log = 1
 
-    def one(self, record: Record) -> None:
-        if record["type"] == "system":
-            scalars = {
-                name if name.startswith(SYSTEM) else SYSTEM + name: value for name, value in record["scalars"].items()
-            }
-            self.gather(whole(record["seq"]), record["t"], record["attempt"], scalars)
+    def one(self, event: Event) -> None:
+        if isinstance(event, SystemEvent):
+            named = {name if name.startswith(SYSTEM) else SYSTEM + name: value for name, value in event.scalars.items()}
+            self.gather(event.seq, event.t, event.attempt, named)
             return
-        self.keep(record)
-        number, t = record["attempt"], record["t"]
-        match record["type"]:
-            case "queued":
-                self.set_attempt(number, queued=t)
-            case "started":
-                self._on_started(record)
-            case "stopping":
-                self.note_stopping(record)
-            case "finished":
-                self._on_finished(record)
+        self.keep(event)
+        match event:
+            case QueuedEvent():
+                self.set_attempt(event.attempt, queued=event.t)
+            case StartedEvent():
+                self._on_started(event)
+            case StoppingEvent():
+                self.note_stopping(event)
+            case FinishedEvent():
+                self._on_finished(event)
 
-    def _on_started(self, record: Record) -> None:
+    def _on_started(self, event: StartedEvent) -> None:
         self.set_attempt(
-            record["attempt"],
-            started=record["t"],
-            host=optional_text(record.get("host")),
-            pid=_optional_whole(record.get("pid")),
-            resume_step=_optional_whole(record.get("resume_step")),
+            event.attempt,
+            started=event.t,
+            host=optional_text(event.host),
+            pid=event.pid,
+            resume_step=event.resume_step,
         )
 
-    def _on_finished(self, record: Record) -> None:
+    def _on_finished(self, event: FinishedEvent) -> None:
         self.set_attempt(
-            record["attempt"],
-            state=_end_state(record),
-            reason=optional_text(record.get("reason")),
-            finished=record["t"],
-            exit_code=_optional_whole(record.get("exit_code")),
-            signal=optional_text(record.get("signal")),
+            event.attempt,
+            state=event.state,
+            reason=storable(event.reason),
+            finished=event.t,
+            exit_code=event.exit_code,
+            signal=optional_text(event.signal),
         )
 
 
@@ -244,29 +229,29 @@ class UserLog(Applier):
         ).fetchone()
         self._tags: dict[str, None] = dict.fromkeys(json.loads(tags))
 
-    def one(self, record: Record) -> None:
-        self.keep(record)
-        match record["type"]:
-            case "tag":
-                self._tags[storable(str(record["tag"]))] = None
-            case "untag":
-                self._tags.pop(storable(str(record["tag"])), None)
-            case "note":
-                self._notes = storable(str(record["text"]))
-            case "delete":
+    def one(self, event: Event) -> None:
+        self.keep(event)
+        match event:
+            case TagEvent():
+                self._tags[storable(event.tag)] = None
+            case UntagEvent():
+                self._tags.pop(storable(event.tag), None)
+            case NoteEvent():
+                self._notes = storable(event.text)
+            case DeleteEvent():
                 self._deleted = 1
-            case "restore":
+            case RestoreEvent():
                 self._deleted = 0
-            case "created":
-                self._on_created(record)
+            case CreatedEvent():
+                self._on_created(event)
 
-    def _on_created(self, record: Record) -> None:
+    def _on_created(self, event: CreatedEvent) -> None:
         """What is known of a run whose `run.json` cannot be read."""
         self.connection.execute(
             "UPDATE run SET name=?, task=?, model=?, digest=?, created=? WHERE pk=? AND NOT facts",
             (
-                *(storable(str(record.get(name, ""))) for name in ("name", "task", "model", "digest")),
-                record["t"],
+                *map(storable, (event.name, event.task, event.model, event.digest)),
+                event.t,
                 self.run,
             ),
         )

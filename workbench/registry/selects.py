@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from workbench.contracts.events import Event
+from workbench.contracts.events import Event, WarningEvent, stored
 from workbench.core.errors import AmbiguousRun, UnknownRun
 from workbench.core.rundir import RunDir
 from workbench.registry.snapshots import Attempt, RunRow, Summary, restored
@@ -225,7 +225,8 @@ def events(
     ).fetchall()
     logs: dict[int, list[Event]] = {0: [], 1: [], 2: []}
     for log, seq, t, attempt, kind, body in rows:
-        logs[log].append(Event(seq, t, attempt, kind, json.loads(body)))
+        if (event := stored(kind, json.loads(body), seq=seq, t=t, attempt=attempt)) is not None:
+            logs[log].append(event)
     found = list(heapq.merge(*logs.values(), key=lambda event: event.t))
     return found + _unread(connection, pk) if "warning" in types else found
 
@@ -234,12 +235,11 @@ def _unread(connection: Connection, pk: int) -> list[Event]:
     """A warning for each log that holds lines nobody can read."""
     names = [path.name for path in RunDir(Path()).logs]
     rows = connection.execute("SELECT log, unreadable, t FROM log WHERE run=? AND unreadable>0 ORDER BY log", (pk,))
-    return [Event(0, t or 0.0, 0, "warning", _unreadable(names[log], lost)) for log, lost, t in rows]
-
-
-def _unreadable(log: str, lost: int) -> dict[str, Any]:
-    text = f"lines of {log} that could not be read and are left out: {lost}"
-    return {"code": "unreadable-lines", "text": text, "count": lost}
+    text = "lines of {} that could not be read and are left out: {}"
+    return [
+        WarningEvent(t=t or 0.0, attempt=0, code="unreadable-lines", text=text.format(names[log], lost), count=lost)
+        for log, lost, t in rows
+    ]
 
 
 def attempts(connection: Connection, run_id: str) -> list[Attempt]:

@@ -7,9 +7,18 @@ import os
 import signal
 import time
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
-from workbench.contracts.events import EventWriter, read_all
+from workbench.contracts.events import (
+    DeleteEvent,
+    Event,
+    EventWriter,
+    NoteEvent,
+    RestoreEvent,
+    TagEvent,
+    UntagEvent,
+    read_all,
+)
 from workbench.core.errors import BadInput, WorkbenchError
 from workbench.core.home import Home
 from workbench.core.rundir import RunDir
@@ -21,7 +30,7 @@ HURRY: Final = 5.0
 """Seconds between SIGTERM and SIGKILL when a stop cannot wait."""
 
 
-def record_act(run: RunDir, type: str, /, **fields: Any) -> None:
+def record_act(run: RunDir, act: Event) -> None:
     """Append one event to `user.jsonl`. Any number of processes may: each takes its turn and goes on from the last seq.
 
     Raises WorkbenchError where it cannot be written (a full disk, say); then nothing has been done.
@@ -32,7 +41,7 @@ def record_act(run: RunDir, type: str, /, **fields: Any) -> None:
             fcntl.flock(fd, fcntl.LOCK_EX)
             log = EventWriter(run.user_log)
             try:
-                log.write(type, **fields)
+                log.append(act)
                 log.sync()
                 # Who ingests looks at ended runs only now and then, but at once when their directory's has changed.
                 os.utime(run.path.parent)
@@ -61,7 +70,7 @@ def request_stop(run: RunDir, now: bool = False) -> None:
 
 def _ended_as(run: RunDir) -> str:
     end = how_it_ended(run)
-    return f": it is {end.fields.get('state')}" if end else ""
+    return f": it is {end.state}" if end else ""
 
 
 def _end(placement: Placement) -> None:
@@ -85,7 +94,7 @@ def resume(home: Home, run: RunDir, accept: Sequence[str] = (), *, trainer: Sequ
     if deleted(run):
         raise BadInput(f"run {run.id} is deleted", mend=f"restore it first with `workbench restore {run.id}`")
     end = how_it_ended(run)
-    if end is not None and end.fields.get("state") == "completed":
+    if end is not None and end.state == "completed":
         raise BadInput(f"run {run.id} has completed: there is nothing to resume")
     if not run.stop_request.exists():
         return launch(run, resume=True, accept=accept, trainer=trainer)
@@ -107,30 +116,30 @@ def _resume_stopped(run: RunDir, accept: Sequence[str], trainer: Sequence[str]) 
 
 def deleted(run: RunDir) -> bool:
     """Whether the newest of `delete` and `restore` is a delete."""
-    acts = [event.type for event in read_all(run.user_log) if event.type in ("delete", "restore")]
-    return bool(acts) and acts[-1] == "delete"
+    acts = [event for event in read_all(run.user_log) if isinstance(event, (DeleteEvent, RestoreEvent))]
+    return bool(acts) and isinstance(acts[-1], DeleteEvent)
 
 
 def soft_delete(run: RunDir) -> None:
     """Take a run out of the listings; its files stay and `restore` brings it back. Raises BadInput while it lives."""
     if in_progress(run):
         raise BadInput(f"run {run.id} is running", mend=f"stop it first with `workbench stop {run.id}`")
-    record_act(run, "delete")
+    record_act(run, DeleteEvent())
 
 
 def restore(run: RunDir) -> None:
     """Undo a delete."""
-    record_act(run, "restore")
+    record_act(run, RestoreEvent())
 
 
 def tag(run: RunDir, name: str) -> None:
     """Add a tag. Raises BadInput for one that cannot be shown or searched."""
-    record_act(run, "tag", tag=_checked_tag(name))
+    record_act(run, TagEvent(tag=_checked_tag(name)))
 
 
 def untag(run: RunDir, name: str) -> None:
     """Take a tag away."""
-    record_act(run, "untag", tag=_checked_tag(name))
+    record_act(run, UntagEvent(tag=_checked_tag(name)))
 
 
 def _checked_tag(name: str) -> str:
@@ -142,4 +151,4 @@ def _checked_tag(name: str) -> str:
 
 def note(run: RunDir, text: str) -> None:
     """Replace the run's note; an empty one clears it."""
-    record_act(run, "note", text=text)
+    record_act(run, NoteEvent(text=text))

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from workbench.contracts.events import EventWriter
+from workbench.contracts.events import CreatedEvent, EventWriter
 from workbench.core.errors import BadInput, RecipeError
 from workbench.core.home import Home
 from workbench.core.rundir import RunDir, new_run_id, sync, write_atomic
@@ -130,13 +130,14 @@ def _fill(draft: RunDir, run_id: str, source: bytes, facts: dict[str, Any], reci
     write_atomic(draft.facts, json.dumps({"id": run_id} | facts, indent=1, ensure_ascii=False) + "\n")
     log = EventWriter(draft.user_log)
     try:
-        log.write(
-            "created",
-            run=run_id,
-            name=recipe.name,
-            task=recipe.task,
-            model=recipe.model.name or recipe.model.architecture or "",
-            digest=facts["digest"],
+        log.append(
+            CreatedEvent(
+                run=run_id,
+                name=recipe.name,
+                task=recipe.task,
+                model=recipe.model.name or recipe.model.architecture or "",
+                digest=facts["digest"],
+            )
         )
         log.sync()
     finally:

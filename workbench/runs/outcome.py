@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
-from workbench.contracts.events import State
+from workbench.contracts.events import EndState, FinishedEvent
 from workbench.runs.engines.engine import Exited
 from workbench.train import device_faults
 
@@ -26,11 +25,11 @@ TRACEBACK: Final = "Traceback (most recent call last):"
 class AttemptEnd:
     """What is known: how the engine saw it exit, and what the trainer said before.
 
-    `said` holds the fields of the trainer's own `finished`. `sent` is the last signal of our own stop escalation.
+    `said` is the trainer's own `finished`. `sent` is the last signal of our own stop escalation.
     """
 
     exited: Exited
-    said: Mapping[str, Any] | None = None
+    said: FinishedEvent | None = None
     sent: int | None = None
 
 
@@ -38,21 +37,21 @@ class AttemptEnd:
 class Outcome:
     """The last word on an attempt."""
 
-    state: State
+    state: EndState
     reason: str
     exit_code: int | None = None
     signal: int | None = None
     traceback: str | None = field(default=None, repr=False)
 
-    def fields(self) -> dict[str, Any]:
-        """As the `finished` event carries it."""
-        known = {
-            "state": self.state,
-            "reason": self.reason,
-            "exit_code": self.exit_code,
-            "signal": self.signal,
-        }
-        return known | ({"traceback": self.traceback} if self.traceback else {})
+    def event(self) -> FinishedEvent:
+        """As it is logged."""
+        return FinishedEvent(
+            state=self.state,
+            reason=self.reason,
+            exit_code=self.exit_code,
+            signal=self.signal,
+            traceback=self.traceback or None,
+        )
 
 
 def outcome_of(end: AttemptEnd) -> Outcome:
@@ -61,10 +60,10 @@ def outcome_of(end: AttemptEnd) -> Outcome:
     return Outcome(state, reason, end.exited.code, end.exited.signal, traceback)
 
 
-def _classified(end: AttemptEnd) -> tuple[State, str, str | None]:
-    said = end.said or {}
-    if said.get("state") in ("completed", "stopped"):
-        return said["state"], _after_all(end, str(said.get("reason") or said["state"])), None
+def _classified(end: AttemptEnd) -> tuple[EndState, str, str | None]:
+    said = end.said
+    if said is not None and said.state in ("completed", "stopped"):
+        return said.state, _after_all(end, said.reason or said.state), None
     if end.exited.oom_kills > 0 and _struck(end):
         return "killed", _OOM_REASON, _traceback(end) if end.exited.signal is None else None
     if end.exited.signal is not None:
@@ -78,7 +77,7 @@ def _struck(end: AttemptEnd) -> bool:
     """Whether the kernel's killer, which struck in our memory cgroup, struck this run and not its neighbour."""
     if end.exited.signal is not None:
         return end.exited.signal == signal.SIGKILL and end.sent != signal.SIGKILL
-    return "DataLoader worker" in f"{end.exited.console}{(end.said or {}).get('traceback') or ''}"
+    return "DataLoader worker" in f"{end.exited.console}{(end.said and end.said.traceback) or ''}"
 
 
 def _after_all(end: AttemptEnd, reason: str) -> str:
@@ -90,7 +89,7 @@ def _after_all(end: AttemptEnd, reason: str) -> str:
     return reason
 
 
-def _by_signal(end: AttemptEnd, number: int) -> tuple[State, str, str | None]:
+def _by_signal(end: AttemptEnd, number: int) -> tuple[EndState, str, str | None]:
     name = _name(number)
     if end.sent is not None and number in (signal.SIGTERM, signal.SIGKILL):
         lost = "what came after the last checkpoint is lost"
@@ -103,27 +102,24 @@ def _by_signal(end: AttemptEnd, number: int) -> tuple[State, str, str | None]:
     return "killed", f"killed by {name}, which workbench did not send", None
 
 
-def _by_exit(end: AttemptEnd) -> tuple[State, str, str | None]:
-    said = end.said or {}
+def _by_exit(end: AttemptEnd) -> tuple[EndState, str, str | None]:
+    reason = end.said.reason if end.said else ""
     traceback = _traceback(end)
-    evidence = f"{said.get('reason') or ''}\n{traceback or end.exited.console}"
+    evidence = f"{reason}\n{traceback or end.exited.console}"
     if (fault := device_faults.sentence(evidence, end.exited.console)) is not None:
         return "failed", fault, traceback
     if any(sign in evidence for sign in _HOST_MEMORY):
         return "failed", "out of memory on the machine: lower train.batch_size or data.max_length", traceback
-    if end.exited.code == DIVERGED or said.get("state") == "diverged":
-        return "diverged", str(said.get("reason") or "the loss is no longer a number"), traceback
-    reason = str(said.get("reason") or "") or _last_words(end.exited.console)
-    if not reason:
-        reason = f"exited with {end.exited.code} and said nothing"
+    if end.exited.code == DIVERGED or (end.said is not None and end.said.state == "diverged"):
+        return "diverged", reason or "the loss is no longer a number", traceback
+    reason = reason or _last_words(end.exited.console) or f"exited with {end.exited.code} and said nothing"
     return "failed", reason, None if end.exited.code == BAD_INPUT else traceback
 
 
 def _traceback(end: AttemptEnd) -> str | None:
     """The trainer's own, else the last one on the console, else the console's end."""
-    own = (end.said or {}).get("traceback")
-    if own:
-        return str(own)
+    if end.said is not None and end.said.traceback:
+        return end.said.traceback
     start = end.exited.console.rfind(TRACEBACK)
     return end.exited.console[start:].rstrip() if start >= 0 else _tail(end.exited.console)
 

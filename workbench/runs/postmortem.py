@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from workbench.contracts.events import EventWriter
 from workbench.core.rundir import RunDir
 from workbench.core.supervisor_record import Record
@@ -21,7 +23,7 @@ def record_lost(run: RunDir, record: Record) -> Outcome | None:
     outcome = Outcome("lost", _why(run))
     log = EventWriter(run.supervisor_log, attempt=record.attempt)
     try:
-        log.write("finished", t=last_sign(run, record), **outcome.fields())
+        log.append(replace(outcome.event(), t=last_sign(run, record)))
         log.sync()
     finally:
         log.close()

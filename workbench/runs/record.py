@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from workbench.contracts.events import Event, parse, read_all
+from workbench.contracts.events import FinishedEvent, read_all, read_last
 from workbench.core.rundir import SILENCE, RunDir
 from workbench.core.supervisor_record import Record
 from workbench.runs.engines.available import engine_named
@@ -75,24 +74,13 @@ def last_attempt(run: RunDir) -> int:
     return max((event.attempt for event in read_all(run.supervisor_log)), default=0)
 
 
-def tail_events(path: Path, reach: int = 1 << 20) -> list[Event]:
-    """The events in the last `reach` bytes of a log, in order of writing."""
-    try:
-        with path.open("rb") as log:
-            log.seek(max(0, log.seek(0, os.SEEK_END) - reach))
-            lines = log.read().split(b"\n")
-    except OSError:
-        return []
-    return [event for line in lines if (event := parse(line))]
-
-
-def finished(path: Path, attempt: int) -> Event | None:
+def finished(path: Path, attempt: int) -> FinishedEvent | None:
     """The newest `finished` of an attempt in one log."""
-    ends = [event for event in tail_events(path) if event.type == "finished" and event.attempt == attempt]
+    ends = [event for event in read_last(path) if isinstance(event, FinishedEvent) and event.attempt == attempt]
     return ends[-1] if ends else None
 
 
-def how_it_ended(run: RunDir) -> Event | None:
+def how_it_ended(run: RunDir) -> FinishedEvent | None:
     """The end of the newest attempt: the supervisor's word, else the trainer's own. None while there is none."""
     attempt = last_attempt(run)
     return finished(run.supervisor_log, attempt) or finished(run.events, attempt)

@@ -6,13 +6,12 @@ next stage therefore begins only after longer than the slowest save and the long
 
 from __future__ import annotations
 
-import re
 import signal
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
-from typing import Final
 
-from workbench.contracts.events import parse
+from workbench.contracts.events import times
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,32 +55,8 @@ class StopEscalation:
         return self.sent
 
 
-_TIME: Final = re.compile(rb'"t":([0-9.]+),"attempt":([0-9]+),')
-
-
 def slowest(events: Path, attempt: int) -> float:
-    """Seconds of the slowest save and the longest silence an attempt's log tells of; 0 where it tells nothing.
-
-    Only the head of each line is looked at, so that a long log is read in a moment.
-    """
-    longest, before = 0.0, None
-    try:
-        with events.open("rb") as log:
-            for line in log:
-                head = _TIME.search(line, 0, 120)
-                if head is None or int(head[2]) != attempt:
-                    continue
-                at = float(head[1])
-                longest = max(longest, at - before if before is not None else 0.0, _saving(line))
-                before = at
-    except (OSError, ValueError):
-        pass
-    return longest
-
-
-def _saving(line: bytes) -> float:
-    if b'"type":"checkpoint"' not in line[:160]:
-        return 0.0
-    event = parse(line)
-    seconds = event.fields.get("seconds") if event else None
-    return float(seconds) if isinstance(seconds, (int, float)) else 0.0
+    """Seconds of the slowest save and the longest silence an attempt's log tells of; 0 where it tells nothing."""
+    told = list(times(events, attempt))
+    silences = (later - earlier for (earlier, _), (later, _) in pairwise(told))
+    return max((0.0, *(seconds for _, seconds in told), *silences))

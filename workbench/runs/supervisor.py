@@ -21,6 +21,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
+from workbench.contracts.events import FinishedEvent, StartedEvent
 from workbench.core.errors import BadInput, WorkbenchError
 from workbench.core.processes import Identity
 from workbench.core.rundir import RunDir, hold_lock
@@ -88,8 +89,7 @@ def supervise(order: Assignment, ready: LaunchAnswer | None = None) -> None:
         try:
             watch = _start(order, attempt, log)
             ready.at_work()
-            outcome = watch.until_it_ends()
-            log.insist("finished", **outcome.fields())
+            log.insist(watch.until_it_ends().event())
         finally:
             log.close()
     finally:
@@ -134,16 +134,17 @@ def _start(order: Assignment, attempt: int, log: PatientLog) -> TrainerWatch:
             job=submitted.job,
         ).write(run)
         log.write(
-            "started",
-            pid=process.pid if process else None,
-            argv=redacted(submitted.argv),
-            host=submitted.host,
-            resume_step=order.resume_step,
+            StartedEvent(
+                pid=process.pid if process else None,
+                argv=tuple(redacted(submitted.argv)),
+                host=submitted.host,
+                resume_step=order.resume_step,
+            )
         )
     except OSError as error:
         watch.abandon()
         reason = f"the trainer cannot be started ({error.strerror or error})"
-        log.write("finished", state="failed", reason=reason, exit_code=None, signal=None)
+        log.write(FinishedEvent(state="failed", reason=reason, exit_code=None, signal=None))
         raise WorkbenchError(reason, where=str(run.path)) from error
     return watch
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from workbench.contracts.events import EventWriter
+from workbench.contracts.events import Event, EventWriter
 
 _INSIST: Final = 60.0
 """Seconds for which the last word is tried again."""
@@ -26,20 +27,20 @@ class PatientLog:
     def __init__(self, path: Path, attempt: int) -> None:
         self._log = EventWriter(path, attempt=attempt)
 
-    def write(self, type: str, /, **fields: Any) -> bool:
+    def write(self, event: Event) -> bool:
         """Append one event; False, and a word on the console, where the disk does not take it."""
         try:
-            self._log.write(type, **fields)
+            self._log.append(event)
         except OSError as error:
-            say(f"{type} not logged ({error.strerror or error})")
+            say(f"{event.type} not logged ({error.strerror or error})")
             return False
         return True
 
-    def insist(self, type: str, /, **fields: Any) -> None:
+    def insist(self, event: Event) -> None:
         """Append one event that matters, and bring it onto the disk; tried until it works or a minute is over."""
-        at = time.time()
+        dated = replace(event, t=time.time())
         deadline = time.monotonic() + _INSIST
-        while not self.write(type, t=at, **fields) and time.monotonic() < deadline:
+        while not self.write(dated) and time.monotonic() < deadline:
             time.sleep(1.0)
         try:
             self._log.sync()

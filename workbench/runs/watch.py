@@ -11,7 +11,7 @@ import time
 from types import FrameType
 from typing import Any, Final
 
-from workbench.contracts.events import Event
+from workbench.contracts.events import StoppingEvent, SystemEvent, WarningEvent
 from workbench.runs import record, stop_escalation, stop_request
 from workbench.runs.engines.engine import Engine, Exited, Gone, Job, Submitted, Working
 from workbench.runs.outcome import AttemptEnd, Outcome, outcome_of
@@ -60,7 +60,7 @@ class TrainerWatch:
             self._escalate(now, self._submitted)
             if progress.stalled(now):
                 text = f"no progress for {self._job.launch.stall_minutes:g} minutes, though the trainer lives"
-                self._log.write("warning", code="stall", text=text, count=1)
+                self._log.write(WarningEvent(code="stall", text=text))
             system.sample(now)
             self._sleep()
         self._engine.forget(self._run)
@@ -85,19 +85,20 @@ class TrainerWatch:
     def _ask(self, now: float, *, hurry: bool) -> None:
         slowest = 0.0 if hurry else stop_escalation.slowest(self._run.events, self._job.attempt)
         if self._escalation.ask(now, now=hurry, slowest=slowest):
-            self._log.write("stopping", reason="asked to end now" if hurry else "asked to end after its step")
+            reason = "asked to end now" if hurry else "asked to end after its step"
+            self._log.write(StoppingEvent(reason=reason))
 
     def _escalate(self, now: float, submitted: Submitted) -> None:
         number = self._escalation.due(now)
         if number is not None:
-            self._log.write("stopping", reason=f"not ended yet: sending {number.name}")
+            self._log.write(StoppingEvent(reason=f"not ended yet: sending {number.name}"))
             self._engine.signal(self._run, submitted, number)
 
     def _outcome(self, found: Exited | Gone) -> Outcome:
         if isinstance(found, Gone):
             return Outcome("lost", found.why)
-        said: Event | None = record.finished(self._run.events, self._job.attempt)
-        return outcome_of(AttemptEnd(found, said.fields if said else None, self._escalation.sent))
+        said = record.finished(self._run.events, self._job.attempt)
+        return outcome_of(AttemptEnd(found, said, self._escalation.sent))
 
 
 class _System:
@@ -111,7 +112,7 @@ class _System:
     def sample(self, now: float) -> None:
         """Log a reading if one is due."""
         if self._sampler is not None and now >= self._due:
-            self._log.write("system", scalars=self._sampler.read(now))
+            self._log.write(SystemEvent(scalars=self._sampler.read(now)))
             self._due = now + self._sampler.interval(now - self._start)
 
 

@@ -12,7 +12,7 @@ import traceback
 from pathlib import Path
 from typing import Final
 
-from workbench.contracts import events
+from workbench.contracts.events import EndState, FinishedEvent, read_all
 from workbench.contracts.run_environment import attempt_given
 from workbench.core.errors import BadInput, WorkbenchError
 from workbench.core.rundir import RunDir, hold_lock
@@ -56,7 +56,7 @@ def main(arguments: list[str]) -> int:
 
 def _attempt(run: RunDir) -> int:
     """The supervisor's count, else one more than the log has seen."""
-    seen = max((event.attempt for event in events.read_all(run.events)), default=0)
+    seen = max((event.attempt for event in read_all(run.events)), default=0)
     return attempt_given() or seen + 1
 
 
@@ -71,27 +71,24 @@ def _train(run: RunDir, journal: Journal, stop: StopRequest, *, attempt: int) ->
 
         ended = Session(run, journal, stop, attempt=attempt).run()
         journal.write(
-            "finished",
-            state=ended.state,
-            reason=ended.reason,
-            exit_code=0,
-            signal=None,
-            peak_memory=ended.peak_memory,
+            FinishedEvent(
+                state=ended.state, reason=ended.reason, exit_code=0, signal=None, peak_memory=ended.peak_memory
+            )
         )
         return 0
     except WorkbenchError as error:
         print(error.sentence, file=sys.stderr, flush=True)
-        state = "diverged" if error.exit_code == 3 else "failed"
+        state: EndState = "diverged" if error.exit_code == 3 else "failed"
         trace = None if isinstance(error, BadInput) else traceback.format_exc()
         journal.write(
-            "finished", state=state, reason=error.sentence, exit_code=error.exit_code, signal=None, traceback=trace
+            FinishedEvent(state=state, reason=error.sentence, exit_code=error.exit_code, signal=None, traceback=trace)
         )
         return error.exit_code
     except BaseException as error:  # noqa: BLE001  # the edge of the process: recorded, then it ends
         text = traceback.format_exc()
         print(text, file=sys.stderr, flush=True)
         reason = device_faults.sentence(text) or f"{type(error).__name__}: {error}".split("\n")[0][:500]
-        journal.write("finished", state="failed", reason=reason, exit_code=1, signal=None, traceback=text)
+        journal.write(FinishedEvent(state="failed", reason=reason, exit_code=1, signal=None, traceback=text))
         return 1
 
 

@@ -13,6 +13,7 @@ from typing import Final
 
 import torch
 
+from workbench.contracts.events import StepEvent
 from workbench.core.errors import WorkbenchError
 from workbench.train.ranks import Ranks
 from workbench.train.run_log import Journal
@@ -99,7 +100,7 @@ class Meter:
         if penalty is not None:
             scalars["train/penalty"] = penalty
         self._journal.write(
-            "step", t=step.t, step=step.step, epoch=round(step.epoch, 6), tokens=self.tokens, scalars=scalars
+            StepEvent(t=step.t, step=step.step, epoch=round(step.epoch, 6), tokens=self.tokens, scalars=scalars)
         )
         self.healthy = math.isfinite(loss) and math.isfinite(grad_norm)
         self._watch(step.step, loss)

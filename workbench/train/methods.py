@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from workbench.contracts.events import AdapterFacts
 from workbench.models.locate import Located
 from workbench.recipe import Recipe
 from workbench.train import adapters, liger
@@ -25,18 +26,7 @@ class Learning:
     trainable: int
     new_weights: list[str]
     frozen: list[str] = field(default_factory=list)
-    adapters: dict[str, Any] | None = None
-
-    def fields(self) -> dict[str, Any]:
-        """Of the event: `frozen` counts named weights, `adapters` has rank, alpha, modules and layers."""
-        return {
-            "method": self.method,
-            "parameters": self.parameters,
-            "trainable": self.trainable,
-            "new_weights": self.new_weights,
-            "frozen": len(self.frozen),
-            "adapters": self.adapters,
-        }
+    adapters: AdapterFacts | None = None
 
 
 def loaded_for(located: Located, recipe: Recipe, precision: str) -> Located:
@@ -53,12 +43,12 @@ def apply(model: Any, recipe: Recipe, new: Collection[str], located: Located) ->
     names = [name for name, _ in model.named_parameters()]
     fresh = set(names) if "*" in new else set(new)
     still = frozen(model, recipe.train, fresh)
-    told: dict[str, Any] | None = None
+    told: AdapterFacts | None = None
     if recipe.train.method in _ADAPTERS:
         model = adapters.adapt(model, recipe, new, still, _base(located))
         modules, layers = adapters.modules_of(model)
         lora = recipe.train.lora
-        told = {"rank": lora.rank, "alpha": lora.alpha, "modules": modules, "layers": layers}
+        told = AdapterFacts(rank=lora.rank, alpha=lora.alpha, modules=tuple(modules), layers=layers)
     elif still:
         freeze(model, still)
     # peft keeps the head as it was beside the one that learns: it is no part of what is saved or used.

@@ -10,10 +10,11 @@ import sys
 import time
 from collections import deque
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
-from workbench.contracts.events import EventWriter
+from workbench.contracts.events import UNDATED, Event, EventWriter, WarningEvent
 
 _WAITING: Final = 100_000  # events kept while the disk is full: about 20 MB
 
@@ -21,7 +22,7 @@ _WAITING: Final = 100_000  # events kept while the disk is full: about 20 MB
 class Journal(Protocol):
     """Where the training side says what happens."""
 
-    def write(self, type: str, /, *, t: float | None = None, **fields: Any) -> None: ...
+    def write(self, event: Event) -> None: ...
 
     def warn(self, code: str, text: str, *, count: int = 1) -> None: ...
 
@@ -33,23 +34,22 @@ class LogJournal:
 
     def __init__(self, path: Path, *, attempt: int) -> None:
         self._log = EventWriter(path, attempt=attempt)
-        self._waiting: deque[tuple[str, float, dict[str, Any]]] = deque(maxlen=_WAITING)
+        self._waiting: deque[Event] = deque(maxlen=_WAITING)
 
-    def write(self, type: str, /, *, t: float | None = None, **fields: Any) -> None:
+    def write(self, event: Event) -> None:
         """Append one event, or keep it for later where the disk does not take it. Never raises OSError."""
         try:
             while self._waiting:
-                kind, when, body = self._waiting[0]
-                self._log.write(kind, t=when, **body)
+                self._log.append(self._waiting[0])
                 self._waiting.popleft()
-            self._log.write(type, t=t, **fields)
+            self._log.append(event)
         except OSError as error:
             if not self._waiting:
                 print(f"events.jsonl cannot be written ({error}); training goes on", file=sys.stderr, flush=True)
-            self._waiting.append((type, time.time() if t is None else t, fields))
+            self._waiting.append(replace(event, t=time.time()) if event.t == UNDATED else event)
 
     def warn(self, code: str, text: str, *, count: int = 1) -> None:
-        self.write("warning", code=code, text=text, count=count)
+        self.write(WarningEvent(code=code, text=text, count=count))
 
     def close(self) -> None:
         """Bring the log onto the disk, as far as it takes it."""
@@ -63,7 +63,7 @@ class LogJournal:
 class SilentJournal:
     """What ranks other than the first write to: nothing."""
 
-    def write(self, type: str, /, *, t: float | None = None, **fields: Any) -> None:
+    def write(self, event: Event) -> None:
         pass
 
     def warn(self, code: str, text: str, *, count: int = 1) -> None:

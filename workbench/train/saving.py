@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from safetensors import SafetensorError
 
+from workbench.contracts.events import CheckpointEvent
 from workbench.core.rundir import sync
 from workbench.models.adapter_files import CONFIG, is_adapter
 from workbench.train import adapters, checkpoints
@@ -83,12 +84,13 @@ class Saver:
         best = progress.standing.best_step
         checkpoints.prune(self._root, self._keep, spare=() if best is None else (best,))
         self._journal.write(
-            "checkpoint",
-            step=progress.step,
-            path=f"{self._root.name}/{path.name}",
-            bytes=manifest.bytes,
-            seconds=round(time.monotonic() - started, 3),
-            best=best == progress.step,
+            CheckpointEvent(
+                step=progress.step,
+                path=f"{self._root.name}/{path.name}",
+                bytes=manifest.bytes,
+                seconds=round(time.monotonic() - started, 3),
+                best=best == progress.step,
+            )
         )
 
     def _first(self, work: Callable[[], None]) -> bool:

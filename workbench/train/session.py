@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from workbench.contracts.events import DataEvent, decode
 from workbench.core.errors import BadInput, RecipeError
 from workbench.core.home import Home
 from workbench.core.rundir import RunDir
@@ -108,7 +109,7 @@ class Session:
             notes = list(dict.fromkeys([*prepared.notes, *facts["notes"], *untold]))
             told |= {"notes": notes, "report": facts["splits"], "columns": facts["columns"], "unread": facts["unread"]}
             told |= {"ledger": ledger}
-        self._journal.write("data", **told)
+        self._journal.write(decode(DataEvent, told))
         for said in untold:
             self._journal.warn("unknown-tokens", said)
 

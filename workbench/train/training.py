@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import torch
 
+from workbench.contracts.events import EvalEvent, PlanEvent, ResumedEvent, SampleEvent, StoppingEvent, decode
 from workbench.contracts.run_environment import accepted
 from workbench.core.errors import BadInput
 from workbench.core.rundir import RunDir
@@ -85,26 +86,32 @@ class Training:
     # Before
 
     def _say_plan(self) -> None:
-        ready, rhythm = self._ready, self._rhythm
+        ready, rhythm, learning = self._ready, self._rhythm, self._ready.learning
         self._journal.write(
-            "plan",
-            total_steps=rhythm.total,
-            steps_per_epoch=rhythm.per_epoch,
-            epochs=round(rhythm.total / rhythm.per_epoch, 6),
-            device=ready.device.name,
-            precision=ready.device.precision,
-            processes=self._ranks.world,
-            **ready.learning.fields(),
-            best=ready.rule.metric and f"eval/{ready.rule.metric}",
-            direction=ready.rule.metric and ready.rule.direction,
-            max_length=ready.prepared.max_length,
+            PlanEvent(
+                total_steps=rhythm.total,
+                steps_per_epoch=rhythm.per_epoch,
+                epochs=round(rhythm.total / rhythm.per_epoch, 6),
+                device=ready.device.name,
+                precision=ready.device.precision,
+                processes=self._ranks.world,
+                method=learning.method,
+                parameters=learning.parameters,
+                trainable=learning.trainable,
+                new_weights=tuple(learning.new_weights),
+                frozen=len(learning.frozen),
+                adapters=learning.adapters,
+                best=ready.rule.metric and f"eval/{ready.rule.metric}",
+                direction=ready.rule.metric and ready.rule.direction,
+                max_length=ready.prepared.max_length,
+            )
         )
 
     def _resume(self) -> None:
         """Take up the checkpoint, if there is one. Raises BadInput."""
         if self._checkpoint is None:
             if self._attempt > 1:
-                self._journal.write("resumed", step=0, differences=[])
+                self._journal.write(ResumedEvent(step=0))
             return
         try:
             progress = resume.Progress.read(self._checkpoint)
@@ -112,9 +119,8 @@ class Training:
             raise BadInput(f"not a checkpoint of a run ({error})", where=str(self._checkpoint)) from error
         differences = progress.fingerprint.differences(self._fingerprint)
         resume.check(differences, accepted())
-        self._journal.write(
-            "resumed", step=progress.step, differences=[difference.sentence for difference in differences]
-        )
+        said = tuple(difference.sentence for difference in differences)
+        self._journal.write(ResumedEvent(step=progress.step, differences=said))
         self._standing, self._meter.tokens = progress.standing, progress.tokens
         self._loop.pieces = progress.pieces
         self._load(self._checkpoint)
@@ -135,7 +141,7 @@ class Training:
         """Training is to end. Asked again, says it once."""
         if self._stopped is None:
             self._stopped = self._stop.reason or "asked to"
-            self._journal.write("stopping", step=self._step, reason=self._stopped)
+            self._journal.write(StoppingEvent(step=self._step, reason=self._stopped))
 
     # While it trains
 
@@ -260,16 +266,15 @@ class Training:
                 written = write_predictions(verdict, self._run.predictions, split)
             except OSError as error:
                 self._journal.warn("predictions-failed", f"predictions of {split} were not written ({error})")
-        self._journal.write(
-            "eval",
-            step=self._step,
-            epoch=round(self._step / self._rhythm.per_epoch, 6),
-            split=split,
-            scalars={f"{prefix}/{name}": verdict.scalars[name] for name in self._in_order(verdict)},
-            undefined=[f"{prefix}/{name}" for name in verdict.undefined],
-            predictions=written,
-            **verdict.report,
-        )
+        found = {
+            "step": self._step,
+            "epoch": round(self._step / self._rhythm.per_epoch, 6),
+            "split": split,
+            "scalars": {f"{prefix}/{name}": verdict.scalars[name] for name in self._in_order(verdict)},
+            "undefined": [f"{prefix}/{name}" for name in verdict.undefined],
+            "predictions": written,
+        }
+        self._journal.write(decode(EvalEvent, found | verdict.report))
         new = [name for name in verdict.undefined if (split, name) not in self._undefined]
         if new:
             # Said once: every evaluation names them in its own event.
@@ -289,7 +294,7 @@ class Training:
         with sharding.gathered(model), attention.for_judging(model), autocast(self._ready.device):
             if self._ranks.first:
                 for prompt, text in self._ready.task.samples(model, self._ready.tokenizer):
-                    self._journal.write("sample", step=self._step, prompt=prompt, text=text)
+                    self._journal.write(SampleEvent(step=self._step, prompt=prompt, text=text))
         model.train(training)
 
     # After

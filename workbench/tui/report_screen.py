@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from workbench.contracts.events import read_all
+from workbench.contracts.events import DataEvent, read_all
 from workbench.core.errors import BadInput
 from workbench.core.rundir import RunDir
 from workbench.display.data_report import report_lines
@@ -21,6 +21,7 @@ def report_sheet(title: str, data: Mapping[str, Any], width: int) -> Sheet:
 def of_run(path: Path) -> Mapping[str, Any]:
     """The report a run has left in its log. Blocks. Raises BadInput where there is none yet."""
     for event in read_all(RunDir(path).events):
-        if event.type == "data" and "report" in event.fields:
-            return event.fields | {"splits": event.fields["report"]}
+        if isinstance(event, DataEvent) and event.report is not None:
+            said = event.fields()
+            return said | {"splits": said["report"]}
     raise BadInput("the run has not read its rows yet", where=path.name, mend="wait until it trains")

@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Sequence
+from typing import Final
 
+from workbench.contracts.events import (
+    CheckpointEvent,
+    EvalEvent,
+    Event,
+    PlanEvent,
+    ResumedEvent,
+    SampleEvent,
+    StoppingEvent,
+)
 from workbench.core.text import clean, cut
 from workbench.display.figures import figure
 from workbench.metrics import catalog
-
-if TYPE_CHECKING:
-    from workbench.contracts.events import Event
 
 TYPES: Final = ("eval", "checkpoint", "sample", "resumed", "stopping")
 _MOST_NAMED: Final = 3
 
 
-def trained(plan: Mapping[str, Any]) -> str:
+def trained(plan: PlanEvent) -> str:
     """`22.9M weights, 98,690 trained (0.4%), new: classifier.bias · cpu, bf16`; empty where the plan says nothing."""
-    try:
-        parameters, trainable = int(plan["parameters"]), int(plan["trainable"])
-    except (KeyError, TypeError, ValueError):
+    if plan.parameters is None or plan.trainable is None:
         return ""
-    said = f"{amount(parameters)} weights, {_share(parameters, trainable)}{_new(plan.get('new_weights') or ())}"
-    where = ", ".join(clean(str(plan[name])) for name in ("device", "precision") if plan.get(name))
+    said = f"{amount(plan.parameters)} weights, {_share(plan.parameters, plan.trainable)}{_new(plan.new_weights)}"
+    where = ", ".join(clean(name) for name in (plan.device, plan.precision) if name)
     return f"{said} · {where}" if where else said
 
 
@@ -33,8 +37,8 @@ def _share(parameters: int, trainable: int) -> str:
     return f"{amount(trainable)} trained ({100 * trainable / max(1, parameters):.2g}%)"
 
 
-def _new(names: Sequence[Any]) -> str:
-    named = [clean(str(name)) for name in names]
+def _new(names: Sequence[str]) -> str:
+    named = [clean(name) for name in names]
     if not named:
         return ""
     if named == ["*"]:
@@ -52,25 +56,25 @@ def amount(count: int) -> str:
 
 def told(event: Event, best: str | None) -> str:
     """One event in a line, empty where it says nothing. `best` is the metric that the run is judged by."""
-    fields = event.fields
-    step = f"step {fields['step']}  " if fields.get("step") is not None else ""
-    match event.type:
-        case "eval":
-            return f"{step}{clean(str(fields.get('split', 'validation')))}: {_scores(event, best)}"
-        case "checkpoint":
-            size = fields.get("bytes")
-            weight = f", {size / 1e6:,.1f} MB" if isinstance(size, (int, float)) else ""
-            return f"{step}checkpoint{weight}{', the best so far' if fields.get('best') else ''}"
-        case "sample":
-            prompt, text = (clean(cut(str(fields.get(name, "")), 400)) for name in ("prompt", "text"))
-            return f"{step}wrote: {prompt}▸{text}"
-        case "resumed":
-            return f"resumed from step {fields.get('step', 0)}"
-        case _:  # both logs tell of a stop; one of them knows why
-            return f"stopping: {clean(str(fields['reason']))}" if fields.get("reason") else ""
+    step = getattr(event, "step", None)
+    at = "" if step is None else f"step {step}  "
+    match event:
+        case EvalEvent():
+            return f"{at}{clean(event.split)}: {_scores(event, best)}"
+        case CheckpointEvent():
+            weight = "" if event.bytes is None else f", {event.bytes / 1e6:,.1f} MB"
+            return f"{at}checkpoint{weight}{', the best so far' if event.best else ''}"
+        case SampleEvent():
+            prompt, text = (clean(cut(said, 400)) for said in (event.prompt, event.text))
+            return f"{at}wrote: {prompt}▸{text}"
+        case ResumedEvent():
+            return f"resumed from step {event.step}"
+        case StoppingEvent():  # both logs tell of a stop; one of them knows why
+            return f"stopping: {clean(event.reason)}" if event.reason else ""
+    return ""
 
 
-def _scores(event: Event, best: str | None) -> str:
+def _scores(event: EvalEvent, best: str | None) -> str:
     """The measure the run is judged by, else one that is no loss, and the loss, by bare name."""
     wanted = (best or "").partition("/")[2]
     scalars = {key.partition("/")[2]: value for key, value in event.scalars.items()}

@@ -6,9 +6,9 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from workbench.contracts.events import WORKING_STATES
+from workbench.contracts.events import WORKING_STATES, FinishedEvent, PlanEvent, WarningEvent
 from workbench.core.errors import UnknownRun
 from workbench.core.rundir import RunDir
 from workbench.core.text import clean, cut
@@ -115,7 +115,11 @@ class LiveRequest:
             _warnings(registry, self.run),
             _end(registry, self.run),
             tail(RunDir(self.runs_dir / self.run).console),
-            next((news.trained(event.fields) for event in registry.events(self.run, ["plan"], newest=1)), ""),
+            "".join(
+                news.trained(event)
+                for event in registry.events(self.run, ["plan"], newest=1)
+                if isinstance(event, PlanEvent)
+            ),
             tuple(
                 line
                 for event in registry.events(self.run, news.TYPES, newest=_NEWS)
@@ -170,31 +174,26 @@ def _steps_per_epoch(row: RunRow) -> float | None:
 
 
 def _warnings(registry: Registry, run: str) -> tuple[Warning_, ...]:
-    found = registry.events(run, ["warning"])
     return tuple(
         Warning_(
-            event.fields.get("step"),
-            clean(str(event.fields.get("text") or event.fields.get("code") or "")),
-            _whole(event.fields.get("count")),
+            event.step,
+            clean(event.text or event.code),
+            event.count,
         )
-        for event in found
+        for event in registry.events(run, ["warning"])
+        if isinstance(event, WarningEvent)
     )
-
-
-def _whole(value: Any) -> int:
-    return value if isinstance(value, int) else 1
 
 
 def _end(registry: Registry, run: str) -> RunEnd | None:
     """The last word on the newest attempt, with a traceback from whichever log has one."""
-    finished = registry.events(run, ["finished"])
+    finished = [event for event in registry.events(run, ["finished"]) if isinstance(event, FinishedEvent)]
     newest = max((event.attempt for event in finished), default=0)
     words = [event for event in finished if event.attempt == newest]
     if not words:
         return None
-    traceback = next((str(event.fields["traceback"]) for event in words if event.fields.get("traceback")), "")
-    last = words[-1].fields
-    return RunEnd(str(last.get("state", "")), clean(str(last.get("reason") or "")), clean(traceback, newlines=True))
+    traceback = next((event.traceback for event in words if event.traceback), "")
+    return RunEnd(words[-1].state, clean(words[-1].reason), clean(traceback, newlines=True))
 
 
 def tail(console: Path, lines: int = 40) -> tuple[str, ...]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
+from workbench.contracts.events import CalibrationBin, EvalEvent, ThresholdCurve
 from workbench.tui.widgets.chart import Series, Spec
 
 Point = tuple[float, float, float | None]
@@ -30,21 +30,12 @@ class ClassCurve:
 
 
 @dataclass(frozen=True, slots=True)
-class Bin:
-    """Calls about equally sure: how many, their mean probability, and the share of them that is right."""
-
-    rows: int
-    confidence: float
-    accuracy: float
-
-
-@dataclass(frozen=True, slots=True)
 class Curves:
     """What an eval event keeps beside its confusion matrix. Any of them may be empty."""
 
     roc: tuple[ClassCurve, ...]
     pr: tuple[ClassCurve, ...]
-    bins: tuple[Bin, ...]
+    bins: tuple[CalibrationBin, ...]
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -68,36 +59,15 @@ class Operating:
         return 2 * self.precision * self.recall / total if total else 0.0
 
 
-def parse(fields: Mapping[str, Any]) -> Curves | None:
-    """The curves of an eval event; None where it has none, or none that can be read."""
-    try:
-        found = Curves(_curves(fields.get("roc")), _curves(fields.get("pr")), _bins(fields.get("calibration")))
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError):
-        return None
-    return found if found.pr or found.bins else None
+def of(event: EvalEvent) -> Curves | None:
+    """The curves of an evaluation; None where it has none, or none that can be read."""
+    roc, pr = (_with_points(found or ()) for found in (event.roc, event.pr))
+    curves = Curves(roc, pr, event.calibration or ())
+    return curves if curves.pr or curves.bins else None
 
 
-def _curves(records: Sequence[Any] | None) -> tuple[ClassCurve, ...]:
-    read = [ClassCurve(str(record["label"]), tuple(map(_point, record["points"]))) for record in records or ()]
-    return tuple(curve for curve in read if curve.points)
-
-
-def _point(point: Sequence[Any]) -> Point:
-    x, y = _finite(point[0]), _finite(point[1])
-    return x, y, None if point[2] is None else _finite(point[2])
-
-
-def _finite(value: Any) -> float:
-    number = float(value)
-    if not math.isfinite(number):
-        raise ValueError("a curve has finite points")
-    return number
-
-
-def _bins(records: Sequence[Any] | None) -> tuple[Bin, ...]:
-    return tuple(
-        Bin(int(record["rows"]), _finite(record["confidence"]), _finite(record["accuracy"])) for record in records or ()
-    )
+def _with_points(found: Sequence[ThresholdCurve]) -> tuple[ClassCurve, ...]:
+    return tuple(ClassCurve(one.label, one.points) for one in found if one.points)
 
 
 # -- thresholds ------------------------------------------------------------------------------------------------------
@@ -162,5 +132,5 @@ def _mark(x: float, y: float) -> Series:
     return Series("", ((x, y),), _HERE, dots=True)
 
 
-def _binned(bins: Sequence[Bin]) -> Series:
+def _binned(bins: Sequence[CalibrationBin]) -> Series:
     return Series("", tuple((entry.confidence, entry.accuracy) for entry in bins), 2, dots=True)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
+from workbench.contracts.events import ClassScores, EvalEvent, SampleEvent
 from workbench.core.errors import WorkbenchError
 from workbench.metrics import catalog
 from workbench.metrics.confusion import ClassReport, Confusion
@@ -16,7 +17,6 @@ from workbench.tui.modes.metrics.evaluation_list import Sample, Scores
 from workbench.tui.modes.metrics.metric_table import MetricColumn, MetricRow
 
 if TYPE_CHECKING:
-    from workbench.contracts.events import Event
     from workbench.registry.snapshots import RunRow, Summary
     from workbench.registry.store import Registry
 
@@ -162,67 +162,48 @@ def columns_of(keys: Iterable[str], split: str | None, current: Container[str] =
 
 
 def judged(registry: Registry, run: RunRow) -> EvaluatedRun:
-    """How a run was judged, by its eval and sample events. What cannot be read of an event is left out."""
+    """How a run was judged, by its eval and sample events."""
     events = registry.events(run.id, ["eval", "sample"])
     return EvaluatedRun(
         run_id=run.id,
         name=run.name,
         task=run.task,
         state=run.state,
-        evaluations=tuple(evaluation(event) for event in events if event.type == "eval"),
-        samples=tuple(sample(event) for event in events if event.type == "sample"),
+        evaluations=tuple(evaluation(event) for event in events if isinstance(event, EvalEvent)),
+        samples=tuple(sample(event) for event in events if isinstance(event, SampleEvent)),
         paired=len(asked_fields(run.task, run.recipe.get("data") or {})) > 1,
     )
 
 
-def evaluation(event: Event) -> Evaluation:
+def evaluation(event: EvalEvent) -> Evaluation:
     """An eval event, its scalars by bare name."""
-    fields = event.fields
-    confusion = _confusion(fields)
+    confusion = _confusion(event)
     return Evaluation(
-        split=str(fields.get("split", "validation")),
-        step=int(fields.get("step") or 0),
-        epoch=None if fields.get("epoch") is None else float(fields["epoch"]),
+        split=event.split,
+        step=event.step,
+        epoch=event.epoch,
         values={catalog.bare(key): value for key, value in event.scalars.items()},
         confusion=confusion,
-        classes=tuple(confusion.report()) if confusion else _classes(fields.get("per_class") or ()),
-        predictions=fields.get("predictions"),
-        intervals=_intervals(fields.get("intervals")),
-        curves=curve_figures.parse(fields),
-        rows=confusion.total if confusion else _rows(fields.get("confusions")),
+        classes=tuple(confusion.report()) if confusion else tuple(map(_class, event.per_class or ())),
+        predictions=event.predictions,
+        intervals=event.intervals or {},
+        curves=curve_figures.of(event),
+        # Of several labels each has a matrix over all rows.
+        rows=confusion.total if confusion else sum(map(sum, event.confusions[0])) if event.confusions else None,
     )
 
 
-def _intervals(record: Any) -> dict[str, tuple[float, float]]:
+def _confusion(event: EvalEvent) -> Confusion | None:
     try:
-        return {str(name): (float(low), float(high)) for name, (low, high) in (record or {}).items()}
-    except (AttributeError, TypeError, ValueError):
-        return {}
-
-
-def _rows(confusions: Any) -> int | None:
-    """Of several labels each has a matrix over all rows."""
-    try:
-        return sum(map(sum, confusions[0])) if confusions else None
-    except (IndexError, KeyError, TypeError):
+        return Confusion.parse(event.labels or (), event.confusion or ())
+    except ValueError:
         return None
 
 
-def _confusion(fields: Mapping[str, Any]) -> Confusion | None:
-    try:
-        return Confusion.parse(fields["labels"], fields["confusion"])
-    except (KeyError, TypeError, ValueError):
-        return None
+def _class(entry: ClassScores) -> ClassReport:
+    return ClassReport(entry.label, entry.support, entry.precision, entry.recall, entry.specificity, entry.f1)
 
 
-def _classes(records: Sequence[Any]) -> tuple[ClassReport, ...]:
-    try:
-        return tuple(ClassReport.parse(record) for record in records)
-    except (KeyError, TypeError, ValueError):
-        return ()
-
-
-def sample(event: Event) -> Sample:
+def sample(event: SampleEvent) -> Sample:
     """A sample event."""
-    fields = event.fields
-    return Sample(int(fields.get("step") or 0), str(fields.get("prompt", "")), str(fields.get("text", "")))
+    return Sample(event.step or 0, event.prompt, event.text)
