@@ -137,7 +137,7 @@ def test_adapters_go_where_the_family_has_them_by_default(family, task, modules)
         tiny(family), asked("train.method=lora", task=task), [], Located("x", None, "local", "x", family)
     )
     assert learning.adapters is not None
-    assert learning.adapters["modules"] == modules
+    assert learning.adapters.modules == tuple(modules)
     assert 0 < learning.trainable < learning.parameters
     head = {name for name, weight in model.named_parameters() if weight.requires_grad and "lora_" not in name}
     assert all(("classifier" in name) for name in head)
@@ -163,7 +163,7 @@ def test_frozen_layers_get_no_adapters():
         tiny("bert"), asked("train.method=dora", "train.freeze_layers=2"), [], Located("x", None, "local", "x", "bert")
     )
     assert learning.adapters is not None
-    assert learning.adapters["layers"] == 2
+    assert learning.adapters.layers == 2
 
 
 def test_adapters_on_random_weights_are_refused():
