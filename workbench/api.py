@@ -164,7 +164,7 @@ class Run:
         file = self._place.predictions / f"{split}.parquet"
         if not file.is_file():
             known = sorted(path.stem for path in file.parent.glob("*.parquet"))
-            raise BadInput(f"no predictions of {split!r} in {self.id}", mend=f"it has {', '.join(known) or 'none yet'}")
+            raise BadInput(f"no predictions of {split!r} in {self.id}", hint=f"it has {', '.join(known) or 'none yet'}")
         return pq.read_table(file)
 
     def model(self, checkpoint: int | None = None) -> Model:

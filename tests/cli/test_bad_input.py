@@ -1,4 +1,4 @@
-"""Bad input of any kind: one clear sentence with the place and the mend, exit 2, nothing changed."""
+"""Bad input of any kind: one clear sentence with the place and the hint, exit 2, nothing changed."""
 
 import json
 import os
@@ -71,7 +71,7 @@ def test_no_such_recipe(shell):
         ("holdout = 0.25", 'holdout = 0.25\n[evaluate]\nbest = "acuracy"', "accuracy"),
     ],
 )
-def test_a_recipe_that_cannot_run_is_refused_with_the_place_and_the_mend(shell, recipe, old, new, told):
+def test_a_recipe_that_cannot_run_is_refused_with_the_place_and_the_hint(shell, recipe, old, new, told):
     recipe.write_text(GOOD.replace(old, new, 1))
     assert told in refused(shell, "r.toml")
 

@@ -1,4 +1,4 @@
-"""A file that cannot be used says which line is to blame and what would mend it."""
+"""A file that cannot be used says which line is to blame and how to correct it."""
 
 from __future__ import annotations
 

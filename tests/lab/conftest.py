@@ -31,7 +31,7 @@ class Toy:
 
     @exposed
     def refuse(self):
-        raise BadInput("no such thing", where="here", mend="name another")
+        raise BadInput("no such thing", where="here", hint="name another")
 
     @exposed
     def crash(self):

@@ -28,7 +28,7 @@ from workbench.core.errors import BadInput
 class Upper:
     def encode(self, rows):
         if "" in rows:
-            raise BadInput("the text is empty", mend="write some")
+            raise BadInput("the text is empty", hint="write some")
         return [row.upper() for row in rows]
 
     def answer(self, encoded, top_k=None):
@@ -53,7 +53,7 @@ class Upper:
 
     def encode(self, rows):
         if "" in rows:
-            raise BadInput("the text is empty", mend="write some")
+            raise BadInput("the text is empty", hint="write some")
         return [row.upper() for row in rows]
 
     def answer(self, encoded, top_k=None):
@@ -85,7 +85,7 @@ def test_rows_before_one_that_is_refused_are_answered():
     job.feed(["a", "b", "", "c"])
     assert next(job.answers()) == {
         "answers": [{"text": "A"}, {"text": "B"}],
-        "fault": {"what": "the text is empty", "mend": "write some"},
+        "fault": {"what": "the text is empty", "hint": "write some"},
     }
 
 

@@ -47,7 +47,7 @@ def test_stray_prints_do_not_reach_the_protocol(toy_lab: Lab, tmp_path: Path):
     assert "and so does its child" in (tmp_path / "lab.log").read_text()
 
 
-def test_bad_input_arrives_with_its_place_and_its_mend(toy_lab: Lab):
+def test_bad_input_arrives_with_its_place_and_its_hint(toy_lab: Lab):
     with pytest.raises(BadInput) as caught:
         toy_lab.call("toy.refuse")
     assert caught.value.sentence == "here: no such thing: name another"

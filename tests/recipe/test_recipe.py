@@ -1,4 +1,4 @@
-"""A recipe is validated whole, and every problem is told with its place and its mend."""
+"""A recipe is validated whole, and every problem is told with its place and its hint."""
 
 from pathlib import Path
 
@@ -72,7 +72,7 @@ def test_a_byte_order_mark_before_the_recipe_is_passed_over(tmp_path: Path):
     assert load(marked) == load(shipped)
 
 
-def test_what_is_no_text_file_says_so_with_the_mend(tmp_path: Path):
+def test_what_is_no_text_file_says_so_with_the_hint(tmp_path: Path):
     with pytest.raises(RecipeError, match=r"Is a directory.: give a recipe file"):
         load(tmp_path)
     (tmp_path / "wide.toml").write_text('name = "é"', encoding="utf-16")

@@ -477,7 +477,7 @@ async def test_a_marked_run_is_compared_on_the_same_rows(app, make_run, opened, 
     table = pq.read_table(path)
     called = table.column("prediction").to_pylist()
     truth = table.column("label").to_pylist()
-    called[60:80] = truth[60:80]  # the first twenty mistakes are mended
+    called[60:80] = truth[60:80]  # the first twenty mistakes are corrected
     called[:3] = ["good"] * 3
     pq.write_table(table.set_column(table.column_names.index("prediction"), "prediction", pa.array(called)), path)
     async with app.run_test(size=(120, 40)) as pilot:

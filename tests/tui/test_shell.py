@@ -77,7 +77,7 @@ async def test_a_theme_is_kept_beside_the_users_own_lines(make_app, home, until)
 
 def test_settings_that_are_no_toml_are_left_alone(home):
     home.settings.write_text("theme = = 1", "utf-8")
-    with pytest.raises(BadInput, match="mend or delete"):
+    with pytest.raises(BadInput, match="correct or delete"):
         save(home, theme="nord")
     assert home.settings.read_text("utf-8") == "theme = = 1"
 
@@ -86,9 +86,9 @@ async def test_toasts_show_text_as_it_is_and_harmless(make_app):
     app = make_app()
     async with app.run_test(notifications=True) as pilot:
         app.notify("\x1b[2J[red]no markup[/red] \u202e", severity="error")
-        app.complain(WorkbenchError("broken", where="here", mend="mend it"))
+        app.complain(WorkbenchError("broken", where="here", hint="correct it"))
         await pilot.pause()
-        assert toasts(app) == ["␛[2J[red]no markup[/red] �", "here: broken: mend it"]
+        assert toasts(app) == ["␛[2J[red]no markup[/red] �", "here: broken: correct it"]
         assert not any(notice.markup for notice in app.toasts)
 
 

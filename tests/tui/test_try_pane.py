@@ -70,7 +70,7 @@ class FakeLab:
         if method == "model.open":
             ((kind, value),) = params.items()
             if kind != "run" or value not in self.models:
-                raise ModelError("there is nothing to load yet", where=value, mend="wait for its first checkpoint")
+                raise ModelError("there is nothing to load yet", where=value, hint="wait for its first checkpoint")
             labels = self.models[value]
             task = "text-classification" if labels else "causal-lm"
             kind = {"task": task, "labels": labels or [], "fields": ["text"], "generates": not labels}
@@ -298,7 +298,7 @@ async def test_an_answer_that_fails_is_said_where_it_would_stand(app, make_run, 
 
     def call(method: str, **params: Any) -> Any:
         if method == "model.predict":
-            raise WorkbenchError("the lab process was killed by signal 9 and was restarted", mend="ask again")
+            raise WorkbenchError("the lab process was killed by signal 9 and was restarted", hint="ask again")
         return FakeLab.call(lab, method, **params)
 
     lab.call = call

@@ -89,10 +89,10 @@ def _value_of_home(value: str) -> str:
     return value
 
 
-def _bad(what: str, mend: str) -> WorkbenchError:
+def _bad(what: str, hint: str) -> WorkbenchError:
     from workbench.core.errors import BadInput
 
-    return BadInput(what, mend=mend)
+    return BadInput(what, hint=hint)
 
 
 def _wants_tui(arguments: list[str]) -> bool:

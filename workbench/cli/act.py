@@ -39,7 +39,7 @@ def stop(
     """Stop a run at the end of its step, its state saved; `resume` goes on from there."""
     _, row, directory = find(context, run)
     if row.state in END_STATES:
-        raise BadInput(f"{row.id} is not running, it is {row.state}", mend="nothing to stop")
+        raise BadInput(f"{row.id} is not running, it is {row.state}", hint="nothing to stop")
     control.request_stop(directory, now=now)
     how = "is being ended now" if now else "stops at the end of its step and saves"
     _done(as_json, f"{row.id} {how}", id=row.id, stopping=True, now=now)
@@ -82,7 +82,7 @@ def restore(context: typer.Context, run: Handle, as_json: AsJson = False) -> Non
     """Bring a deleted run back."""
     _, row, directory = find(context, run, include_deleted=True)
     if not row.deleted:
-        raise BadInput(f"{row.id} is not deleted", mend="nothing to restore")
+        raise BadInput(f"{row.id} is not deleted", hint="nothing to restore")
     control.restore(directory)
     _done(as_json, f"{row.id} ({row.name}) is back", id=row.id, deleted=False)
 

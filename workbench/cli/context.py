@@ -22,7 +22,7 @@ def home_of(context: typer.Context) -> Home:
 
 
 def registry_of(home: Home) -> AbstractContextManager[Registry]:
-    """The registry, with everything the logs say by now in it. What it had to mend is said on standard error."""
+    """The registry, with everything the logs say by now in it. What it had to repair is said on standard error."""
     return current(home, lambda notice: print(f"workbench: {notice}", file=sys.stderr))
 
 

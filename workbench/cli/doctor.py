@@ -1,4 +1,4 @@
-"""`doctor`: what this machine has, what is missing, and the mend for each."""
+"""`doctor`: what this machine has, what is missing, and the hint for each."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ _SAFE_SQLITE = (3, 51, 3)  # before it, a write-ahead log that is reset under lo
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the report. `mend` says what to do where `status` is not ok."""
+    """One line of the report. `hint` says what to do where `status` is not ok."""
 
     topic: str
     status: Literal["ok", "note", "missing"]
     text: str
-    mend: str = ""
+    hint: str = ""
 
 
 def register(cli: typer.Typer) -> None:
@@ -52,8 +52,8 @@ def doctor(context: typer.Context, as_json: AsJson = False) -> int:
         marks = {"ok": "✓", "note": "·", "missing": "✗"}
         for finding in findings:
             say(f"{marks[finding.status]} {finding.topic:<13}{finding.text}")
-            if finding.mend:
-                say(f"  {'':<13}→ {finding.mend}")
+            if finding.hint:
+                say(f"  {'':<13}→ {finding.hint}")
     return int(any(finding.status == "missing" for finding in findings))
 
 
@@ -113,8 +113,8 @@ def _sqlite() -> Finding:
     build = "pysqlite3" if importlib.util.find_spec("pysqlite3") else "Python's own"
     text = f"{SQLITE_VERSION} ({build})"
     if tuple(int(part) for part in SQLITE_VERSION.split(".")) < _SAFE_SQLITE:
-        mend = "pip install pysqlite3 where there is a wheel for it; until then one writer at a time keeps it safe"
-        return Finding("sqlite", "note", f"{text}: older than 3.51.3, which mends a rare corruption", mend)
+        hint = "pip install pysqlite3 where there is a wheel for it; until then one writer at a time keeps it safe"
+        return Finding("sqlite", "note", f"{text}: older than 3.51.3, which fixes a rare corruption", hint)
     return Finding("sqlite", "ok", text)
 
 

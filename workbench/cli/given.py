@@ -40,7 +40,7 @@ class Asked:
             found = {**beside, **{field: there[known[field][0]] for field in fields if known[field]}}
         for field in fields:
             if field not in found:
-                raise BadInput(f"there is no {field}{self._held()}", where=self.where, mend=_mend(fields))
+                raise BadInput(f"there is no {field}{self._held()}", where=self.where, hint=_hint(fields))
         return {field: found[field] for field in fields}
 
     def _held(self) -> str:
@@ -55,11 +55,11 @@ def read(arguments: list[str] | None, file: Path | None) -> Iterator[Asked]:
     iterated at the first that cannot be read.
     """
     if arguments and file:
-        raise BadInput("give texts or --file, not both", mend="leave one out")
+        raise BadInput("give texts or --file, not both", hint="leave one out")
     if file is not None and _suffix(file) in _TABLES:
-        return _begun(_rows_of(file), BadInput("there is no row to predict on", where=str(file), mend=_SOME_ROWS))
+        return _begun(_rows_of(file), BadInput("there is no row to predict on", where=str(file), hint=_SOME_ROWS))
     nothing = BadInput(
-        "there is no text to predict on", mend="give some as arguments, with --file or on standard input"
+        "there is no text to predict on", hint="give some as arguments, with --file or on standard input"
     )
     if arguments:
         return _begun(_filled((("", text) for text in arguments), objects=False), nothing)
@@ -113,12 +113,12 @@ def complete(
 ) -> Iterator[Complete]:
     """Rows with the fields the model needs. Raises BadInput, as they are iterated, where one lacks some."""
     if second is not None and len(fields) < 2:
-        raise BadInput("the model reads one text", where="--with", mend="leave it out")
+        raise BadInput("the model reads one text", where="--with", hint="leave it out")
     beside = {} if second is None else {fields[1]: second}
     return (Complete(row.of(fields, names, beside), row.where) for row in asked)
 
 
-def _mend(fields: Sequence[str]) -> str:
+def _hint(fields: Sequence[str]) -> str:
     objects = ", ".join(f'"{name}": "…"' for name in fields)
     whole = f"a .jsonl file of {{{objects}}}"
     return f"give --with the {fields[1]}, or --file {whole}" if len(fields) > 1 else f"give texts, or --file {whole}"
@@ -149,7 +149,7 @@ def _rows_of(file: Path) -> Iterator[Asked]:
     from workbench.data.formats import streamed
 
     if not file.is_file():
-        raise BadInput("no such file", where=str(file), mend="give a file that is there")
+        raise BadInput("no such file", where=str(file), hint="give a file that is there")
     rows = (row for table in streamed.tables(file) for row in table.to_pylist())
     return (Asked(row, f"{file}, row {number}") for number, row in enumerate(rows, 1))
 
@@ -158,9 +158,9 @@ def _object(line: str, where: str) -> dict[str, Any]:
     try:
         value = json.loads(line)
     except ValueError as error:
-        raise BadInput(f"not JSON ({error})", where=where, mend="write one object a line") from error
+        raise BadInput(f"not JSON ({error})", where=where, hint="write one object a line") from error
     if not isinstance(value, dict):
-        raise BadInput("not an object", where=where, mend='write {"text": "…"}')
+        raise BadInput("not an object", where=where, hint='write {"text": "…"}')
     return value
 
 
@@ -173,7 +173,7 @@ def _lines(file: Path | None) -> Iterator[tuple[str, str]]:
                 yield f"{where}:{number}", _decoded(line, f"{where}:{number}", first=number == 1)
     except (OSError, EOFError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or error
-        raise BadInput(f"cannot be read ({reason})", where=where, mend="give a UTF-8 text file") from error
+        raise BadInput(f"cannot be read ({reason})", where=where, hint="give a UTF-8 text file") from error
 
 
 def _opened(file: Path | None) -> contextlib.AbstractContextManager[Iterable[bytes]]:
@@ -186,4 +186,4 @@ def _decoded(line: bytes, where: str, *, first: bool) -> str:
     try:
         return line.decode("utf-8-sig" if first else "utf-8").removesuffix("\n").removesuffix("\r")
     except UnicodeDecodeError as error:
-        raise BadInput("not UTF-8", where=where, mend="give a UTF-8 text file") from error
+        raise BadInput("not UTF-8", where=where, hint="give a UTF-8 text file") from error

@@ -73,7 +73,7 @@ def predict(
 ) -> None:
     """Predict on texts: from the arguments, a file, or standard input."""
     if as_json and as_lines:
-        raise BadInput("--json and --jsonl ask for two forms", mend="leave one out")
+        raise BadInput("--json and --jsonl ask for two forms", hint="leave one out")
     where, data = _model_path(context, run, checkpoint)
     asked = given.read(texts, file)
     options = {
@@ -100,7 +100,7 @@ def _model_path(context: typer.Context, handle: str, checkpoint: str | None) -> 
     if ("/" in handle or path.is_dir()) and checkpoint is None:
         if not path.is_dir():
             raise BadInput(
-                f"no such model directory: {handle}", mend="give a run, or a directory with config.json in it"
+                f"no such model directory: {handle}", hint="give a run, or a directory with config.json in it"
             )
         return path.absolute(), {}
     _, row, run = find(context, handle)
@@ -116,7 +116,7 @@ def checkpoint_of(run: RunDir, checkpoint: str) -> Path:
         if checkpoint in (path.name, str(step_of(path))):
             return path
     known = ", ".join(path.name for path in there)
-    raise BadInput(f"no checkpoint {checkpoint!r} in {run.id}", mend=f"it has {known or 'none'}")
+    raise BadInput(f"no checkpoint {checkpoint!r} in {run.id}", hint=f"it has {known or 'none'}")
 
 
 def _answered(model: Model, rows: Iterator[Complete], top_k: int | None) -> Iterator[tuple[Complete, dict[str, Any]]]:
@@ -127,7 +127,7 @@ def _answered(model: Model, rows: Iterator[Complete], top_k: int | None) -> Iter
         for answer in answers:
             yield next(ours), answer
     except RefusedRow as refused:
-        raise BadInput(refused.what, where=next(ours).where or refused.where, mend=refused.mend) from refused
+        raise BadInput(refused.what, where=next(ours).where or refused.where, hint=refused.hint) from refused
     finally:
         answers.close()
 

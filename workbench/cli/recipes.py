@@ -25,7 +25,7 @@ def _shipped() -> list[Path]:
 def _named(name: str) -> Path:
     found = [path for path in _shipped() if path.stem == name.removesuffix(".toml")]
     if not found:
-        raise BadInput(f"no recipe {name!r} comes with workbench", mend=", ".join(path.stem for path in _shipped()))
+        raise BadInput(f"no recipe {name!r} comes with workbench", hint=", ".join(path.stem for path in _shipped()))
     return found[0]
 
 
@@ -82,10 +82,10 @@ def copy_recipe(
         with path.open("x", encoding="utf-8") as file:
             file.write(source.read_text("utf-8").replace(f"recipes/{source.name}", str(path)))
     except FileExistsError as error:
-        raise BadInput("is there already", where=str(path), mend="give another name") from error
+        raise BadInput("is there already", where=str(path), hint="give another name") from error
     except OSError as error:
-        mend = "give a file in a directory that is there and can be written"
-        raise BadInput(f"cannot be written ({error.strerror})", where=str(path), mend=mend) from error
+        hint = "give a file in a directory that is there and can be written"
+        raise BadInput(f"cannot be written ({error.strerror})", where=str(path), hint=hint) from error
     if as_json:
         emit({"name": source.stem, "path": str(path)})
     else:

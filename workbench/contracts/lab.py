@@ -9,7 +9,7 @@
 |---|---|
 | `{"id", "piece"}` | part of a stream; more follows |
 | `{"id", "result"}` | the answer, or the end of a stream |
-| `{"id", "error": {"what", "where", "mend", "bad_input"}}` | the same, failed |
+| `{"id", "error": {"what", "where", "hint", "bad_input"}}` | the same, failed |
 
 Every request gets exactly one result or error, cancelled ones too. Lines are ASCII: any string that Python
 can hold, lone surrogates among them, arrives as it was.
@@ -71,7 +71,7 @@ def write_error(id: int, error: WorkbenchError) -> bytes:
     body = {
         "what": error.what,
         "where": error.where,
-        "mend": error.mend,
+        "hint": error.hint,
         "bad_input": isinstance(error, BadInput),
     }
     return _line({"id": id, "error": body})
@@ -105,7 +105,7 @@ def read_reply(line: bytes) -> Reply:
 
 def _error(body: dict[str, Any]) -> WorkbenchError:
     kind = BadInput if body.get("bad_input") else WorkbenchError
-    return kind(str(body["what"]), where=str(body.get("where", "")), mend=str(body.get("mend", "")))
+    return kind(str(body["what"]), where=str(body.get("where", "")), hint=str(body.get("hint", "")))
 
 
 def _line(record: dict[str, Any]) -> bytes:

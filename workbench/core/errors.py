@@ -11,16 +11,16 @@ class WorkbenchError(Exception):
 
     exit_code = 1
 
-    def __init__(self, what: str, *, where: str = "", mend: str = "") -> None:
-        self.what, self.where, self.mend = what, where, mend
+    def __init__(self, what: str, *, where: str = "", hint: str = "") -> None:
+        self.what, self.where, self.hint = what, where, hint
         super().__init__(self.sentence)
 
     @property
     def sentence(self) -> str:
         """What, where and the hint in one line: `recipes/x.toml:12: no column 'txt': use one of text, label`."""
         place = f"{self.where}: " if self.where else ""
-        mend = f": {self.mend}" if self.mend else ""
-        return f"{place}{self.what}{mend}"
+        hint = f": {self.hint}" if self.hint else ""
+        return f"{place}{self.what}{hint}"
 
 
 class BadInput(WorkbenchError):
@@ -57,6 +57,6 @@ class AmbiguousRun(BadInput):
 class QueryError(BadInput):
     """A filter does not parse. `column` is where it stops making sense, counted from 0."""
 
-    def __init__(self, what: str, *, column: int, mend: str = "") -> None:
+    def __init__(self, what: str, *, column: int, hint: str = "") -> None:
         self.column = column
-        super().__init__(what, where=f"filter, column {column + 1}", mend=mend)
+        super().__init__(what, where=f"filter, column {column + 1}", hint=hint)

@@ -44,7 +44,7 @@ class Home:
         return BadInput(
             f"home cannot be used ({why})",
             where=str(self.path),
-            mend="choose another with --home or WORKBENCH_HOME",
+            hint="choose another with --home or WORKBENCH_HOME",
         )
 
     @property
@@ -93,7 +93,7 @@ class Settings:
         try:
             table = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
-            raise BadInput(str(error), where=str(home.settings), mend="correct or delete the file") from error
+            raise BadInput(str(error), where=str(home.settings), hint="correct or delete the file") from error
         return cls(
             theme=str(table.get("theme", cls.theme)),
             slow_link=bool(table.get("slow_link", cls.slow_link)),

@@ -47,7 +47,7 @@ class BatchJob:
     def answers(self) -> Iterator[dict[str, Any]]:
         """For each window `{"answers": [...]}`.
 
-        Where a row is refused there are the answers to the rows before it, and `"fault": {"what", "mend"}`.
+        Where a row is refused there are the answers to the rows before it, and `"fault": {"what", "hint"}`.
         """
         while (window := self._windows.get()) is not None:
             if isinstance(window, Exception):
@@ -55,7 +55,7 @@ class BatchJob:
             found = self._predictor.answer(window.encoded, self._top_k) if window.rows else []
             piece: dict[str, Any] = {"answers": found}
             if window.fault is not None:
-                piece["fault"] = {"what": window.fault.what, "mend": window.fault.mend}
+                piece["fault"] = {"what": window.fault.what, "hint": window.fault.hint}
             yield piece
 
     def _window(self, rows: Sequence[Asked]) -> _Window:

@@ -47,7 +47,7 @@ class Lab:
         return process.pid if process else None
 
     def call(self, method: str, /, **params: Any) -> Any:
-        """The result of one request. Blocks. Raises WorkbenchError (BadInput where the user can mend it)."""
+        """The result of one request. Blocks. Raises WorkbenchError (BadInput where the user can correct it)."""
         for reply in self._ask(method, params):
             if reply.last:
                 return _result(reply)
@@ -74,7 +74,7 @@ class Lab:
             process = self._running()
             with contextlib.suppress(BrokenPipeError):
                 return process.send(request)
-        raise WorkbenchError("the lab process ends as soon as it starts", mend="see lab.log in the home")
+        raise WorkbenchError("the lab process ends as soon as it starts", hint="see lab.log in the home")
 
     def _running(self) -> _Process:
         with self._starting:
@@ -215,7 +215,7 @@ class _Process:
 def _obituary(code: int, restarted: bool) -> WorkbenchError:
     how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
     if restarted:
-        return WorkbenchError(f"the lab process {how} and was restarted", mend="ask again")
+        return WorkbenchError(f"the lab process {how} and was restarted", hint="ask again")
     return WorkbenchError(f"the lab process {how}")
 
 

@@ -1,4 +1,4 @@
-"""Two runs over the same rows: what the second mended, what it broke, and whether that may be chance."""
+"""Two runs over the same rows: what the second fixed, what it broke, and whether that may be chance."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def compare(before: RunDir, after: RunDir, split: str) -> Comparison:
         raise BadInput(
             f"the runs were not judged on the same rows of {split}",
             where=f"{before.id} and {after.id}",
-            mend="compare runs with equal data.validation, data.holdout_seed and labels",
+            hint="compare runs with equal data.validation, data.holdout_seed and labels",
         )
     scores = [np.asarray(table.column("score"), dtype=np.float64) for table in (one, other)]
     known = np.isfinite(scores[0]) & np.isfinite(scores[1])

@@ -179,20 +179,20 @@ def _of_run(run: RunDir) -> Path:
         raise ModelError(
             "there is nothing to load yet, neither a model nor a sealed checkpoint",
             where=run.id,
-            mend="wait for its first checkpoint, or `workbench resume` the run if it has ended",
+            hint="wait for its first checkpoint, or `workbench resume` the run if it has ended",
         )
     return newest
 
 
 def _of_path(path: Path) -> Path:
     if not path.is_dir():
-        raise ModelError("no such directory", where=str(path), mend="give a run, a checkpoint or a model directory")
+        raise ModelError("no such directory", where=str(path), hint="give a run, a checkpoint or a model directory")
     if (path / "run.json").is_file():
         return _of_run(RunDir(path))
     if checkpoints.step_of(path) is not None and path.parent.name == "checkpoints" and not checkpoints.sealed(path):
-        raise ModelError("the checkpoint is not sealed", where=str(path), mend="use one that has its MANIFEST.json")
+        raise ModelError("the checkpoint is not sealed", where=str(path), hint="use one that has its MANIFEST.json")
     if not (path / "config.json").is_file() and not is_adapter(path):
-        raise ModelError("the directory has no config.json", where=str(path), mend="save_pretrained writes one")
+        raise ModelError("the directory has no config.json", where=str(path), hint="save_pretrained writes one")
     return path
 
 
@@ -241,7 +241,7 @@ def _task_of(directory: Path) -> str:
     raise ModelError(
         f"{named[0] if named else 'the model'} has no head to try: it neither classifies nor generates",
         where=str(directory),
-        mend="fine-tune it first, and open the run",
+        hint="fine-tune it first, and open the run",
     )
 
 

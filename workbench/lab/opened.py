@@ -68,7 +68,7 @@ class Model:
             yield from piece["answers"]
             answered += len(piece["answers"])
             if fault := piece.get("fault"):
-                raise RefusedRow(str(fault["what"]), where=f"row {answered + 1}", mend=str(fault["mend"]))
+                raise RefusedRow(str(fault["what"]), where=f"row {answered + 1}", hint=str(fault["hint"]))
         if feed.fault is not None:
             raise feed.fault
 

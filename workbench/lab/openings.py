@@ -40,7 +40,7 @@ class Named:
 
     def __post_init__(self) -> None:
         if sum(given is not None for given in (self.source, self.recipe, self.run)) != 1:
-            raise BadInput("nothing is opened", mend="name a file, a recipe or a run")
+            raise BadInput("nothing is opened", hint="name a file, a recipe or a run")
 
 
 @dataclass(eq=False)
@@ -59,7 +59,7 @@ class Opening:
     def rows(self, split: str) -> AnyRows:
         """Raises DataError."""
         if split not in self.readers:
-            raise DataError(f"no split {split!r}", where=self.name, mend=f"it has {', '.join(self.readers)}")
+            raise DataError(f"no split {split!r}", where=self.name, hint=f"it has {', '.join(self.readers)}")
         with self._lock:
             if split not in self._rows:
                 self._rows[split] = self.readers[split]()

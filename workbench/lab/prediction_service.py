@@ -86,7 +86,7 @@ class PredictionService:
             raise BadInput(
                 f"no predictions of the {split} split",
                 where=self._run(run).id,
-                mend="they are written when a run evaluates that split",
+                hint="they are written when a run evaluates that split",
             )
         return path
 
@@ -105,7 +105,7 @@ def _read_narrow(path: Path) -> pa.Table:
         file = pq.ParquetFile(path, pre_buffer=False)
         missing = [name for name in (*_NARROW, "text") if name not in file.schema_arrow.names]
         if missing:
-            raise BadInput(f"no column {missing[0]!r}", where=str(path), mend="it is not a predictions file")
+            raise BadInput(f"no column {missing[0]!r}", where=str(path), hint="it is not a predictions file")
         return file.read(columns=list(_NARROW))
     except (pa.ArrowException, OSError) as error:
         raise WorkbenchError(f"cannot be read ({error})", where=str(path)) from error
@@ -123,7 +123,7 @@ def _cell(narrow: pa.Table, label: str | None, prediction: str | None) -> npt.ND
 
 def _order(narrow: pa.Table, positions: npt.NDArray[np.int64], sort: str) -> npt.NDArray[np.int64]:
     if sort not in _SORTS:
-        raise BadInput(f"no sort {sort!r}", mend=f"use one of {', '.join(_SORTS)}")
+        raise BadInput(f"no sort {sort!r}", hint=f"use one of {', '.join(_SORTS)}")
     if sort == "row":
         keys = narrow["row"].to_numpy()[positions]
     else:

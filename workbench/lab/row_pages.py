@@ -83,7 +83,7 @@ class Rows:
     def whole(self, at: int, limit: int) -> dict[str, Any]:
         """Every field of the row at `at`, each at most `limit` characters long. Raises DataError."""
         if not 0 <= at < self.table.num_rows:
-            raise DataError(f"there is no row {at}", mend=f"the split has {self.table.num_rows}")
+            raise DataError(f"there is no row {at}", hint=f"the split has {self.table.num_rows}")
         values = self.table.slice(at, 1).to_pylist()[0]
         texts = {name: as_text(values[name]) for name in self.names}
         if self.label is not None and self.labels is not None:

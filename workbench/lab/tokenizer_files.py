@@ -63,7 +63,7 @@ def locate(home: Home, name: str | None, run: str | None) -> Place:
         return _named(home, name)
     if run:
         return _of_run(home, run)
-    raise BadInput("no tokenizer is chosen", mend="name one, or choose a run")
+    raise BadInput("no tokenizer is chosen", hint="name one, or choose a run")
 
 
 def _named(home: Home, name: str) -> Place:
@@ -82,7 +82,7 @@ def _of_run(home: Home, run: str) -> Place:
     if own := _trained_with(directory):
         return Place(f"run {directory.id}", own, limit)
     if model.tokenizer == models.BPE:
-        raise ModelError("the run has not trained its tokenizer yet", where=f"run {directory.id}", mend="wait for it")
+        raise ModelError("the run has not trained its tokenizer yet", where=f"run {directory.id}", hint="wait for it")
     return Place(model.tokenizer or model.name, _located(model, origin.search), limit)
 
 
@@ -102,7 +102,7 @@ def _found(model: recipe.Model, search: Sequence[Path]) -> Path:
     if found is None or found.directory is None:
         raise ModelError(
             f"the tokenizer of {clean(model.tokenizer or model.name)} is not on this machine",
-            mend="give a directory, builtin:minilm, or a model that was downloaded before",
+            hint="give a directory, builtin:minilm, or a model that was downloaded before",
         )
     return found.directory
 
@@ -143,7 +143,7 @@ def _from_file(file: Path) -> Tokenizer:
 
 def _from_transformers(directory: Path) -> Tokenizer:
     if not any(directory.glob("*")):
-        raise ModelError("the directory is empty", where=str(directory), mend="name one with a tokenizer in it")
+        raise ModelError("the directory is empty", where=str(directory), hint="name one with a tokenizer in it")
     from transformers import AutoTokenizer
 
     try:

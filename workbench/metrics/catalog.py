@@ -305,7 +305,7 @@ def asked_for(
     raise BadInput(
         f"{kind if kind and task in KINDS else task} has no metric '{clean(name)}'{nearest(name, there)}",
         where=where,
-        mend=f"use one of {', '.join(there)}",
+        hint=f"use one of {', '.join(there)}",
     )
 
 
@@ -329,6 +329,6 @@ def chooses(
         raise BadInput(
             f"neither more nor less {metric.title} is better",
             where="evaluate.best",
-            mend='set evaluate.direction to "max" or "min", or choose another metric',
+            hint='set evaluate.direction to "max" or "min", or choose another metric',
         )
     return metric, better

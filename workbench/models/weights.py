@@ -173,5 +173,5 @@ def _unloadable(what: str, path: str | Path, error: Exception) -> ModelError:
     said = clean(" ".join(str(error).split()))[:300]
     # Without sentencepiece transformers tries tiktoken, and then asks for that.
     wants = any(word in str(error).lower() for word in ("sentencepiece", "tiktoken"))
-    mend = "pip install sentencepiece, or use a directory with a tokenizer.json" if wants else ""
-    return ModelError(f"the {what} cannot be loaded ({said})", where=str(path), mend=mend)
+    hint = "pip install sentencepiece, or use a directory with a tokenizer.json" if wants else ""
+    return ModelError(f"the {what} cannot be loaded ({said})", where=str(path), hint=hint)

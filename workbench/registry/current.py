@@ -12,7 +12,7 @@ from workbench.registry.store import Registry
 
 @contextmanager
 def current(home: Home, tell: Callable[[str], object]) -> Iterator[Registry]:
-    """The registry with all logs in it; `tell` gets each sentence about what had to be mended. Raises BadInput."""
+    """The registry with all logs in it; `tell` gets each sentence about what had to be corrected. Raises BadInput."""
     with Registry.open(home.ensure()) as registry, Ingestor(home) as ingestor:
         try:
             ingestor.poll(wait=True)

@@ -81,7 +81,7 @@ def _prepared(connection: Connection, pragmas: tuple[str, ...]) -> Connection:
 
 
 def _unusable(path: Path, why: str) -> BadInput:
-    return BadInput(f"the registry cannot be opened ({why})", where=str(path), mend="choose another home with --home")
+    return BadInput(f"the registry cannot be opened ({why})", where=str(path), hint="choose another home with --home")
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from workbench.core.rundir import RunDir
 from workbench.registry.absorb import Absorbed, absorb, forget, sizes
 from workbench.registry.database import NONSENSE, Connection, DatabaseError, is_damage, turn, writing
 from workbench.registry.keys import Keys
-from workbench.registry.opening import identity, mend, open_for_writing, run_ids, unusable
+from workbench.registry.opening import identity, open_for_writing, repair, run_ids, unusable
 
 _GLANCE: Final = 200
 """Ended runs whose logs one poll looks at, in turn."""
@@ -32,7 +32,7 @@ _CLOCK_GRAIN: Final = 0.1
 class Ingestor:
     """Keeps the registry up with the logs. One for each thread; any number of processes.
 
-    Raises BadInput where the home cannot be written. `notices` holds what had to be mended.
+    Raises BadInput where the home cannot be written. `notices` holds what had to be corrected.
     """
 
     def __init__(self, home: Home) -> None:
@@ -47,7 +47,7 @@ class Ingestor:
             self._connection.close()
             if not is_damage(error):
                 raise unusable(self._home, error) from error
-        self.notices.append(mend(self._home, self._identity))
+        self.notices.append(repair(self._home, self._identity))
         self._begin()
 
     def _begin(self) -> None:
@@ -84,7 +84,7 @@ class Ingestor:
             if not is_damage(error):
                 raise unusable(self._home, error) from error
         self._connection.close()
-        self.notices.append(mend(self._home, self._identity))
+        self.notices.append(repair(self._home, self._identity))
         self._reconnect()
         return self._poll(wait=wait)
 

@@ -82,8 +82,8 @@ def _named(text: str, at: int) -> tuple[Token, int] | None:
 
 
 def _lone(aggregate: str, at: int) -> QueryError:
-    mend = f"write {aggregate}<0.3, or sort:{aggregate}"
-    return QueryError(f"{aggregate} is compared with nothing", column=at, mend=mend)
+    hint = f"write {aggregate}<0.3, or sort:{aggregate}"
+    return QueryError(f"{aggregate} is compared with nothing", column=at, hint=hint)
 
 
 def _value(text: str, at: int, *, key: str, sorting: bool) -> tuple[str, int]:
@@ -95,14 +95,14 @@ def _value(text: str, at: int, *, key: str, sorting: bool) -> tuple[str, int]:
             return text[at : aggregate.end()], aggregate.end()
     word = _WORD.match(text, at)
     if word is None:
-        raise QueryError("a value is missing", column=min(at, len(text)), mend=f"say what {key} is compared with")
+        raise QueryError("a value is missing", column=min(at, len(text)), hint=f"say what {key} is compared with")
     return word[0], word.end()
 
 
 def _quoted(text: str, at: int) -> tuple[str, int]:
     match = _QUOTED.match(text, at)
     if match is None:
-        raise QueryError("this quote is not closed", column=at, mend='add "')
+        raise QueryError("this quote is not closed", column=at, hint='add "')
     return re.sub(r"\\(.)", r"\1", match[1], flags=re.DOTALL), match.end()
 
 

@@ -105,7 +105,7 @@ def refuse_newer(connection: Connection, where: str) -> None:
         raise BadInput(
             f"this registry is of version {found}, made by a newer workbench (this one knows {VERSION})",
             where=where,
-            mend="update workbench, or choose another home with --home",
+            hint="update workbench, or choose another home with --home",
         )
 
 

@@ -35,14 +35,14 @@ def identity(home: Home) -> Identity | None:
 
 
 def open_for_writing(home: Home, notices: list[str]) -> Connection:
-    """The registry, ready. What had to be mended is added to `notices`. Raises BadInput where it cannot be."""
+    """The registry, ready. What had to be corrected is added to `notices`. Raises BadInput where it cannot be."""
     home.ensure()
     try:
         return _ready(home)
     except DatabaseError as error:
         if not is_damage(error):
             raise unusable(home, error) from error
-    notices.append(mend(home))
+    notices.append(repair(home))
     return _ready(home)
 
 
@@ -61,7 +61,7 @@ def open_for_reading(home: Home) -> Connection:
         raise BadInput(
             "this registry was made by an older workbench and cannot be brought up to date without writing it",
             where=str(home.registry),
-            mend="let its owner open it once",
+            hint="let its owner open it once",
         )
     return connection
 
@@ -88,7 +88,7 @@ def _ready(home: Home) -> Connection:
     return connection
 
 
-def mend(home: Home, bad: Identity | None = None) -> str:
+def repair(home: Home, bad: Identity | None = None) -> str:
     """Set a damaged registry aside and rebuild it from the logs. Returns what was done, for the user.
 
     Several processes may notice at once: the first rebuilds, the others find another file than the `bad` one, or
@@ -142,15 +142,15 @@ def run_ids(home: Home) -> list[str]:
 
 def busy(home: Home) -> BadInput:
     return BadInput(
-        "another workbench has been writing the registry for long", where=str(home.registry), mend="try again"
+        "another workbench has been writing the registry for long", where=str(home.registry), hint="try again"
     )
 
 
 def unusable(home: Home, error: Exception) -> BadInput:
     """What SQLite refuses (a full disk, a lock, a file that is not its own), in a sentence for the user."""
-    mend = (
+    hint = (
         "`workbench reindex` rebuilds it from the logs"
         if is_damage(error)
         else "make room or choose another home with --home"
     )
-    return BadInput(f"the registry cannot be used ({error})", where=str(home.registry), mend=mend)
+    return BadInput(f"the registry cannot be used ({error})", where=str(home.registry), hint=hint)

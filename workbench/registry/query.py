@@ -64,12 +64,12 @@ class _Parser:
         self._orders: list[Clause] = []
         self._fields: list[tuple[str, int]] = []
         if len(self._tokens) > _LONGEST:
-            raise QueryError("the filter is too long", column=self._tokens[_LONGEST].column, mend="use fewer terms")
+            raise QueryError("the filter is too long", column=self._tokens[_LONGEST].column, hint="use fewer terms")
 
     def filter(self) -> Filter:
         found = self._either(0) if self._next else Clause("1")
         if (token := self._next) is not None:
-            raise QueryError("a bracket closes that none has opened", column=token.column, mend="take it out")
+            raise QueryError("a bracket closes that none has opened", column=token.column, hint="take it out")
         return Filter(
             sql=found.sql,
             params=found.params,
@@ -111,18 +111,18 @@ class _Parser:
         if depth >= _DEEPEST:
             raise _too_deep(token)
         if self._next is not None and self._next.name == "sort":
-            raise QueryError("an order cannot be negated", column=token.column, mend="write sort:-… to turn it round")
+            raise QueryError("an order cannot be negated", column=token.column, hint="write sort:-… to turn it round")
         inside = self._negated(depth + 1)
         return Clause(f"NOT ({inside.sql})", inside.params)
 
     def _primary(self, depth: int) -> Clause:
         token = self._next
         if token is None:
-            raise QueryError("the filter ends too early", column=self._end, mend="say what should follow")
+            raise QueryError("the filter ends too early", column=self._end, hint="say what should follow")
         if token.kind == "(":
             return self._bracket(depth)
         if token.kind != "term":
-            raise QueryError(f"{token.text!r} does not stand here", column=token.column, mend="put a term before it")
+            raise QueryError(f"{token.text!r} does not stand here", column=token.column, hint="put a term before it")
         self._take()
         if token.name == "sort":
             return self._sort(token, depth)
@@ -132,7 +132,7 @@ class _Parser:
 
     def _sort(self, token: Token, depth: int) -> Clause:
         if depth:
-            raise QueryError("an order stands by itself", column=token.column, mend="take it out of the brackets")
+            raise QueryError("an order stands by itself", column=token.column, hint="take it out of the brackets")
         found = sort_key(token)
         self._note(found, token)
         self._orders.append(found)
@@ -148,7 +148,7 @@ class _Parser:
             raise _too_deep(opening)
         inside = self._either(depth + 1)
         if not self._is(")"):
-            raise QueryError("this bracket is not closed", column=opening.column, mend="add )")
+            raise QueryError("this bracket is not closed", column=opening.column, hint="add )")
         self._take()
         return Clause(f"({inside.sql})", inside.params)
 
@@ -159,7 +159,7 @@ class _Parser:
 
 
 def _too_deep(token: Token) -> QueryError:
-    return QueryError("the brackets are too deep", column=token.column, mend="use fewer of them")
+    return QueryError("the brackets are too deep", column=token.column, hint="use fewer of them")
 
 
 def _joined(clauses: list[Clause], word: str) -> Clause:
@@ -208,5 +208,5 @@ def _refuse(name: str, column: int, connection: Connection) -> None:
     close = difflib.get_close_matches(name, names, n=1) or [
         ends[end] for end in difflib.get_close_matches(name.rsplit(".", 1)[-1], list(ends), n=1)
     ]
-    mend = f"did you mean {close[0]}?" if close else "recipe fields are written train.learning_rate, metrics eval/f1"
-    raise QueryError(f"no run has a field {name!r}", column=column, mend=mend)
+    hint = f"did you mean {close[0]}?" if close else "recipe fields are written train.learning_rate, metrics eval/f1"
+    raise QueryError(f"no run has a field {name!r}", column=column, hint=hint)

@@ -137,7 +137,7 @@ def series(connection: Connection, run_id: str, key: str) -> tuple[int, int]:
 
 
 def _unknown(handle: str) -> UnknownRun:
-    return UnknownRun(f"no run is called {handle!r}", mend="`workbench ls` lists them")
+    return UnknownRun(f"no run is called {handle!r}", hint="`workbench ls` lists them")
 
 
 def find(connection: Connection, handle: str, *, include_deleted: bool) -> RunRow:
@@ -146,7 +146,7 @@ def find(connection: Connection, handle: str, *, include_deleted: bool) -> RunRo
     if handle == "last":
         found = connection.execute(f"SELECT pk FROM run WHERE {shown} ORDER BY {_ORDER} LIMIT 1").fetchall()
         if not found:
-            raise UnknownRun("there is no run yet", mend="start one with `workbench run RECIPE`")
+            raise UnknownRun("there is no run yet", hint="start one with `workbench run RECIPE`")
         return _rows(connection, [found[0][0]])[0]
     exact = f"SELECT pk, id FROM run WHERE id=? AND {shown}"
     prefix = f"SELECT pk, id FROM run WHERE id>=?1 AND id<?1||char(1114111) AND {shown} ORDER BY id LIMIT 6"
@@ -164,7 +164,7 @@ def find(connection: Connection, handle: str, *, include_deleted: bool) -> RunRo
 
 def _ambiguous(handle: str, ids: list[str]) -> AmbiguousRun:
     listed = ", ".join(ids[:5]) + (", …" if len(ids) > 5 else "")
-    return AmbiguousRun(f"{handle!r} fits several runs", mend=f"say which: {listed}")
+    return AmbiguousRun(f"{handle!r} fits several runs", hint=f"say which: {listed}")
 
 
 def keys(connection: Connection, run_id: str) -> list[str]:

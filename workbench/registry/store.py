@@ -1,4 +1,4 @@
-"""The registry as the rest of workbench sees it: one object that answers, and mends its file when it must."""
+"""The registry as the rest of workbench sees it: one object that answers, and corrects its file when it must."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from workbench.core.errors import BadInput
 from workbench.core.home import Home
 from workbench.registry import pyramid, query, selects
 from workbench.registry.database import NONSENSE, Connection, DatabaseError, is_damage
-from workbench.registry.opening import identity, mend, open_for_reading, open_for_writing, unusable
+from workbench.registry.opening import identity, open_for_reading, open_for_writing, repair, unusable
 from workbench.registry.snapshots import Attempt, RunRow, SeriesView, Summary
 
 T = TypeVar("T")
@@ -20,7 +20,7 @@ T = TypeVar("T")
 class Registry:
     """An open registry. One for each thread; answers are frozen and may cross threads.
 
-    `notices` holds what had to be mended, in sentences for the user. A damaged file is set aside and rebuilt from the
+    `notices` holds what was repaired, in sentences for the user. A damaged file is set aside and rebuilt from the
     logs, when it is opened or whenever it is found out.
     """
 
@@ -87,7 +87,7 @@ class Registry:
     def scalar(self, run_id: str, key: str) -> list[tuple[int, float, float]]:
         """All points of a key that the run has. Raises BadInput, which names those there are, for one it has not."""
         if key not in (known := self.keys(run_id)):
-            raise BadInput(f"no scalar {key!r} in {run_id}", mend=f"it has {', '.join(known) or 'none yet'}")
+            raise BadInput(f"no scalar {key!r} in {run_id}", hint=f"it has {', '.join(known) or 'none yet'}")
         return self.points(run_id, key)
 
     def view(self, run_id: str, key: str, *, lo: int | None = None, hi: int | None = None, columns: int) -> SeriesView:
@@ -128,10 +128,10 @@ class Registry:
                 raise BadInput(
                     f"the registry is damaged ({error})",
                     where=str(self._home.registry),
-                    mend="`workbench reindex` rebuilds it from the logs",
+                    hint="`workbench reindex` rebuilds it from the logs",
                 ) from error
         self._connection.close()
-        self.notices.append(mend(self._home, self._identity))
+        self.notices.append(repair(self._home, self._identity))
         self._trusted = True
         self._reopen()
         return question(self._connection)

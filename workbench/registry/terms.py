@@ -106,7 +106,7 @@ def _within(token: Token, frame: str, column: str) -> Clause:
 
 def _no_order(token: Token) -> QueryError:
     return QueryError(
-        f"{token.name} is text: {token.operator} does not order it", column=token.column, mend="use : or = or !="
+        f"{token.name} is text: {token.operator} does not order it", column=token.column, hint="use : or = or !="
     )
 
 
@@ -119,7 +119,7 @@ def _figure(token: Token) -> float:
         value = math.nan
     if math.isnan(value):
         raise QueryError(
-            f"{token.value!r} is no number", column=token.value_column, mend=f"write {token.name}>=0.9, for example"
+            f"{token.value!r} is no number", column=token.value_column, hint=f"write {token.name}>=0.9, for example"
         )
     return value
 
@@ -139,7 +139,7 @@ def _metric(token: Token) -> Clause:
     if token.value.lower() == "nan" and flagged:
         # The one way to ask for what has diverged: eval/loss=nan.
         if token.operator not in (":", "=", "!="):
-            raise QueryError("NaN is neither more nor less", column=token.value_column, mend="use = or !=")
+            raise QueryError("NaN is neither more nor less", column=token.value_column, hint="use = or !=")
         sign = "<>" if token.operator == "!=" else "="
         return Clause(frame.format(f"{flagged}{sign}1"), (Key(token.name),))
     if flagged:
@@ -176,8 +176,8 @@ def _state(token: Token) -> Clause:
     wanted = _STATES.get(value, (value,))
     known = (*LIVE_STATES, *END_STATES)
     if not set(wanted) <= set(known):
-        mend = f"states are {', '.join(known)}, and live and ended for groups of them"
-        raise QueryError(f"there is no state {token.value!r}", column=token.value_column, mend=mend)
+        hint = f"states are {', '.join(known)}, and live and ended for groups of them"
+        raise QueryError(f"there is no state {token.value!r}", column=token.value_column, hint=hint)
     sign = "NOT IN" if token.operator == "!=" else "IN"
     return Clause(f"state {sign} ({','.join('?' * len(wanted))})", tuple(wanted))
 
@@ -224,7 +224,7 @@ def _negated(operator: str, sql: str, params: tuple[str | float, ...], name: str
 def sort_key(token: Token) -> Clause:
     """A `sort:` term as one expression of ORDER BY; runs that lack it come last. Raises QueryError."""
     if token.operator != ":":
-        raise QueryError("an order is written sort:name", column=token.column, mend="use :")
+        raise QueryError("an order is written sort:name", column=token.column, hint="use :")
     down = token.value.startswith("-")
     key, column = token.value[down:], token.value_column + down
     way = "DESC" if down else "ASC"
@@ -250,7 +250,7 @@ def _sorted_by(key: str, column: int) -> tuple[str, tuple[str | float, ...], str
         return f"state IN ({','.join(repr(state) for state in LIVE_STATES)})", (), ""
     if not key or plain in _ATTRIBUTES:
         raise QueryError(
-            f"runs are not sorted by {key!r}", column=column, mend="try sort:-created or sort:-max(eval/f1)"
+            f"runs are not sorted by {key!r}", column=column, hint="try sort:-created or sort:-max(eval/f1)"
         )
     field = "(SELECT coalesce(number, text) FROM field WHERE key=? AND field.run=pk)"
     return field, (Key(key),), key

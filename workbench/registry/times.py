@@ -31,7 +31,7 @@ def span(text: str, now: float | None, column: int) -> tuple[float, float]:
         moment = datetime.fromisoformat(text).timestamp()
         return moment, moment
     except (ValueError, OverflowError, OSError) as error:
-        raise QueryError(f"{text!r} is no date", column=column, mend=_MEND) from error
+        raise QueryError(f"{text!r} is no date", column=column, hint=_MEND) from error
 
 
 def _day(text: str, now: float) -> datetime | None:
@@ -51,7 +51,7 @@ def length(text: str, column: int) -> float:
     except ValueError:
         seconds = -1.0
     if not 0 <= seconds < float("inf"):
-        raise QueryError(f"{text!r} is no length of time", column=column, mend="write 90s, 30m, 1h30m or 2d")
+        raise QueryError(f"{text!r} is no length of time", column=column, hint="write 90s, 30m, 1h30m or 2d")
     return seconds
 
 

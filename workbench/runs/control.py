@@ -90,9 +90,9 @@ def resume(home: Home, run: RunDir, accept: Sequence[str] = (), *, trainer: Sequ
     """
     home.ensure()
     if in_progress(run):
-        raise BadInput(f"run {run.id} is running", mend=f"stop it first with `workbench stop {run.id}`")
+        raise BadInput(f"run {run.id} is running", hint=f"stop it first with `workbench stop {run.id}`")
     if deleted(run):
-        raise BadInput(f"run {run.id} is deleted", mend=f"restore it first with `workbench restore {run.id}`")
+        raise BadInput(f"run {run.id} is deleted", hint=f"restore it first with `workbench restore {run.id}`")
     end = how_it_ended(run)
     if end is not None and end.state == "completed":
         raise BadInput(f"run {run.id} has completed: there is nothing to resume")
@@ -123,7 +123,7 @@ def deleted(run: RunDir) -> bool:
 def soft_delete(run: RunDir) -> None:
     """Take a run out of the listings; its files stay and `restore` brings it back. Raises BadInput while it lives."""
     if in_progress(run):
-        raise BadInput(f"run {run.id} is running", mend=f"stop it first with `workbench stop {run.id}`")
+        raise BadInput(f"run {run.id} is running", hint=f"stop it first with `workbench stop {run.id}`")
     record_act(run, DeleteEvent())
 
 
@@ -145,7 +145,7 @@ def untag(run: RunDir, name: str) -> None:
 def _checked_tag(name: str) -> str:
     name = name.strip()
     if not name or len(name) > 120 or not name.isprintable():
-        raise BadInput(f"{name[:40]!r} is no tag", mend="give 1 to 120 printable characters")
+        raise BadInput(f"{name[:40]!r} is no tag", hint="give 1 to 120 printable characters")
     return name
 
 

@@ -93,13 +93,13 @@ def _name_and_tags(
 
 def _refuse_secrets(source: str, recipe: Recipe, where: str) -> None:
     """A recipe is stored byte for byte, so a secret in it would be too."""
-    mend = "set it in the environment of `workbench run`, which the trainer inherits"
+    hint = "set it in the environment of `workbench run`, which the trainer inherits"
     for variable, value in recipe.launch.env.items():
         if redact.secret_name(variable) or redact.secret_shape(value):
-            raise BadInput(f"launch.env.{variable} looks like a secret", where=where, mend=mend)
+            raise BadInput(f"launch.env.{variable} looks like a secret", where=where, hint=hint)
     for number, line in enumerate(source.splitlines(), start=1):
         if redact.secret_shape(line):
-            raise BadInput("this line holds what looks like a secret", where=f"{where}:{number}", mend=mend)
+            raise BadInput("this line holds what looks like a secret", where=f"{where}:{number}", hint=hint)
 
 
 def _place(home: Home, source: bytes, facts: dict[str, Any], recipe: Recipe) -> RunDir:
@@ -150,10 +150,10 @@ def _refused(error: OSError, home: Home) -> BadInput:
         return BadInput(
             "no space left for a new run",
             where=str(home.path),
-            mend="free some, or choose another home with --home or WORKBENCH_HOME",
+            hint="free some, or choose another home with --home or WORKBENCH_HOME",
         )
     return BadInput(
         f"a run cannot be made here ({error.strerror or error})",
         where=str(home.path),
-        mend="choose another home with --home or WORKBENCH_HOME",
+        hint="choose another home with --home or WORKBENCH_HOME",
     )

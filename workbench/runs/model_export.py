@@ -44,9 +44,9 @@ def export(run: RunDir, to: Path, *, source: Path | None = None, merge: bool = F
     """
     found = source or run.model
     if not found.is_dir():
-        raise BadInput("there is no model yet", where=run.id, mend="wait for its end, or give --checkpoint")
+        raise BadInput("there is no model yet", where=run.id, hint="wait for its end, or give --checkpoint")
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
-        raise BadInput("something is there already", where=str(to), mend="choose a directory that is new or empty")
+        raise BadInput("something is there already", where=str(to), hint="choose a directory that is new or empty")
     adapted = not (found / "config.json").is_file() and (found / "adapter_config.json").is_file()
     partial = to.with_name(f".{to.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)

@@ -27,7 +27,7 @@ def launch(run: RunDir, *, resume: bool = False, accept: Sequence[str] = (), tra
     work already or has no sealed checkpoint to go on from, and WorkbenchError where the supervisor fails to start.
     """
     if in_progress(run):
-        raise BadInput(f"run {run.id} is at work already", mend=f"stop it first with `workbench stop {run.id}`")
+        raise BadInput(f"run {run.id} is at work already", hint=f"stop it first with `workbench stop {run.id}`")
     command = [sys.executable, "-P", "-m", "workbench.runs.supervisor", str(run.path.absolute())]
     if resume:
         command += ["--resume-step", str(_resume_step(run))]
@@ -44,7 +44,7 @@ def _resume_step(run: RunDir) -> int:
     if step is None:
         raise BadInput(
             f"run {run.id} has no sealed checkpoint to go on from",
-            mend=f"start it anew with `{_anew(run)}`",
+            hint=f"start it anew with `{_anew(run)}`",
         )
     return step
 
@@ -103,7 +103,7 @@ def _await(run: RunDir, ready: int) -> int:
         answer = json.loads(received)
     except ValueError as error:
         raise WorkbenchError(
-            f"the supervisor of run {run.id} ended before it was at work", mend=f"see the end of {run.console}"
+            f"the supervisor of run {run.id} ended before it was at work", hint=f"see the end of {run.console}"
         ) from error
     if "error" in answer:
         kind = BadInput if answer.get("exit_code") == 2 else WorkbenchError

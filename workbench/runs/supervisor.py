@@ -100,10 +100,10 @@ def _next_attempt(order: Assignment) -> int:
     """The number of the attempt, once it is certain that the one before is over and recorded."""
     run = order.run
     if run.training() or record.trainer_at_work(run):
-        raise BadInput(f"run {run.id} has a trainer at work", mend=f"stop it first with `workbench stop {run.id}`")
+        raise BadInput(f"run {run.id} has a trainer at work", hint=f"stop it first with `workbench stop {run.id}`")
     attempt = record.last_attempt(run) + 1
     if attempt > 1 and order.resume_step is None:
-        raise BadInput(f"run {run.id} was started before", mend=f"go on with `workbench resume {run.id}`")
+        raise BadInput(f"run {run.id} was started before", hint=f"go on with `workbench resume {run.id}`")
     before = Record.read(run)
     if before is not None:
         engine_named(before.engine).forget(run)

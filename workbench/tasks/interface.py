@@ -169,5 +169,5 @@ def field_of(row: Asked, fields: Sequence[str]) -> tuple[str, ...]:
         row = {fields[0]: row}
     missing = [name for name in fields if name not in row]
     if missing:
-        raise BadInput(f"a row lacks its {missing[0]}", mend=f"give {' and '.join(fields)}")
+        raise BadInput(f"a row lacks its {missing[0]}", hint=f"give {' and '.join(fields)}")
     return tuple(str(row[name]) for name in fields)

@@ -93,7 +93,7 @@ def _from_elsewhere() -> list[TaskSpec]:
         spec = entry.load()
         if not isinstance(spec, TaskSpec):
             raise BadInput(
-                f"{entry.value} is no TaskSpec", where=f"entry point {entry.name}", mend="name the spec of a task"
+                f"{entry.value} is no TaskSpec", where=f"entry point {entry.name}", hint="name the spec of a task"
             )
         found.append(spec)
     return found
@@ -103,7 +103,7 @@ def spec_of(task: str) -> TaskSpec:
     """Raises BadInput for a task that is not there."""
     there = specs()
     if task not in there:
-        raise BadInput(f"no task {task!r}", where="task", mend=f"use one of {', '.join(there)}")
+        raise BadInput(f"no task {task!r}", where="task", hint=f"use one of {', '.join(there)}")
     return there[task]
 
 

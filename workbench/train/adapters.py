@@ -34,7 +34,7 @@ def adapt(
     targets = _targets(model, build, lora.target_modules)
     kept = [name for name in targets if not _weights_of(name) & set(frozen)]
     if not kept:
-        raise BadInput("every layer that would get adapters is frozen", where="train.freeze", mend="freeze less")
+        raise BadInput("every layer that would get adapters is frozen", where="train.freeze", hint="freeze less")
     spec = spec_of(recipe.task)
     settings = LoraConfig(
         task_type=None if spec.peft_type is None else TaskType(spec.peft_type),
@@ -108,7 +108,7 @@ def _targets(model: Any, build: Anatomy, asked: list[str] | None) -> list[str]:
             raise BadInput(
                 f"no layer is named {word!r}{nearest(word, words)}",
                 where="train.lora.target_modules",
-                mend=f"use some of {', '.join(words)}",
+                hint=f"use some of {', '.join(words)}",
             )
     return [name for name in linear if any(_is(name, word) for word in wanted)] or linear
 

@@ -37,7 +37,7 @@ def choose(asked: recipe.Recipe) -> Device:
 
     gpu = torch.cuda.is_available()
     if asked.launch.device == "cuda" and not gpu:
-        raise BadInput("no CUDA device", where="launch.device", mend='use "auto" or "cpu"')
+        raise BadInput("no CUDA device", where="launch.device", hint='use "auto" or "cpu"')
     if gpu and asked.launch.device != "cpu":
         # Each process of a node has a GPU of its own.
         index = int(os.environ.get("LOCAL_RANK", "0"))
@@ -65,13 +65,13 @@ def _on_gpu(asked: str) -> Precision:
     if asked == "auto":
         return "bf16" if native else "fp16"
     if asked == "bf16" and not native:
-        raise BadInput("this GPU has no bf16", where="train.precision", mend='use "fp16" or "auto"')
+        raise BadInput("this GPU has no bf16", where="train.precision", hint='use "fp16" or "auto"')
     return "fp16" if asked == "fp16" else ("bf16" if asked == "bf16" else "fp32")
 
 
 def _on_cpu(asked: str) -> Precision:
     if asked == "fp16":
-        raise BadInput("a CPU does not train in fp16", where="train.precision", mend='use "bf16", "fp32" or "auto"')
+        raise BadInput("a CPU does not train in fp16", where="train.precision", hint='use "bf16", "fp32" or "auto"')
     if asked == "auto":
         return "bf16" if cpu_has_bf16() else "fp32"
     return "bf16" if asked == "bf16" else "fp32"

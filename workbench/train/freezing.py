@@ -39,7 +39,7 @@ def freeze(model: Any, names: Collection[str]) -> None:
         raise BadInput(
             "no weight is left to learn",
             where="train",
-            mend="freeze less; the head of this model may share its weights with the embeddings",
+            hint="freeze less; the head of this model may share its weights with the embeddings",
         )
     for name, weight in model.named_parameters():
         weight.requires_grad_(weight.requires_grad and name not in names)
@@ -50,7 +50,7 @@ def _lowest(build: Anatomy, names: Iterable[str], layers: int) -> set[str]:
         raise BadInput(
             f"{layers} layers of {build.layers} cannot be frozen",
             where="train.freeze_layers",
-            mend=f"use {build.layers} or less, or train.head_only" if build.layers else "use train.freeze",
+            hint=f"use {build.layers} or less, or train.head_only" if build.layers else "use train.freeze",
         )
     places = ((name, build.layer(name)) for name in names)
     return set(build.embeddings) | {name for name, place in places if place is not None and place < layers}
@@ -62,6 +62,6 @@ def _fitting(pattern: str, names: list[str]) -> set[str]:
         parts = {".".join(name.split(".")[:end]) for name in names for end in range(1, name.count(".") + 2)}
         meant = nearest(pattern.strip("*."), sorted(parts)) or f", such as {', '.join(names[:2])}"
         raise BadInput(
-            f"no weight is named like {pattern!r}{meant}", where="train.freeze", mend="use * for any part of a name"
+            f"no weight is named like {pattern!r}{meant}", where="train.freeze", hint="use * for any part of a name"
         )
     return found

@@ -40,7 +40,7 @@ def apply(model: Any) -> None:
     family = model.config.model_type
     if family not in FAMILIES:
         raise BadInput(
-            f"liger-kernel has no kernels for {family}", where="train.liger", mend="leave it out for this model"
+            f"liger-kernel has no kernels for {family}", where="train.liger", hint="leave it out for this model"
         )
     FAMILIES[family](model=model)
 

@@ -32,7 +32,7 @@ class Diverged(WorkbenchError):
         self.step = step
         super().__init__(
             f"the loss is not a number since step {step}",
-            mend="lower train.learning_rate, warm up longer, or use another train.precision",
+            hint="lower train.learning_rate, warm up longer, or use another train.precision",
         )
 
 

@@ -34,7 +34,7 @@ class Ranks:
             raise WorkbenchError(
                 f"{asked} processes were asked for and {there} are there",
                 where="launch.processes",
-                mend="start the run with `workbench run`, which starts every process",
+                hint="start the run with `workbench run`, which starts every process",
             )
         return self if asked == 1 else Ranks(dist.get_rank(), asked, dist.new_group(backend="gloo"))
 

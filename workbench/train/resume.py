@@ -78,7 +78,7 @@ def check(differences: Collection[Difference], allowed: Collection[str]) -> None
         kinds = ",".join(sorted({difference.kind for difference in refused}))
         raise BadInput(
             "this is not the run that was stopped: " + "; ".join(difference.sentence for difference in refused),
-            mend=f"undo the change, or accept it with --accept {kinds}",
+            hint=f"undo the change, or accept it with --accept {kinds}",
         )
 
 

@@ -100,7 +100,7 @@ def unpad(model: Any) -> Unpadding:
                 model.set_attn_implementation(ATTENTION)
                 return found
             found.end()
-    raise BadInput(_sentence(model.config.model_type, str(why)), where="train.padding_free", mend="leave it out")
+    raise BadInput(_sentence(model.config.model_type, str(why)), where="train.padding_free", hint="leave it out")
 
 
 def _sentence(family: str, why: str) -> str:

@@ -301,7 +301,7 @@ class WorkbenchApp(App[None], inherit_bindings=False):
             with self.suspend():
                 subprocess.run(command, check=False)
         except (OSError, SuspendNotSupported) as error:
-            self.complain(WorkbenchError(f"{command[0]} cannot be started ({error})", mend="set $EDITOR"))
+            self.complain(WorkbenchError(f"{command[0]} cannot be started ({error})", hint="set $EDITOR"))
             return False
         return True
 

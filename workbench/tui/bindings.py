@@ -234,8 +234,8 @@ class Table:
     def _check(self) -> None:
         for name in self.remaps.keys() - self._rows.keys():
             near = difflib.get_close_matches(name, self._rows, n=1)
-            mend = f": did you mean {near[0]}?" if near else ": see ? for the names"
-            self.notices.append(f"settings.toml: unknown action {name}{mend}")
+            hint = f": did you mean {near[0]}?" if near else ": see ? for the names"
+            self.notices.append(f"settings.toml: unknown action {name}{hint}")
         for mode in MODES:
             for key, ids in self.clashes(mode).items():
                 self.notices.append(f"settings.toml: {display(key)} in {TITLES[mode]} means {' and '.join(ids)}")

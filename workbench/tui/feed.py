@@ -39,7 +39,7 @@ class FeedStatus(NamedTuple):
 
     live: int = 0
     total: int = 0
-    notices: tuple[str, ...] = ()  # what the registry had to mend, in sentences
+    notices: tuple[str, ...] = ()  # what the registry had to repair, in sentences
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ earlier result void. A WorkbenchError becomes a toast, or goes to `failed=`. Ins
 `self.app.complain(error)` for a WorkbenchError; `self.app.ask_user(Confirm(…), then)` for a decision (the cursor is on
 Cancel) and `Prompt(…)` for a line of text; `self.app.offer_undo("deleted x", undo)` for what `z` undoes;
 `self.app.copy(text)`; `self.app.edit_file(path)`, which suspends the app; `self.app.go("tokens")` for another mode.
-Toasts are for what can be mended; a lasting state belongs in the pane: `self.say_empty("No rows yet", "e  choose a
+Toasts are for what can be corrected; a lasting state belongs in the pane: `self.say_empty("No rows yet", "e  choose a
 recipe")` shows the empty state (it names the next key), `self.say_empty(None)` the body; `self.crumbs("demo", "train",
 "row 17")` sets the breadcrumb and `self.crumbs_right("120 rows")` what stands at its right.
 

@@ -24,4 +24,4 @@ def of_run(path: Path) -> Mapping[str, Any]:
         if isinstance(event, DataEvent) and event.report is not None:
             said = event.fields()
             return said | {"splits": said["report"]}
-    raise BadInput("the run has not read its rows yet", where=path.name, mend="wait until it trains")
+    raise BadInput("the run has not read its rows yet", where=path.name, hint="wait until it trains")

@@ -21,7 +21,7 @@ _HUNG_UP = 128 + signal.SIGHUP
 def require_terminal() -> None:
     """Raises BadInput unless keys can be read and a screen drawn (Textual draws on stderr)."""
     if not (sys.__stdin__ and sys.__stdin__.isatty() and sys.__stderr__ and sys.__stderr__.isatty()):
-        raise BadInput("the screen needs a terminal", mend="use `workbench ls` and the other commands in a pipe")
+        raise BadInput("the screen needs a terminal", hint="use `workbench ls` and the other commands in a pipe")
 
 
 class TerminalWatch:

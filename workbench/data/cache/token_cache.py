@@ -198,7 +198,7 @@ def limit_asked() -> int | None:
     if not asked:
         return None
     if not asked.isdecimal():
-        raise BadInput(f"{asked!r} is no number of bytes", where=LIMIT, mend=f"write one such as {LIMIT}=20000000000")
+        raise BadInput(f"{asked!r} is no number of bytes", where=LIMIT, hint=f"write one such as {LIMIT}=20000000000")
     return int(asked)
 
 

@@ -175,7 +175,7 @@ class _Store:
             self._file.flush()
         except OSError as error:
             what = f"rows cannot be laid by while they are looked at ({error.strerror})"
-            raise DataError(what, where=tempfile.gettempdir(), mend="make room there, or set TMPDIR") from error
+            raise DataError(what, where=tempfile.gettempdir(), hint="make room there, or set TMPDIR") from error
         return functools.partial(self._get, start, data.size)
 
     def _get(self, start: int, size: int, offset: int, limit: int) -> pa.Table:

@@ -33,7 +33,7 @@ class Format:
 def _unnamed(path: Path) -> pa.Table:
     tables = objects.read_json(path)
     if len(tables) > 1:
-        raise DataError("names splits of its own", where=str(path), mend="give the file alone as the source")
+        raise DataError("names splits of its own", where=str(path), hint="give the file alone as the source")
     return next(iter(tables.values()))
 
 
@@ -66,7 +66,7 @@ def asked(wanted: str) -> Format:
     """The format of that name, as `data.format` gives it. Raises DataError."""
     if wanted not in FORMATS:
         what = f"no format {faults.quoted(wanted)}{nearest(wanted, FORMATS)}"
-        raise DataError(what, where="data.format", mend=f"it is one of {', '.join(FORMATS)}")
+        raise DataError(what, where="data.format", hint=f"it is one of {', '.join(FORMATS)}")
     return FORMATS[wanted]
 
 
@@ -82,10 +82,10 @@ def of(path: Path, wanted: str | None = None) -> Format:
         raise DataError(
             f"files of type {raw.suffix(path) or 'none'} are not read",
             where=str(path),
-            mend=f"use one of {', '.join(SUFFIXES)}, or set data.format",
+            hint=f"use one of {', '.join(SUFFIXES)}, or set data.format",
         )
     if raw.is_packed(path) and not format.packed:
-        raise DataError(f"{format.name} is not read from .gz", where=str(path), mend="unpack it with gunzip")
+        raise DataError(f"{format.name} is not read from .gz", where=str(path), hint="unpack it with gunzip")
     return format
 
 

@@ -127,9 +127,9 @@ def _json(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
-        raise DataError(f"cannot be read ({error})", where=str(path), mend="save the data set again") from error
+        raise DataError(f"cannot be read ({error})", where=str(path), hint="save the data set again") from error
     if not isinstance(value, dict):
-        raise DataError("is no object", where=str(path), mend="save the data set again")
+        raise DataError("is no object", where=str(path), hint="save the data set again")
     return value
 
 

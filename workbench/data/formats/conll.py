@@ -143,7 +143,7 @@ class _Sentences:
         raise DataError(
             f"{len(row)} {columns} where other lines have {width}",
             where=f"{self.path}:{number}",
-            mend="give every token its tag, and a blank line between sentences"
+            hint="give every token its tag, and a blank line between sentences"
             if len(row) < width
             else "part the columns with tabs where a token holds a blank",
         )
@@ -154,7 +154,7 @@ class _Sentences:
         """One row a sentence. Raises DataError where there is none, or tokens have no tags."""
         if self.form.width == 1:
             what = "one column where a token and its tag belong"
-            raise DataError(what, where=f"{self.path}:{self.numbers[0]}", mend="part them with a blank or a tab")
+            raise DataError(what, where=f"{self.path}:{self.numbers[0]}", hint="part them with a blank or a tab")
         flat = {name: self.fields[place :: self.form.width] for place, name in enumerate(self.form.names)}
         tokens, segments = _unglued(flat["tokens"], np.asarray(self.offsets))
         columns = {"tokens": self._lists(pa.array(tokens, pa.string()))}

@@ -60,9 +60,9 @@ class Look:
         return None
 
     def _wrong_width(self, number: int, line: int, row: list[str]) -> DataError:
-        mend = "quote a field that holds the separator" if self.quoting else "a field cannot hold a tab"
+        hint = "quote a field that holds the separator" if self.quoting else "a field cannot hold a tab"
         what = f"row {number} has {len(row)} fields where the header names {self.width}"
-        return DataError(what, where=f"{self.path}:{line}", mend=mend)
+        return DataError(what, where=f"{self.path}:{line}", hint=hint)
 
     def open_quote(self) -> DataError | None:
         """The DataError for a quoted field that is never closed, with the line its row begins on."""
@@ -97,7 +97,7 @@ class Look:
 
 
 def _open_field(what: str, where: str) -> DataError:
-    return DataError(what, where=where, mend="close it, or double a quote that is text")
+    return DataError(what, where=where, hint="close it, or double a quote that is text")
 
 
 def _said(error: str) -> str | None:

@@ -38,7 +38,7 @@ def unreadable(path: Path, error: Exception) -> DataError:
 
 
 def empty(path: Path) -> DataError:
-    return DataError("the file is empty", where=str(path), mend="name a file that has rows")
+    return DataError("the file is empty", where=str(path), hint="name a file that has rows")
 
 
 def encoding_fault(path: Path, data: bytes, first: int = 1) -> DataError | None:
@@ -56,12 +56,12 @@ def encoding_fault(path: Path, data: bytes, first: int = 1) -> DataError | None:
         return DataError(
             f"bytes {data[at : at + 3].hex(' ')} are half a surrogate pair, not UTF-8",
             where=where,
-            mend="the file is CESU-8 (from Java or Oracle): write it again as UTF-8",
+            hint="the file is CESU-8 (from Java or Oracle): write it again as UTF-8",
         )
     return DataError(
         f"byte 0x{data[at]:02x} is not UTF-8",
         where=where,
-        mend=f"if the file is Latin-1, re-encode it with `{_iconv('latin1', path)}`",
+        hint=f"if the file is Latin-1, re-encode it with `{_iconv('latin1', path)}`",
     )
 
 
@@ -74,7 +74,7 @@ def _wide(path: Path, data: bytes) -> DataError | None:
         name = "UTF-16BE" if first else "UTF-16LE"
     if name is None:
         return None
-    return DataError(f"the file is {name}, not UTF-8", where=str(path), mend=_iconv(name, path))
+    return DataError(f"the file is {name}, not UTF-8", where=str(path), hint=_iconv(name, path))
 
 
 def _first_bad(data: bytes) -> int | None:

@@ -150,7 +150,7 @@ def load(line: bytes, where: str) -> Any:
         return json.loads(line.decode(), object_pairs_hook=once)
     except json.JSONDecodeError as error:
         what = f"not JSON: {error.msg} at column {error.colno}"
-        raise DataError(what, where=where, mend="one whole object on each line") from error
+        raise DataError(what, where=where, hint="one whole object on each line") from error
     except UnicodeDecodeError as error:
         raise DataError(f"byte 0x{line[error.start]:02x} is not UTF-8", where=where) from error
     except ValueError as error:

@@ -52,7 +52,7 @@ def _document(path: Path, document: Any) -> dict[str | None, pa.Table]:
             rows = [dict(zip(lists, values, strict=True)) for values in zip(*lists.values(), strict=True)]
             return {None: _table(path, rows)}
     raise DataError(
-        "holds no list of objects", where=str(path), mend='give a list, {"data": […]} or {"train": […], "test": […]}'
+        "holds no list of objects", where=str(path), hint='give a list, {"data": […]} or {"train": […], "test": […]}'
     )
 
 

@@ -60,13 +60,13 @@ def check(path: Path) -> None:
     if not stat.S_ISREG(mode):
         kind = "a directory" if stat.S_ISDIR(mode) else "a pipe" if stat.S_ISFIFO(mode) else "a device"
         raise DataError(
-            f"{kind} where a file belongs", where=str(path), mend="name a file; save what a pipe gives in one"
+            f"{kind} where a file belongs", where=str(path), hint="name a file; save what a pipe gives in one"
         )
 
 
 def changed(path: Path) -> DataError:
     """The DataError for a file that is not what it was when it was opened."""
-    return DataError("the file changed while it was read", where=str(path), mend="wait until it is written, and reload")
+    return DataError("the file changed while it was read", where=str(path), hint="wait until it is written, and reload")
 
 
 def _state(file: BinaryIO) -> tuple[int, int]:
@@ -110,7 +110,7 @@ def overflow(path: Path, packed: int, most: int, bounds: str) -> DataError:
     return DataError(
         f"unpacks to more than {size_of(most)} from {size_of(packed)}; {bounds}",
         where=str(path),
-        mend="unpack it yourself if it is what it should be",
+        hint="unpack it yourself if it is what it should be",
     )
 
 

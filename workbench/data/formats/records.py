@@ -79,7 +79,7 @@ def _check(kinds: Kinds, key: str, value: Any, index: int, place: Place, depth: 
             _check(kinds, f"{key}.{name}", held, index, place, depth + 1)
     elif isinstance(value, int) and value not in _WHOLE:
         raise DataError(
-            f"{faults.quoted(key)} holds a whole number beyond 64 bits", where=place(index), mend="write it as a string"
+            f"{faults.quoted(key)} holds a whole number beyond 64 bits", where=place(index), hint="write it as a string"
         )
 
 
@@ -91,7 +91,7 @@ def _mixed(key: str, value: Any, kind: str, before: str, where: str) -> DataErro
     return DataError(
         f"{faults.quoted(key)} holds {kind}, {faults.quoted(value)}, where the rows before hold {before}",
         where=where,
-        mend="write the column in one type",
+        hint="write the column in one type",
     )
 
 
@@ -142,7 +142,7 @@ def _surrogate(columns: dict[str, list[Any]], place: Place) -> DataError:
     return DataError(
         f"{clean(key)} holds half a surrogate pair, which is no character",
         where=place(index),
-        mend="replace the \\ud800–\\udfff escape that stands alone",
+        hint="replace the \\ud800–\\udfff escape that stands alone",
     )
 
 

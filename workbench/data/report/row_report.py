@@ -141,7 +141,7 @@ def golds(splits: Splits, data: Data) -> dict[str, dict[str, int]]:
     """What there is to learn in each split, counted: rows by label, entities by type, questions by having an answer.
 
     Nothing for tasks whose labels are texts. Raises DataError where labels cannot be used; says in `splits.notes`
-    what was mended.
+    what was corrected.
     """
     if splits.label is not None and isinstance(data, Labelled):
         known = labels.classes(splits, data)
@@ -164,7 +164,7 @@ def _entities(splits: Splits, data: tagged.TagsAsked) -> dict[str, dict[str, int
         raise DataError(
             f"no entity of train is whole where tags are read as {known.scheme}: there is nothing to learn",
             where=str(splits.origins["train"]),
-            mend="leave data.tag_scheme out, or check which column is what",
+            hint="leave data.tag_scheme out, or check which column is what",
         )
     return found
 
@@ -175,7 +175,7 @@ def _answered(splits: Splits, split: str) -> dict[str, int]:
         raise DataError(
             "no question has an answer that stands in its context: there is nothing to learn",
             where=str(splits.origins[split]),
-            mend="take rows with answers, or check which column is what",
+            hint="take rows with answers, or check which column is what",
         )
     splits.notes.extend(answer_spans.notes(splits, split, given))
     without = int(given.unanswerable.sum())

@@ -25,7 +25,7 @@ def load(name: str) -> Loaders:
         raise DataError(
             f"no built-in data of that name{nearest(name, sets)}",
             where=f"builtin:{name}",
-            mend=f"there are {', '.join('builtin:' + known for known in sets)}",
+            hint=f"there are {', '.join('builtin:' + known for known in sets)}",
         )
     return sets[name]()
 
@@ -35,7 +35,7 @@ def _reviews() -> Loaders:
     directory = recipes_dir() / "data" / "reviews"
     found = {split: directory / f"{split}.jsonl" for split in ("train", "validation", "test")}
     if not found["train"].is_file():
-        raise DataError("the shipped reviews are not installed", where=str(directory), mend="install workbench again")
+        raise DataError("the shipped reviews are not installed", where=str(directory), hint="install workbench again")
     return {split: partial(jsonlines.read_jsonl, path) for split, path in found.items() if path.is_file()}
 
 

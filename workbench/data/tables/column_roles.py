@@ -53,7 +53,7 @@ def find(recipe: Recipe, shapes: Sequence[Shape], train: pa.Table, where: str) -
         raise BadInput(
             f"{recipe.task} cannot use {' together with '.join(f'data.{name}' for name in asked)}",
             where="data",
-            mend=f"name {_listed(shapes)}",
+            hint=f"name {_listed(shapes)}",
         )
     for shape in fitting:
         if (found := _complete(shape, asked, train, where)) is not None:

@@ -126,7 +126,7 @@ def named(table: pa.Table, wanted: str, where: str, field: str) -> str:
     raise DataError(
         f"no column {faults.quoted(wanted)}{nearest(wanted, names(table))}",
         where=where,
-        mend=f"set {field} to one of {described(table)}",
+        hint=f"set {field} to one of {described(table)}",
     )
 
 
@@ -160,12 +160,12 @@ def unrecognised(table: pa.Table, roles: Sequence[str], where: str) -> DataError
             f"no column is recognised as the {said}, and what should be the names of the columns looks like a row: "
             f"{', '.join(faults.quoted(name) for name in names(table)[:4])}",
             where=where,
-            mend=f"write a line of names above the first row, such as {' and '.join(roles)}",
+            hint=f"write a line of names above the first row, such as {' and '.join(roles)}",
         )
     fields = " and ".join(f"data.{role}" for role in roles)
     which = "one of" if len(roles) == 1 else "columns out of"
     return DataError(
-        f"no column is recognised as the {said}", where=where, mend=f"set {fields} to {which} {described(table)}"
+        f"no column is recognised as the {said}", where=where, hint=f"set {fields} to {which} {described(table)}"
     )
 
 

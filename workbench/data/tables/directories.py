@@ -32,7 +32,7 @@ def split_files(directory: Path, wanted: str | None = None) -> dict[str, list[Pa
     grouped = _grouped(directory, wanted)
     if not grouped:
         raise DataError(
-            "holds no data file", where=str(directory), mend=f"put train and test files there: {', '.join(SUFFIXES)}"
+            "holds no data file", where=str(directory), hint=f"put train and test files there: {', '.join(SUFFIXES)}"
         )
     if wanted is None:
         for split, files in grouped.items():
@@ -50,7 +50,7 @@ def _grouped(directory: Path, wanted: str | None) -> dict[str, list[Path]]:
     if not named and found:
         listed = ", ".join(path.name for path in found[:6])
         raise DataError(
-            "no file is named train*", where=str(directory), mend=f"name one of them in data.train: {listed}"
+            "no file is named train*", where=str(directory), hint=f"name one of them in data.train: {listed}"
         )
     order = ("train", "validation", "test")
     return {split: named[split] for split in order if split in named}
@@ -96,5 +96,5 @@ def _check_one_format(directory: Path, split: str, files: Sequence[Path]) -> Non
     if len(kinds) > 1:
         listed = ", ".join(path.name for path in files)
         raise DataError(
-            f"the {split} split is there in several formats: {listed}", where=str(directory), mend="keep one of them"
+            f"the {split} split is there in several formats: {listed}", where=str(directory), hint="keep one of them"
         )

@@ -46,7 +46,7 @@ def _config(name: str, builds: dict[str, Path], config: str | None) -> str | Non
     if "default" in builds:
         return "default"
     raise DataError(
-        "several configurations are on this machine", where=name, mend=f"set data.config to {', '.join(sorted(builds))}"
+        "several configurations are on this machine", where=name, hint=f"set data.config to {', '.join(sorted(builds))}"
     )
 
 
@@ -77,7 +77,7 @@ def _absent(name: str, config: str | None, reason: str) -> DataError:
     return DataError(
         f"no file or directory of that name{which}, not in the cache, and {reason}{nearest(name, here)}",
         where=name,
-        mend="download it where there is a network, or name a local file or builtin:reviews",
+        hint="download it where there is a network, or name a local file or builtin:reviews",
     )
 
 

@@ -73,7 +73,7 @@ def _of_columns(splits: Splits, split: str, named: list[str], data: Labelled) ->
         raise DataError(
             f"{len(titles)} names for {len(named)} columns of labels",
             where="data.labels",
-            mend="name as many, in the order of data.label, or none",
+            hint="name as many, in the order of data.label, or none",
         )
     table = splits.tables()[split]
     held = np.stack([_flags(table.column(name), name, splits, split) for name in named], axis=1)
@@ -89,7 +89,7 @@ def _flags(column: pa.ChunkedArray, name: str, splits: Splits, split: str) -> ND
         raise DataError(
             f"{faults.quoted(name)} holds {columns.kinds(column.type)}, not labels",
             where=str(splits.origins[split]),
-            mend="several labels are a list in each row, or a column of 0 and 1 for each",
+            hint="several labels are a list in each row, or a column of 0 and 1 for each",
         )
     _check(problem.flags(found), column, functools.partial(splits.place, split), f"{faults.quoted(name)} is")
     return np.asarray(pc.equal(found, 1), dtype=np.bool_)
@@ -101,7 +101,7 @@ def _check(allowed: pa.ChunkedArray, values: pa.ChunkedArray, place: Place, said
         raise DataError(
             f"{said} {values[position].as_py()}, neither 0 nor 1",
             where=place(position),
-            mend='a label is there or not; data.problem = "regression" learns numbers',
+            hint='a label is there or not; data.problem = "regression" learns numbers',
         )
 
 
@@ -120,7 +120,7 @@ def _of_lists(splits: Splits, split: str, name: str, data: Labelled) -> Marks:
     missing = pc.index(pc.is_valid(column), False).as_py()
     if missing >= 0:
         raise DataError(
-            "a label in the list is missing", where=place(missing), mend="an empty list says that there is none"
+            "a label in the list is missing", where=place(missing), hint="an empty list says that there is none"
         )
     places = _places(splits.train.column(name))
     if places is not None:
@@ -129,7 +129,7 @@ def _of_lists(splits: Splits, split: str, name: str, data: Labelled) -> Marks:
     empty = pc.index(names, "").as_py()
     if empty >= 0:
         raise DataError(
-            "a label in the list is an empty string", where=place(empty), mend="an empty list says that there is none"
+            "a label in the list is an empty string", where=place(empty), hint="an empty list says that there is none"
         )
     return Marks(names, rows)
 
@@ -169,7 +169,7 @@ def _of_places(splits: Splits, split: str, name: str, places: int, data: Labelle
         raise DataError(
             f"{len(titles)} names for lists of {places} zeros and ones",
             where="data.labels",
-            mend="name as many, in their order, or none",
+            hint="name as many, in their order, or none",
         )
     column = splits.tables()[split].column(name)
     lengths = np.asarray(pc.list_value_length(column))

@@ -34,7 +34,7 @@ def classes(splits: Splits, data: Labelled) -> list[str]:
 
     That is the order of `data.labels`, else of the ClassLabel or the columns, else whole numbers by size, else false
     and true, else strings by the alphabet. Raises DataError with file and row for a label that cannot be used or that
-    training does not know, and where there is nothing to tell apart. Adds to `splits.notes` what was mended.
+    training does not know, and where there is nothing to tell apart. Adds to `splits.notes` what was corrected.
     """
     kind = problem.of(splits, data)
     if data.problem is None and kind != "single-label":
@@ -112,7 +112,7 @@ def _marked(splits: Splits, split: str, data: Labelled, kind: str) -> pa.Chunked
         raise DataError(
             f"{clean(_column(splits))} holds {columns.kinds(column.type)}, not one label a row",
             where=str(splits.origins[split]),
-            mend="set data.label to a column of single labels",
+            hint="set data.label to a column of single labels",
         )
     train = splits.train.column(_column(splits))
     naming = Naming.of(train, _own(splits), data.labels, functools.partial(splits.place, "train"))
@@ -148,7 +148,7 @@ def _check_train(splits: Splits, train: pa.ChunkedArray) -> None:
         raise DataError(
             f"only one class {faults.quoted(there[0])} in train: there is nothing to tell apart",
             where=str(splits.origins["train"]),
-            mend="take other rows (data.shuffle_seed shuffles before slicing), or set data.label to another column",
+            hint="take other rows (data.shuffle_seed shuffles before slicing), or set data.label to another column",
         )
     _check_few(splits, len(there), len(train))
 
@@ -158,7 +158,7 @@ def _check_several(splits: Splits, train: pa.ChunkedArray) -> None:
         raise DataError(
             "no row of train has a label: there is nothing to learn",
             where=str(splits.origins["train"]),
-            mend="take other rows, or set data.label to another column",
+            hint="take other rows, or set data.label to another column",
         )
     _check_few(splits, len(pc.unique(train)), splits.train.num_rows)
 
@@ -168,7 +168,7 @@ def _check_few(splits: Splits, there: int, rows: int) -> None:
         raise DataError(
             f"{clean(_column(splits))} has {there} classes in {rows} rows",
             where=str(splits.origins["train"]),
-            mend='set data.label to a column of classes, or data.problem = "regression" for numbers to foresee',
+            hint='set data.label to a column of classes, or data.problem = "regression" for numbers to foresee',
         )
 
 
@@ -201,7 +201,7 @@ def _unknown(
     return DataError(
         f"label {faults.quoted(name)} in {split} is not one of {named}{nearest(name, known)}",
         where=splits.place(split, row),
-        mend=f"they are {listed}",
+        hint=f"they are {listed}",
     )
 
 

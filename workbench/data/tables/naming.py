@@ -53,7 +53,7 @@ class Naming:
                 f"label {ids[position].as_py()} is outside 0 to {len(self.by_id) - 1}, "
                 f"the ids of the {len(self.by_id)} names given",
                 where=place(position),
-                mend="name every class in data.labels, or number them from 0",
+                hint="name every class in data.labels, or number them from 0",
             )
 
 
@@ -73,7 +73,7 @@ def _whole(column: pa.ChunkedArray, place: Place) -> pa.ChunkedArray:
         raise DataError(
             f"label {column[position].as_py()} is not a class",
             where=place(position),
-            mend='set data.label to a column of names or whole numbers, or data.problem = "regression"',
+            hint='set data.label to a column of names or whole numbers, or data.problem = "regression"',
         )
     return pc.cast(column, pa.int64())
 

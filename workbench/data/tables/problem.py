@@ -40,7 +40,7 @@ def of(splits: Splits, data: Labelled) -> Problem:
         raise DataError(
             f"one label is one column, and {len(named)} are named",
             where="data.label",
-            mend='name one, or set data.problem = "multi-label"',
+            hint='name one, or set data.problem = "multi-label"',
         )
     if data.problem is not None:
         return data.problem
@@ -65,7 +65,7 @@ def _of_several(found: list[pa.ChunkedArray], splits: Splits) -> Problem:
     raise DataError(
         f"several columns are labels of 0 and 1, or numbers to foresee, and {faults.quoted(name)} holds {holds}",
         where="data.label",
-        mend='name one column, or set data.problem = "regression" for numbers',
+        hint='name one column, or set data.problem = "regression" for numbers',
     )
 
 

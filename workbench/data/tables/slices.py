@@ -45,6 +45,6 @@ def parse(spec: str, where: str) -> Slice:
     match = _FORM.match(spec.strip())
     if match is None or "[" in match["name"]:
         raise DataError(
-            f"'{spec}' is no split", where=where, mend="write a name, or a slice such as train[:500] or train[10%:20%]"
+            f"'{spec}' is no split", where=where, hint="write a name, or a slice such as train[:500] or train[10%:20%]"
         )
     return Slice(match["name"].strip(), match["start"], match["stop"])

@@ -101,7 +101,7 @@ class Source:
             raise DataError(
                 f"no split {faults.quoted(split)}{nearest(split, self.parts)}",
                 where=self.name,
-                mend=f"it has {there}",
+                hint=f"it has {there}",
             )
         return self.parts[name]
 
@@ -120,7 +120,7 @@ def open_source(data: Data, search: Sequence[Path]) -> Source:
     Raises DataError where there is nothing of that name, or nothing in it that can be read.
     """
     if data.source is None:
-        raise DataError("no source is given", where="data.source", mend="name a file, a directory or a hub id")
+        raise DataError("no source is given", where="data.source", hint="name a file, a directory or a hub id")
     return open_named(data.source, search, config=data.config, revision=data.revision, wanted=data.format)
 
 
@@ -182,7 +182,7 @@ def missing(name: str, search: Sequence[Path]) -> DataError:
     near = sorted(path.name for parent in parents if parent.is_dir() for path in parent.iterdir())
     looked = ", ".join(map(str, parents))
     return DataError(
-        f"no such file or directory{nearest(Path(name).name, near)}", where=name, mend=f"looked in {looked}"
+        f"no such file or directory{nearest(Path(name).name, near)}", where=name, hint=f"looked in {looked}"
     )
 
 

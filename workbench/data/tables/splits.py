@@ -171,7 +171,7 @@ def _read(
     start, stop, said = part.bounds(table.num_rows)
     notes += said
     if start == stop:
-        raise DataError(f"{part} has no rows", where=where, mend=f"{origin} has {table.num_rows}; slice within them")
+        raise DataError(f"{part} has no rows", where=where, hint=f"{origin} has {table.num_rows}; slice within them")
     return table.slice(start, stop - start), origin
 
 
@@ -187,7 +187,7 @@ def _origin(name: str, where: str, wanted: str | None, source: sources.Source | 
         if sources.is_pathlike(name):
             raise sources.missing(name, places)
         raise DataError(
-            f"'{name}' is a split, and there is no source that has it", where=where, mend="give data.source, or a file"
+            f"'{name}' is a split, and there is no source that has it", where=where, hint="give data.source, or a file"
         )
     opened = sources.from_path(path, wanted)
     asked = where.removeprefix("data.")
@@ -236,7 +236,7 @@ def hold_out(
         raise DataError(
             f"{wanted} rows cannot be held out of {rows}",
             where="data.holdout",
-            mend="hold out fewer, or name data.validation",
+            hint="hold out fewer, or name data.validation",
         )
     if are_lines(table):
         notes.append(f"validation: the last {wanted:,} of {rows:,} lines of train, held out in one piece")

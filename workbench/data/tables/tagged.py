@@ -100,7 +100,7 @@ def _lists(splits: Splits, split: str, role: str) -> Lists:
         raise DataError(
             f"column {faults.quoted(name)} holds {what}",
             where=str(splits.origins[split]),
-            mend=f"set data.{role} to a column with a list of words a row, or give a CoNLL file",
+            hint=f"set data.{role} to a column with a list of words a row, or give a CoNLL file",
         )
     lengths = np.asarray(pc.list_value_length(column), np.int64)
     return Lists(pc.list_flatten(column), np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)]))
@@ -120,7 +120,7 @@ def _names(splits: Splits, split: str, data: TagsAsked) -> Lists:
     missing = pc.or_kleene(pc.is_null(named), pc.equal(named, ""))
     if pc.any(missing).as_py():
         at = pc.index(pc.fill_null(missing, True), True).as_py()
-        raise DataError("the word has no tag", where=place(at), mend="give every word a tag")
+        raise DataError("the word has no tag", where=place(at), hint="give every word a tag")
     return Lists(named, found.offsets)
 
 
@@ -136,7 +136,7 @@ def _check_lengths(splits: Splits, split: str, beside: NDArray[np.int64], found:
         raise DataError(
             f"{many[wrong[0]]} words and {tagged[wrong[0]]} tags{more}",
             where=splits.place(split, int(wrong[0])),
-            mend="give every word a tag",
+            hint="give every word a tag",
         )
 
 
@@ -147,7 +147,7 @@ def _check_spelling(splits: Splits, split: str, named: Lists, there: list[str], 
         raise DataError(
             f"{faults.quoted(wrong)} is no tag of {scheme}",
             where=splits.place(split, named.row_of(at)),
-            mend='mend the tag, or set data.tag_scheme (to "plain" where tags spell no entities)',
+            hint='correct the tag, or set data.tag_scheme (to "plain" where tags spell no entities)',
         )
 
 
@@ -159,7 +159,7 @@ def _check_classes(splits: Splits, there: list[str], found: Tagset) -> None:
         raise DataError(
             f"every word of train has the tag {faults.quoted(there[0])}: there is nothing to tell apart",
             where=str(splits.origins["train"]),
-            mend="take other rows, or set data.tags to another column",
+            hint="take other rows, or set data.tags to another column",
         )
 
 
@@ -173,7 +173,7 @@ def _check_known(splits: Splits, split: str, named: Lists, known: Tagset) -> Non
     raise DataError(
         f"tag {faults.quoted(tag)} in {split} is not one of the classes{nearest(tag, known.names)}",
         where=splits.place(split, named.row_of(at)),
-        mend=f"they are {listed}{', …' if len(known.names) > _FEW else ''}",
+        hint=f"they are {listed}{', …' if len(known.names) > _FEW else ''}",
     )
 
 

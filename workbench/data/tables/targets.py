@@ -37,21 +37,21 @@ def _column(column: pa.ChunkedArray, name: str, splits: Splits, split: str) -> N
         raise DataError(
             f"{faults.quoted(name)} is {values[broken[0]]}, which nothing can learn",
             where=splits.place(split, int(broken[0])),
-            mend="mend the value, or leave it empty and the row is dropped and counted",
+            hint="correct the value, or leave it empty and the row is dropped and counted",
         )
     return values
 
 
 def _no_numbers(column: pa.ChunkedArray, name: str, splits: Splits, split: str) -> DataError:
-    mend = "set data.label to columns of numbers, or leave data.problem out"
+    hint = "set data.label to columns of numbers, or leave data.problem out"
     if columns.kind(column.type) != "string":
         said = f"{faults.quoted(name)} holds {columns.kinds(column.type)}, and a regression learns numbers"
-        return DataError(said, where=str(splits.origins[split]), mend=mend)
+        return DataError(said, where=str(splits.origins[split]), hint=hint)
     position = next(
         at for at, value in enumerate(column) if problem.numbers(pa.chunked_array([[value.as_py()]])) is None
     )
     said = f"{faults.quoted(name)} is {faults.quoted(column[position].as_py())}, and a regression learns numbers"
-    return DataError(said, where=splits.place(split, position), mend=mend)
+    return DataError(said, where=splits.place(split, position), hint=hint)
 
 
 def summary(values: Numbers) -> dict[str, float]:
@@ -84,7 +84,7 @@ class Scale:
                 raise DataError(
                     f"{faults.quoted(name)} is {mean:g} in every row of train: there is nothing to learn",
                     where=where,
-                    mend="take other rows, or set data.label to another column",
+                    hint="take other rows, or set data.label to another column",
                 )
         return cls(train.mean(axis=0), std)
 

@@ -37,6 +37,6 @@ def engine_named(name: str) -> Engine:
     if name not in ENGINES:
         raise WorkbenchError(
             f"the run was started with the engine {name!r}, which is not known here",
-            mend="use the version of workbench that started it",
+            hint="use the version of workbench that started it",
         )
     return ENGINES[name].make()

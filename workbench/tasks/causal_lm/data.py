@@ -73,7 +73,7 @@ class CausalLM:
         ready, counts = {}, {}
         notes = list(splits.notes)
         if self.recipe.train.loss_on == "answer":
-            raise BadInput("plain text has no answers", where="train.loss_on", mend="leave it out")
+            raise BadInput("plain text has no answers", where="train.loss_on", hint="leave it out")
         for name, table in splits.tables().items():
             text = packing.stream(splits, name, tokenizer)
             starts = text.starts if self._apart else None
@@ -108,7 +108,7 @@ class CausalLM:
                 raise DataError(
                     f"no row of {name} has an answer within {length} tokens",
                     where=f"data.{name}",
-                    mend="raise data.max_length, or check which column is what",
+                    hint="raise data.max_length, or check which column is what",
                 )
             if fitted.cut:
                 notes.append(f"{name}: {fitted.cut} of {table.num_rows} rows are cut at {length} tokens")
@@ -137,7 +137,7 @@ class CausalLM:
             raise BadInput(
                 f"{asked} tokens are more than the model's {longest} positions",
                 where=f"data.{field}",
-                mend=f"use {longest} or less, or set model.config.n_positions",
+                hint=f"use {longest} or less, or set model.config.n_positions",
             )
         return asked
 
@@ -271,7 +271,7 @@ class TextGenerator:
         return rows
 
     def answer(self, encoded: Sequence[Asked], top_k: int | None = None) -> list[dict[str, Any]]:
-        raise WorkbenchError("a language model gives no labels", mend="generate from a prompt")
+        raise WorkbenchError("a language model gives no labels", hint="generate from a prompt")
 
     def generate(self, prompt: str, options: Generate) -> Iterator[str]:
         chat = bool(getattr(self._model.config, "workbench_chat", False))

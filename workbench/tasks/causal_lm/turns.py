@@ -67,12 +67,12 @@ def chats(splits: Splits, split: str, tokenizer: Any, *, all_of_it: bool) -> Ite
 def check_template(tokenizer: Any) -> None:
     """Raises BadInput for a tokenizer that has no chat template, or cannot say where its tokens stand."""
     if not tokenizer.is_fast:
-        raise BadInput("a chat needs a fast tokenizer", where="model.tokenizer", mend="use one of its family")
+        raise BadInput("a chat needs a fast tokenizer", where="model.tokenizer", hint="use one of its family")
     if not tokenizer.chat_template:
         raise BadInput(
             "the tokenizer has no chat template",
             where="data.messages",
-            mend="use a model tuned for chat, or data.prompt and data.completion",
+            hint="use a model tuned for chat, or data.prompt and data.completion",
         )
 
 

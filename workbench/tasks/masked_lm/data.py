@@ -54,7 +54,7 @@ class MaskedLM:
     def tokenizer(self, splits: Splits, search: Sequence[Path]) -> Any:
         tokenizer = weights.load_tokenizer(self.recipe.model, search, documents.texts(splits, "train"))
         if not tokenizer.is_fast:
-            raise ModelError("masked-lm needs a fast tokenizer", where="model.tokenizer", mend="use one of its family")
+            raise ModelError("masked-lm needs a fast tokenizer", where="model.tokenizer", hint="use one of its family")
         if tokenizer.mask_token is None:
             self._add_mask(tokenizer)
         return tokenizer
@@ -64,7 +64,7 @@ class MaskedLM:
             raise ModelError(
                 "the tokenizer has no mask token",
                 where="model.name",
-                mend='use a masked language model such as BERT, or task = "causal-lm"',
+                hint='use a masked language model such as BERT, or task = "causal-lm"',
             )
         tokenizer.add_special_tokens({"mask_token": MASK})
 
@@ -101,7 +101,7 @@ class MaskedLM:
             raise BadInput(
                 f"{asked} tokens are more than the model's {longest} positions",
                 where="data.block_size",
-                mend=f"use {longest} or less",
+                hint=f"use {longest} or less",
             )
         return asked
 
@@ -285,14 +285,14 @@ class MaskFiller:
         return [{"fills": fill} for fill in fills]
 
     def generate(self, prompt: str, options: Generate) -> Iterator[str]:
-        raise WorkbenchError("a masked language model writes no text", mend=f"put {_COMMON_MASK} into one")
+        raise WorkbenchError("a masked language model writes no text", hint=f"put {_COMMON_MASK} into one")
 
     def _item(self, ids: list[int]) -> dict[str, Any]:
         if self._longest is not None and len(ids) > self._longest:
-            raise BadInput(f"the text has {len(ids)} tokens", mend=f"give at most {self._longest}")
+            raise BadInput(f"the text has {len(ids)} tokens", hint=f"give at most {self._longest}")
         masks = [place for place, token in enumerate(ids) if token == self._tokenizer.mask_token_id]
         if not masks:
-            raise BadInput("the text has no mask", mend=f"put {_COMMON_MASK} where a token is to be foreseen")
+            raise BadInput("the text has no mask", hint=f"put {_COMMON_MASK} where a token is to be foreseen")
         return {"input_ids": ids, "masks": masks}
 
     def _likeliest(

@@ -84,7 +84,7 @@ class QuestionAnswering:
             raise BadInput(
                 f"{asked} tokens are more than the model's {longest} positions",
                 where="data.max_length",
-                mend=f"use {longest} or less",
+                hint=f"use {longest} or less",
             )
         return asked
 
@@ -238,7 +238,7 @@ class Answerer:
         return [self._record(one, context, top_k or _TOP) for one, context in zip(given, contexts, strict=True)]
 
     def generate(self, prompt: str, options: Generate) -> Iterator[str]:
-        raise WorkbenchError("this model writes no text", mend="ask it a question about a context")
+        raise WorkbenchError("this model writes no text", hint="ask it a question about a context")
 
     def _found(self, windows: Windows) -> Found:
         def ask(batch: Batch, places: Places) -> tuple[Any, ...]:

@@ -45,7 +45,7 @@ class Frame:
             raise ModelError(
                 "question-answering needs a fast tokenizer, which knows where each token stands in the text",
                 where="model.tokenizer",
-                mend="use one that has a tokenizer.json",
+                hint="use one that has a tokenizer.json",
             )
         pair = tokenizer(["a"], ["a"], verbose=False).encodings[0]
         of = pair.sequence_ids
@@ -128,13 +128,13 @@ class Cut:
             raise BadInput(
                 f"a window of {max_length} tokens has no room for a question and a context",
                 where="data.max_length",
-                mend=f"use {frame.size + _LEAST_ROOM} or more",
+                hint=f"use {frame.size + _LEAST_ROOM} or more",
             )
         if stride is not None and stride >= room:
             raise BadInput(
                 f"windows of {max_length} tokens that share {stride} do not move on",
                 where="data.stride",
-                mend="use a quarter of data.max_length or so",
+                hint="use a quarter of data.max_length or so",
             )
         return cls(tokenizer, frame, max_length, max_length // 3 if stride is None else stride, segments)
 

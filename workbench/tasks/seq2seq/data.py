@@ -66,7 +66,7 @@ class Seq2Seq:
             raise ModelError(
                 f"{config.model_type} is no encoder-decoder",
                 where=located.name,
-                mend="use one of the T5, BART, mBART, Marian or M2M-100 families",
+                hint="use one of the T5, BART, mBART, Marian or M2M-100 families",
             )
         self._relative = computes_positions(config)
         return config
@@ -203,7 +203,7 @@ def _check_vocabulary(model: Any, prepared: Prepared, name: str) -> None:
         raise ModelError(
             f"the rows have token {largest}, and the model knows {known}",
             where=name,
-            mend="leave model.tokenizer out, or name the one the model was trained with",
+            hint="leave model.tokenizer out, or name the one the model was trained with",
         )
 
 
@@ -228,10 +228,10 @@ def _length(field: str, asked: int | None, usual: int, longest: int | None) -> i
         raise BadInput(
             f"{asked} tokens are more than the model's {longest} positions",
             where=f"data.{field}",
-            mend=f"use {longest} or less",
+            hint=f"use {longest} or less",
         )
     if asked < _SHORTEST:
-        raise BadInput("the marks around a text leave no room for it", where=f"data.{field}", mend="use 4 or more")
+        raise BadInput("the marks around a text leave no room for it", where=f"data.{field}", hint="use 4 or more")
     return asked
 
 

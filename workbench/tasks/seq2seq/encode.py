@@ -89,5 +89,5 @@ def end_of(tokenizer: Any) -> int:
     raise ModelError(
         "the tokenizer has no end token, so that what is written would never end",
         where="model.tokenizer",
-        mend="use one that has an eos_token",
+        hint="use one that has an eos_token",
     )

@@ -57,7 +57,7 @@ def _token(tokenizer: Any, code: str) -> int | None:
 def _unknown(field: str, code: str | None, known: list[str]) -> BadInput:
     said = "the tokenizer marks languages, and none is given" if code is None else f"no language '{clean(code)}'"
     return BadInput(
-        f"{said} ({len(known)} are known)", where=f"data.{field}", mend=f"use one of {', '.join(near(code, known))}"
+        f"{said} ({len(known)} are known)", where=f"data.{field}", hint=f"use one of {', '.join(near(code, known))}"
     )
 
 

@@ -105,7 +105,7 @@ class LengthBatches:
         if rows == 1:
             raise WorkbenchError(
                 f"a row of {width} tokens does not fit in the memory of the GPU",
-                mend="free some (see nvidia-smi), or hide the GPU with CUDA_VISIBLE_DEVICES=",
+                hint="free some (see nvidia-smi), or hide the GPU with CUDA_VISIBLE_DEVICES=",
             )
         self.tokens = rows // 2 * width
         torch.cuda.empty_cache()

@@ -157,7 +157,7 @@ def check_room(tokenizer: Any, max_length: int, *, pairs: bool) -> None:
         raise BadInput(
             f"{max_length} tokens leave no room beside the {special} special ones",
             where="data.max_length",
-            mend=f"use {special + pairs + 1} or more",
+            hint=f"use {special + pairs + 1} or more",
         )
 
 

@@ -104,7 +104,7 @@ class TextClassification:
             raise BadInput(
                 f"{asked} tokens are more than the model's {longest} positions",
                 where="data.max_length",
-                mend=f"use {longest} or less",
+                hint=f"use {longest} or less",
             )
         return asked
 

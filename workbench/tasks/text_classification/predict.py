@@ -101,7 +101,7 @@ class TextClassifier:
             yield {self.labels[place]: share for place, share in zip(places, row, strict=True)}
 
     def generate(self, prompt: str, options: Generate) -> Iterator[str]:
-        raise WorkbenchError("a classifier generates no text", mend="give it texts to label")
+        raise WorkbenchError("a classifier generates no text", hint="give it texts to label")
 
 
 def _first(ranked: dict[str, float], top_k: int | None) -> dict[str, float]:

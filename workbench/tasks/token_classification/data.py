@@ -98,7 +98,7 @@ class TokenClassification:
             raise BadInput(
                 f"{asked} tokens are more than the model's {longest} positions",
                 where="data.max_length",
-                mend=f"use {longest} or less",
+                hint=f"use {longest} or less",
             )
         return asked
 

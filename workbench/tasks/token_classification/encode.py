@@ -69,7 +69,7 @@ class Cutter:
             raise BadInput(
                 f"windows of {room} tokens cannot share {stride}",
                 where="data.stride",
-                mend=f"use less, such as {max_length // 4}",
+                hint=f"use less, such as {max_length // 4}",
             )
         return cls(tokenizer, max_length, min(max_length // 4, room - 1) if stride is None else stride)
 
@@ -152,7 +152,7 @@ def for_words(tokenizer: Any, *, spaced: bool) -> Any:
         raise ModelError(
             "token-classification needs a fast tokenizer, which knows the word of each token",
             where="model.tokenizer",
-            mend="use one that has a tokenizer.json",
+            hint="use one that has a tokenizer.json",
         )
     _set(tokenizer.backend_tokenizer, spaced=spaced)
     # What the tokenizer's own class builds its parts from when it is loaded again.

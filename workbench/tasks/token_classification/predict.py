@@ -86,7 +86,7 @@ class Tagger:
         return [{"entities": self._entities(row, called[start:end], shares[start:end])} for row, start, end in parts]
 
     def generate(self, prompt: str, options: Generate) -> Iterator[str]:
-        raise WorkbenchError("a tagger generates no text", mend="give it texts to tag")
+        raise WorkbenchError("a tagger generates no text", hint="give it texts to tag")
 
     def _words(self, row: Asked) -> Words:
         if isinstance(row, Mapping) and TOKENS in row and "text" not in row:
@@ -137,7 +137,7 @@ def _listed(words: object) -> list[str]:
     except ValueError:
         found = None
     if not isinstance(found, list | tuple) or not all(isinstance(word, str) for word in found):
-        raise BadInput("tokens are no list of words", mend='give ["Karl", "Ove"], or a text')
+        raise BadInput("tokens are no list of words", hint='give ["Karl", "Ove"], or a text')
     return list(found)
 
 

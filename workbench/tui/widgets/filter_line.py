@@ -85,9 +85,9 @@ class FilterLine(Vertical):
         self.set_class(error is not None, "-faulty")
         if error is not None:
             before = self.text[: error.column]
-            mend = f": {error.mend}" if error.mend else ""
+            hint = f": {error.hint}" if error.hint else ""
             where = min(cells(before), max(0, self.size.width - 4))
-            said = cut(clean(error.what + mend), max(20, self.size.width - 2))
+            said = cut(clean(error.what + hint), max(20, self.size.width - 2))
             self.query_one(Static).update(Content(" " * where + "▲\n" + said))
 
     def action_give_up(self) -> None:

@@ -286,5 +286,5 @@ def _length(answer: str) -> int | None:
     if not text:
         return None
     if not text.isdecimal() or int(text) > 10_000_000:
-        raise BadInput(f"{clean(text[:40])} is no number of tokens", mend="write one such as 128")
+        raise BadInput(f"{clean(text[:40])} is no number of tokens", hint="write one such as 128")
     return int(text)

@@ -107,7 +107,7 @@ def named(home: Home, text: str) -> Where:
     if path.is_dir():
         return Where("path", str(path.absolute()), path.name)
     if not text.strip() or "/" in text:
-        raise BadInput(f"no such directory: {text}", mend="give a run, or a directory with config.json in it")
+        raise BadInput(f"no such directory: {text}", hint="give a run, or a directory with config.json in it")
     from workbench.registry.store import Registry
 
     with Registry.open(home, readonly=True) as registry:
