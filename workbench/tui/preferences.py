@@ -19,4 +19,4 @@ def save(home: Home, **choices: str | bool) -> None:
         document.update(choices)
         write_atomic(path, tomlkit.dumps(document))
     except (OSError, TOMLKitError, UnicodeDecodeError) as error:
-        raise BadInput(f"settings cannot be kept ({error})", where=str(path), hint="correct or delete the file") from error
+        raise BadInput(f"settings cannot be kept ({error})", where=str(path), hint="correct or delete it") from error
