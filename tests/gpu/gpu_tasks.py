@@ -72,6 +72,12 @@ _FILLER = "it rained and nobody came along then so they all went home again".spl
 Row = dict[str, object]
 
 
+_GENERATED = {
+    "causal-lm": '[generate]\nprompts = ["the cat", "the owl"]\nmax_new_tokens = 8',
+    "seq2seq": "[generate]\nmax_new_tokens = 8",
+}
+
+
 def recipe(task: str) -> str:
     """24 steps of 8 rows, with two evaluations and a checkpoint at each. Paths are relative to the rows."""
     architecture, config = _ARCHITECTURES[task]
@@ -95,9 +101,7 @@ precision = "fp32"
 save_every = 12
 [evaluate]
 every = 12
-[generate]
-{'prompts = ["the cat", "the owl"]' if task == "causal-lm" else ""}
-max_new_tokens = 8
+{_GENERATED.get(task, "")}
 [launch]
 threads = 1
 """
