@@ -33,12 +33,7 @@ def stored(resolved: Mapping[str, Any]) -> Recipe:
     task = str(resolved.get("task"))
     if task not in kinds():
         raise ValueError(f"no task {task!r}")
-    return kinds()[task].model_validate(own_fields(resolved))
-
-
-def own_fields(resolved: Mapping[str, Any]) -> dict[str, Any]:
-    """A stored recipe without the fields of other tasks."""
-    return reading.without_foreign(resolved, kinds())
+    return kinds()[task].model_validate(reading.without_foreign(resolved, kinds()))
 
 
 def fields() -> dict[str, dict[str, str]]:

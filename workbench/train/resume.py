@@ -16,6 +16,7 @@ from typing import Any, Final
 from workbench.core.errors import BadInput
 from workbench.core.flatten import flatten
 from workbench.core.text import clean
+from workbench.recipe import Recipe
 from workbench.tasks import recipe_union
 from workbench.train.best import Standing
 from workbench.train.ready import Ready
@@ -60,7 +61,8 @@ class Fingerprint:
 
 
 def _recipe_changes(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    old, new = flatten(recipe_union.own_fields(then)), flatten(now)
+    # A field that came since stood at its default then.
+    old, new = flatten(_trained_by(recipe_union.stored(then))), flatten(now)
     changed = [key for key in old.keys() | new.keys() if old.get(key) != new.get(key) and key not in _NOT_TRAINING]
     return [clean(f"{key} was {_shown(old.get(key))} and is now {_shown(new.get(key))}") for key in sorted(changed)]
 
@@ -85,14 +87,18 @@ def check(differences: Collection[Difference], allowed: Collection[str]) -> None
 def fingerprint(ready: Ready, world: int) -> Fingerprint:
     """What this attempt is made of."""
     train = ready.recipe.train
-    body = {key: value for key, value in ready.recipe.resolved().items() if key != "launch"}
     return Fingerprint(
-        recipe=body,
+        recipe=_trained_by(ready.recipe),
         data={name: rows.digest() for name, rows in ready.prepared.splits.items()},
         tokenizer=tokenizer_digest(ready.tokenizer),
         batch=train.batch_size * train.gradient_accumulation * world,
         world=world,
     )
+
+
+def _trained_by(recipe: Recipe) -> dict[str, Any]:
+    """The fields of a recipe that say what is trained, not where."""
+    return {key: value for key, value in recipe.resolved().items() if key != "launch"}
 
 
 def tokenizer_digest(tokenizer: Any) -> str:
