@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from workbench.core.errors import WorkbenchError
 from workbench.models.weights import train_bpe
+from workbench.recipe import Generate
 from workbench.tasks import interface, spec
 from workbench.tasks import recipe_union as recipe
 from workbench.tasks.loading import splits_for
@@ -140,4 +141,4 @@ def test_a_model_from_scratch_in_chinese_is_saved_opened_and_asked(chinese, tmp_
         both["probabilities"], abs=1e-6
     )
     with pytest.raises(WorkbenchError, match="generates no text"):
-        opened.generate("房间", chinese.generate)
+        opened.generate("房间", Generate())

@@ -11,13 +11,16 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from workbench.contracts import lab
 from workbench.contracts.lab import Reply, Request
 from workbench.core.errors import WorkbenchError
 
 _LOG_LIMIT = 1 << 20
+
+
+_END: Final = 5.0  # seconds that a process which takes no requests has to be known as ended
 
 
 class Lab:
@@ -72,8 +75,11 @@ class Lab:
         request = Request(next(self._ids), method, dict(params))
         for _ in range(3):
             process = self._running()
-            with contextlib.suppress(BrokenPipeError):
+            try:
                 return process.send(request)
+            except BrokenPipeError:
+                # It is gone, and may not be known to be yet: another try would go to the same one.
+                process.ended.wait(_END)
         raise WorkbenchError("the lab process ends as soon as it starts", hint="see lab.log in the home")
 
     def _running(self) -> _Process:
@@ -143,7 +149,7 @@ class _Process:
         self._died = died
         self._lock, self._writing = threading.Lock(), threading.Lock()
         self._waiting: dict[int, _Inbox] = {}
-        self.alive = True
+        self.alive, self.ended = True, threading.Event()
         self._popen = _spawn(command, home)
         self.pid = self._popen.pid
         threading.Thread(target=self._receive, name="lab-replies", daemon=True).start()
@@ -206,6 +212,7 @@ class _Process:
         with self._lock:
             self.alive = False
             owed, self._waiting = list(self._waiting.values()), {}
+        self.ended.set()
         again = self._died(len(owed))
         error = _obituary(code, again)
         for inbox in owed:
