@@ -125,6 +125,16 @@ def read_config(asked: Model, located: locate.Located, config: dict[str, Any]) -
         raise _unloadable("config", located.path_or_id, error) from error
 
 
+def vocabulary(located: locate.Located, tokenizer: Any, *tokens: str) -> dict[str, Any]:
+    """What a config from scratch must know of the tokenizer: its size and the ids of these `tokens`, by their fields.
+
+    Nothing for weights that are loaded: they bring their own.
+    """
+    if located.kind != "scratch":
+        return {}
+    return {"vocab_size": len(tokenizer)} | {name: getattr(tokenizer, name) for name in tokens}
+
+
 def open_model(head: Any, model_dir: Path, device: str | None) -> tuple[Any, str]:
     """A model that was trained, in eval mode, and the device it is on. Raises ModelError."""
     import torch

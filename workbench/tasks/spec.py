@@ -40,6 +40,21 @@ class Length:
     role: str | None = None
     usual: int = 512
 
+    def chosen(self, asked: int | None, longest: int | None, more: str = "") -> int:
+        """The length asked for, else the usual one, where the model has `longest` positions.
+
+        Raises BadInput for more than those; `more` goes on with the hint.
+        """
+        if asked is None:
+            return min(longest or self.usual, self.usual)
+        if longest is not None and asked > longest:
+            raise BadInput(
+                f"{asked} tokens are more than the model's {longest} positions",
+                where=f"data.{self.field}",
+                hint=f"use {longest} or less{more}",
+            )
+        return asked
+
 
 @dataclass(frozen=True)
 class TaskSpec:

@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from workbench.data.tables.splits import Splits
     from workbench.models.locate import Located
 
-DEFAULT_LENGTH: Final = 512
 PLAIN: Final = "text"
 CHAT: Final = "chat"
+_IDS: Final = ("bos_token_id", "eos_token_id", "pad_token_id")
 
 
 class CausalLM:
@@ -52,7 +52,11 @@ class CausalLM:
         return weights.load_tokenizer(self.recipe.model, search, documents.texts(splits, "train"))
 
     def config(self, located: Located, tokenizer: Any) -> Any:
-        config = weights.read_config(self.recipe.model, located, _vocabulary(located, tokenizer))
+        config = weights.read_config(
+            self.recipe.model,
+            located,
+            weights.vocabulary(located, tokenizer, *_IDS),
+        )
         if (
             why := architectures.unfit(self.name, SPEC.head, config.to_dict())
         ) is not None and not self.recipe.model.trust_remote_code:
@@ -129,22 +133,15 @@ class CausalLM:
 
     def _length(self, field: str, longest: int | None) -> int:
         asked: int | None = getattr(self.recipe.data, field)
-        if asked is None:
-            return min(longest or DEFAULT_LENGTH, DEFAULT_LENGTH)
-        if asked < 2:
+        if asked is not None and asked < 2:
             raise BadInput("2 tokens or more are needed", where=f"data.{field}")
-        if longest is not None and asked > longest:
-            raise BadInput(
-                f"{asked} tokens are more than the model's {longest} positions",
-                where=f"data.{field}",
-                hint=f"use {longest} or less, or set model.config.n_positions",
-            )
-        return asked
+        length = next(length for length in SPEC.lengths if length.field == field)
+        return length.chosen(asked, longest, ", or set model.config.n_positions")
 
     def model(self, located: Located, tokenizer: Any, prepared: Prepared) -> tuple[Any, list[str]]:
         from transformers import AutoModelForCausalLM
 
-        config = _vocabulary(located, tokenizer)
+        config = weights.vocabulary(located, tokenizer, *_IDS)
         model, new = weights.load_model(AutoModelForCausalLM, self.recipe.model, located, config)
         # Whoever asks the model must know that what it is asked is a user's turn.
         model.config.workbench_chat = self._chat
@@ -171,18 +168,6 @@ class CausalLM:
     @classmethod
     def load(cls, model_dir: Path, *, device: str | None = None, max_length: int | None = None) -> TextGenerator:
         return TextGenerator(model_dir, device=device)
-
-
-def _vocabulary(located: Located, tokenizer: Any) -> dict[str, Any]:
-    """What a config from scratch must know of the tokenizer; weights that are loaded bring their own."""
-    if located.kind != "scratch":
-        return {}
-    return {
-        "vocab_size": len(tokenizer),
-        "bos_token_id": tokenizer.bos_token_id,
-        "eos_token_id": tokenizer.eos_token_id,
-        "pad_token_id": tokenizer.pad_token_id,
-    }
 
 
 @dataclass(frozen=True)

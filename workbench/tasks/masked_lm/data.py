@@ -22,7 +22,7 @@ from workbench.recipe import Generate
 from workbench.tasks.causal_lm import documents
 from workbench.tasks.interface import Asked, Judge, Loss, Prepared, Verdict, field_of, forward
 from workbench.tasks.masked_lm.masking import Masking, at_places, places_of
-from workbench.tasks.masked_lm.spec import MaskedLMRecipe
+from workbench.tasks.masked_lm.spec import SPEC, MaskedLMRecipe
 from workbench.tasks.shared.encoding import Frame
 from workbench.tasks.shared.kept_tokens import bounded, kept_arrays, together
 from workbench.tasks.shared.length_batches import LengthBatches, Places
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from workbench.data.tables.splits import Splits
     from workbench.models.locate import Located
 
-DEFAULT_BLOCK: Final = 512
 MASK: Final = "<mask>"
 _COMMON_MASK: Final = "[MASK]"  # how people write it, whatever the model's own is called
 _TOP: Final = 5
@@ -69,7 +68,7 @@ class MaskedLM:
         tokenizer.add_special_tokens({"mask_token": MASK})
 
     def config(self, located: Located, tokenizer: Any) -> Any:
-        return weights.read_config(self.recipe.model, located, _vocabulary(located, tokenizer))
+        return weights.read_config(self.recipe.model, located, weights.vocabulary(located, tokenizer, "pad_token_id"))
 
     def prepare(self, splits: Splits, tokenizer: Any, longest: int | None) -> Prepared:
         block = self._block(longest, tokenizer)
@@ -93,22 +92,14 @@ class MaskedLM:
     def _block(self, longest: int | None, tokenizer: Any) -> int:
         asked = self.recipe.data.block_size
         least = len(Frame.of(tokenizer).before) + len(Frame.of(tokenizer).after) + 1
-        if asked is None:
-            return min(longest or DEFAULT_BLOCK, DEFAULT_BLOCK)
-        if asked < least:
+        if asked is not None and asked < least:
             raise BadInput(f"a block needs {least} tokens or more", where="data.block_size")
-        if longest is not None and asked > longest:
-            raise BadInput(
-                f"{asked} tokens are more than the model's {longest} positions",
-                where="data.block_size",
-                hint=f"use {longest} or less",
-            )
-        return asked
+        return SPEC.lengths[0].chosen(asked, longest)
 
     def model(self, located: Located, tokenizer: Any, prepared: Prepared) -> tuple[Any, list[str]]:
         from transformers import AutoModelForMaskedLM
 
-        config = _vocabulary(located, tokenizer)
+        config = weights.vocabulary(located, tokenizer, "pad_token_id")
         return weights.load_model(AutoModelForMaskedLM, self.recipe.model, located, config)
 
     def collator(self, tokenizer: Any, prepared: Prepared) -> Collator:
@@ -130,13 +121,6 @@ class MaskedLM:
     @classmethod
     def load(cls, model_dir: Path, *, device: str | None = None, max_length: int | None = None) -> MaskFiller:
         return MaskFiller(model_dir, device=device)
-
-
-def _vocabulary(located: Located, tokenizer: Any) -> dict[str, Any]:
-    """What a config from scratch must know of the tokenizer; weights that are loaded bring their own."""
-    if located.kind != "scratch":
-        return {}
-    return {"vocab_size": len(tokenizer), "pad_token_id": tokenizer.pad_token_id}
 
 
 def blocks(splits: Splits, split: str, tokenizer: Any, block: int) -> TokenRows:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from workbench.core.errors import BadInput, DataError, WorkbenchError
+from workbench.core.errors import DataError, WorkbenchError
 from workbench.models import weights
 from workbench.recipe import Generate
 from workbench.tasks.interface import Asked, Judge, Loss, Prepared, field_of, forward
@@ -24,6 +24,7 @@ from workbench.tasks.question_answering.encode import Cut, Windows, labelled
 from workbench.tasks.question_answering.evaluate import AnswerJudge, found_in
 from workbench.tasks.question_answering.predict import Found, Given, Search
 from workbench.tasks.question_answering.spec import (
+    SPEC,
     QuestionAnsweringData,
     QuestionAnsweringEvaluate,
     QuestionAnsweringRecipe,
@@ -40,8 +41,9 @@ if TYPE_CHECKING:
     from workbench.data.tables.splits import Splits
     from workbench.models.locate import Located
 
-DEFAULT_LENGTH: Final = 384
+_LENGTH: Final = SPEC.lengths[0]
 _TOP: Final = 5
+_IDS: Final = ("bos_token_id", "eos_token_id", "pad_token_id")
 
 
 class QuestionAnswering:
@@ -59,14 +61,20 @@ class QuestionAnswering:
         return weights.load_tokenizer(self.recipe.model, search, map(str, both))
 
     def config(self, located: Located, tokenizer: Any) -> Any:
-        config = weights.read_config(self.recipe.model, located, _vocabulary(located, tokenizer))
+        config = weights.read_config(
+            self.recipe.model,
+            located,
+            weights.vocabulary(located, tokenizer, *_IDS),
+        )
         self._segments = has_segments(config)
         return config
 
     def prepare(self, splits: Splits, tokenizer: Any, longest: int | None) -> Prepared:
         from workbench.data.tables import answer_spans
 
-        cut = Cut.of(tokenizer, self._length(longest), self.recipe.data.stride, self._segments)
+        cut = Cut.of(
+            tokenizer, _LENGTH.chosen(self.recipe.data.max_length, longest), self.recipe.data.stride, self._segments
+        )
         ready: dict[str, TokenRows] = {}
         counts, notes = {}, list(splits.notes)
         for name in splits.tables():
@@ -76,22 +84,10 @@ class QuestionAnswering:
             notes += said
         return Prepared(ready, [], cut.max_length, counts, notes)
 
-    def _length(self, longest: int | None) -> int:
-        asked = self.recipe.data.max_length
-        if asked is None:
-            return min(longest or DEFAULT_LENGTH, DEFAULT_LENGTH)
-        if longest is not None and asked > longest:
-            raise BadInput(
-                f"{asked} tokens are more than the model's {longest} positions",
-                where="data.max_length",
-                hint=f"use {longest} or less",
-            )
-        return asked
-
     def model(self, located: Located, tokenizer: Any, prepared: Prepared) -> tuple[Any, list[str]]:
         from transformers import AutoModelForQuestionAnswering
 
-        config = _vocabulary(located, tokenizer)
+        config = weights.vocabulary(located, tokenizer, *_IDS)
         model, new = weights.load_model(AutoModelForQuestionAnswering, self.recipe.model, located, config)
         # Kept with the weights: whoever uses them must know whether they were taught to give no answer.
         model.config.null_threshold = threshold(self.recipe.evaluate, prepared)
@@ -117,14 +113,6 @@ class QuestionAnswering:
     @classmethod
     def load(cls, model_dir: Path, *, device: str | None = None, max_length: int | None = None) -> Answerer:
         return Answerer(model_dir, device=device, max_length=max_length)
-
-
-def _vocabulary(located: Located, tokenizer: Any) -> dict[str, Any]:
-    """What a config from scratch must know of the tokenizer; weights that are loaded bring their own."""
-    if located.kind != "scratch":
-        return {}
-    names = ("bos_token_id", "eos_token_id", "pad_token_id")
-    return {"vocab_size": len(tokenizer)} | {name: getattr(tokenizer, name) for name in names}
 
 
 def threshold(evaluate: QuestionAnsweringEvaluate, prepared: Prepared) -> float | None:
@@ -216,8 +204,8 @@ class Answerer:
         recipe = recipe_of(model_dir, QuestionAnsweringRecipe)
         data = QuestionAnsweringData() if recipe is None else recipe.data
         evaluate = QuestionAnsweringEvaluate() if recipe is None else recipe.evaluate
-        longest = weights.longest(config, self._tokenizer) or DEFAULT_LENGTH
-        self.max_length = min(max_length or data.max_length or DEFAULT_LENGTH, longest)
+        longest = weights.longest(config, self._tokenizer) or _LENGTH.usual
+        self.max_length = min(max_length or data.max_length or _LENGTH.usual, longest)
         self._cut = Cut.of(self._tokenizer, self.max_length, data.stride, has_segments(config))
         self._search = Search(evaluate.n_best, evaluate.max_answer_length, getattr(config, "null_threshold", None))
         self._batches = LengthBatches(self._device, Padding(self._tokenizer.pad_token_id))

@@ -23,18 +23,18 @@ from workbench.tasks.seq2seq import languages, searching
 from workbench.tasks.seq2seq.encode import Sides, end_of
 from workbench.tasks.seq2seq.evaluate import WritingJudge
 from workbench.tasks.seq2seq.shifting import Shift, ShiftedPadding
-from workbench.tasks.seq2seq.spec import Seq2SeqData, Seq2SeqEvaluate, Seq2SeqRecipe
+from workbench.tasks.seq2seq.spec import SPEC, Seq2SeqData, Seq2SeqEvaluate, Seq2SeqRecipe
 from workbench.tasks.shared import generation
 from workbench.tasks.shared.card import recipe_of
 from workbench.tasks.shared.kept_tokens import KeptTokens, kept
 from workbench.tasks.shared.length_batches import LengthBatches, Places
 from workbench.tasks.shared.rows import IGNORED, Batch, Collator, Padding, TokenRows
+from workbench.tasks.spec import Length
 
 if TYPE_CHECKING:
     from workbench.data.tables.splits import Splits
     from workbench.models.locate import Located
 
-DEFAULT_LENGTH: Final = 512
 _SHORTEST: Final = 4  # two marks, an end and one token
 _NO_LIMIT: Final = 1 << 62
 _SHOWN: Final = 3  # rows of validation that are shown through training where the recipe has no prompts
@@ -182,16 +182,10 @@ class Seq2Seq:
 
 
 def _vocabulary(located: Located, tokenizer: Any) -> dict[str, Any]:
-    """What a config from scratch must know of the tokenizer; weights that are loaded bring their own."""
-    if located.kind != "scratch":
-        return {}
-    return {
-        "vocab_size": len(tokenizer),
-        "bos_token_id": tokenizer.bos_token_id,
-        "eos_token_id": end_of(tokenizer),
-        "pad_token_id": tokenizer.pad_token_id,
-        "decoder_start_token_id": tokenizer.pad_token_id,
-    }
+    """What a config from scratch must know of the tokenizer; a tokenizer may name its end otherwise."""
+    known = weights.vocabulary(located, tokenizer, "bos_token_id", "pad_token_id")
+    own = {"eos_token_id": end_of(tokenizer), "decoder_start_token_id": tokenizer.pad_token_id}
+    return known | own if known else {}
 
 
 def _check_vocabulary(model: Any, prepared: Prepared, name: str) -> None:
@@ -214,25 +208,18 @@ def computes_positions(config: Any) -> bool:
 
 def sides_of(tokenizer: Any, data: Seq2SeqData, longest: int | None) -> Sides:
     """How the rows of a recipe become tokens, where the model can take `longest`. Raises BadInput."""
-    source = _length("max_length", data.max_length, DEFAULT_LENGTH, longest)
-    usual = Seq2SeqData().max_target_length
-    asked = None if data.max_target_length == usual else data.max_target_length
-    target = _length("max_target_length", asked, usual, longest)
-    return Sides(tokenizer, data.prefix, source, target)
+    source, target = SPEC.lengths
+    asked = None if data.max_target_length == target.usual else data.max_target_length
+    return Sides(tokenizer, data.prefix, _roomy(source, data.max_length, longest), _roomy(target, asked, longest))
 
 
-def _length(field: str, asked: int | None, usual: int, longest: int | None) -> int:
-    if asked is None:
-        return min(usual, longest or usual)
-    if longest is not None and asked > longest:
+def _roomy(length: Length, asked: int | None, longest: int | None) -> int:
+    chosen = length.chosen(asked, longest)
+    if asked is not None and asked < _SHORTEST:
         raise BadInput(
-            f"{asked} tokens are more than the model's {longest} positions",
-            where=f"data.{field}",
-            hint=f"use {longest} or less",
+            "the marks around a text leave no room for it", where=f"data.{length.field}", hint="use 4 or more"
         )
-    if asked < _SHORTEST:
-        raise BadInput("the marks around a text leave no room for it", where=f"data.{field}", hint="use 4 or more")
-    return asked
+    return chosen
 
 
 def _language_notes(tokenizer: Any, data: Seq2SeqData) -> list[str]:
@@ -298,7 +285,7 @@ class TextWriter:
         if settings.decoder_start_token_id is None:
             settings.decoder_start_token_id = tokenizer.pad_token_id
         self._limit = _NO_LIMIT if computes_positions(config) else weights.longest(config, tokenizer) or _NO_LIMIT
-        self.max_length = min(max_length or data.max_length or DEFAULT_LENGTH, self._limit)
+        self.max_length = min(max_length or data.max_length or SPEC.lengths[0].usual, self._limit)
         self._sides = Sides(tokenizer, data.prefix, self.max_length, min(data.max_target_length, self._limit))
         self.labels: list[str] = []
         # Encoders count their positions from the left: padding is on the right, whatever the tokenizer says.

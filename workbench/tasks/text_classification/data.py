@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.core.errors import BadInput, RecipeError
+from workbench.core.errors import RecipeError
 from workbench.models import weights
 from workbench.recipe.schema import Problem
 from workbench.tasks.interface import Judge, Loss, Prepared
@@ -27,14 +27,15 @@ from workbench.tasks.shared.rows import Collator, Padding, TokenRows
 from workbench.tasks.text_classification import loss as text_losses
 from workbench.tasks.text_classification import validation
 from workbench.tasks.text_classification.evaluate import Judged, NumbersJudge, SeveralJudge, SingleJudge
-from workbench.tasks.text_classification.predict import DEFAULT_LENGTH, THRESHOLD, TextClassifier
-from workbench.tasks.text_classification.spec import TextClassificationRecipe
+from workbench.tasks.text_classification.predict import THRESHOLD, TextClassifier
+from workbench.tasks.text_classification.spec import SPEC, TextClassificationRecipe
 
 if TYPE_CHECKING:
     from workbench.data.tables.splits import Splits
     from workbench.data.tables.targets import Scale
     from workbench.models.locate import Located
 
+_LENGTH: Final = SPEC.lengths[0]
 _PROBLEM_TYPE: Final[dict[Problem, str]] = {
     "single-label": "single_label_classification",
     "multi-label": "multi_label_classification",
@@ -72,7 +73,7 @@ class TextClassification:
         return weights.load_tokenizer(self.recipe.model, search, texts)
 
     def config(self, located: Located, tokenizer: Any) -> Any:
-        found = weights.read_config(self.recipe.model, located, _vocabulary(located, tokenizer))
+        found = weights.read_config(self.recipe.model, located, weights.vocabulary(located, tokenizer, "pad_token_id"))
         self._typed = text_pairs.has_segments(found)
         return found
 
@@ -83,7 +84,7 @@ class TextClassification:
         kind = problem.of(splits, data)
         _refuse(validation.problems_of_kind(self.recipe, kind))
         self._pairs = splits.columns.of("text_pair") is not None
-        length = self._length(longest)
+        length = _LENGTH.chosen(self.recipe.data.max_length, longest)
         text_pairs.check_room(tokenizer, length, pairs=self._pairs)
         names = labels.classes(splits, data)
         _refuse(validation.class_problems(self.recipe, kind, names))
@@ -95,18 +96,6 @@ class TextClassification:
             counts[name] |= _told(kind, learnt[name], names)
         notes = [*splits.notes, *self._notes(tokenizer, names)]
         return Prepared(ready, names, length, counts, notes, kind)
-
-    def _length(self, longest: int | None) -> int:
-        asked = self.recipe.data.max_length
-        if asked is None:
-            return min(longest or DEFAULT_LENGTH, DEFAULT_LENGTH)
-        if longest is not None and asked > longest:
-            raise BadInput(
-                f"{asked} tokens are more than the model's {longest} positions",
-                where="data.max_length",
-                hint=f"use {longest} or less",
-            )
-        return asked
 
     def _how(self, kind: Problem, train: NDArray[Any], names: list[str], where: str) -> Learnt:
         from workbench.data.tables.targets import Scale
@@ -161,7 +150,7 @@ class TextClassification:
             "label2id": {label: place for place, label in names.items()},
             "problem_type": _PROBLEM_TYPE[self.learnt.problem],
         }
-        config |= _vocabulary(located, tokenizer)
+        config |= weights.vocabulary(located, tokenizer, "pad_token_id")
         model, new = weights.load_model(AutoModelForSequenceClassification, self.recipe.model, located, config)
         model.config.pad_token_id = tokenizer.pad_token_id
         for name, value in self._kept(len(names)).items():
@@ -206,13 +195,6 @@ class TextClassification:
 def _refuse(problems: list[str]) -> None:
     if problems:
         raise RecipeError(problems)
-
-
-def _vocabulary(located: Located, tokenizer: Any) -> dict[str, Any]:
-    """What a config from scratch must know of the tokenizer; weights that are loaded bring their own."""
-    if located.kind != "scratch":
-        return {}
-    return {"vocab_size": len(tokenizer), "pad_token_id": tokenizer.pad_token_id}
 
 
 def _told(kind: Problem, learnt: NDArray[Any], names: list[str]) -> dict[str, Any]:

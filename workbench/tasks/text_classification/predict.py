@@ -20,9 +20,9 @@ from workbench.tasks.shared.card import recipe_of
 from workbench.tasks.shared.length_batches import LengthBatches, Places
 from workbench.tasks.shared.rows import Batch, Padding
 from workbench.tasks.text_classification.evaluate import sigmoid, softmax
-from workbench.tasks.text_classification.spec import TextClassificationRecipe
+from workbench.tasks.text_classification.spec import SPEC, TextClassificationRecipe
 
-DEFAULT_LENGTH: Final = 512
+DEFAULT_LENGTH: Final = SPEC.lengths[0].usual
 THRESHOLD: Final = 0.5
 _WORDS: Final = {
     "single_label_classification": "single-label",

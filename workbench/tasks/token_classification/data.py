@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.core.errors import BadInput, DataError
+from workbench.core.errors import DataError
 from workbench.models import weights
 from workbench.recipe.schema import Problem
 from workbench.tasks.interface import Judge, Loss, Prepared
@@ -25,7 +25,7 @@ from workbench.tasks.shared.rows import IGNORED, Collator, Padding, TokenRows
 from workbench.tasks.token_classification.encode import Cutter, Pieces, for_words
 from workbench.tasks.token_classification.evaluate import Aligned, TagJudge
 from workbench.tasks.token_classification.predict import PADDED, Tagger
-from workbench.tasks.token_classification.spec import TokenClassificationRecipe
+from workbench.tasks.token_classification.spec import SPEC, TokenClassificationRecipe
 
 if TYPE_CHECKING:
     from workbench.data.cache.token_entry import Arrays
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from workbench.data.tables.tags import Tagset
     from workbench.models.locate import Located
 
-DEFAULT_LENGTH: Final = 512
+_LENGTH: Final = SPEC.lengths[0]
 
 
 @dataclass(frozen=True)
@@ -71,13 +71,13 @@ class TokenClassification:
         return for_words(weights.load_tokenizer(self.recipe.model, search, texts), spaced=writing.spaced)
 
     def config(self, located: Located, tokenizer: Any) -> Any:
-        return weights.read_config(self.recipe.model, located, _vocabulary(located, tokenizer))
+        return weights.read_config(self.recipe.model, located, weights.vocabulary(located, tokenizer, "pad_token_id"))
 
     def prepare(self, splits: Splits, tokenizer: Any, longest: int | None) -> Prepared:
         from workbench.data.report.writing import Writing
         from workbench.data.tables import tagged
 
-        length = self._length(longest)
+        length = _LENGTH.chosen(self.recipe.data.max_length, longest)
         cutter = Cutter.of(tokenizer, length, self.recipe.data.stride)
         tagset = tagged.tagset(splits, self.recipe.data)
         writing = Writing.of(tagged.words(splits, "train").flat)
@@ -89,18 +89,6 @@ class TokenClassification:
         notes = [*splits.notes, *_notes(counts)]
         problem: Problem | None = None if tagset.spells_entities else "plain-tags"
         return Prepared(ready, tagset.names, length, counts, notes, problem)
-
-    def _length(self, longest: int | None) -> int:
-        asked = self.recipe.data.max_length
-        if asked is None:
-            return min(longest or DEFAULT_LENGTH, DEFAULT_LENGTH)
-        if longest is not None and asked > longest:
-            raise BadInput(
-                f"{asked} tokens are more than the model's {longest} positions",
-                where="data.max_length",
-                hint=f"use {longest} or less",
-            )
-        return asked
 
     def _split(self, splits: Splits, name: str, cutter: Cutter) -> tuple[TokenRows, dict[str, Any]]:
         from workbench.data.tables import tagged
@@ -163,7 +151,7 @@ class TokenClassification:
             "id2label": names,
             "label2id": {label: place for place, label in names.items()},
         }
-        config |= _vocabulary(located, tokenizer)
+        config |= weights.vocabulary(located, tokenizer, "pad_token_id")
         model, new = weights.load_model(AutoModelForTokenClassification, self.recipe.model, located, config)
         model.config.pad_token_id = tokenizer.pad_token_id
         model.config.tag_scheme = self.learnt.tagset.scheme
@@ -188,13 +176,6 @@ class TokenClassification:
     @classmethod
     def load(cls, model_dir: Path, *, device: str | None = None, max_length: int | None = None) -> Tagger:
         return Tagger(model_dir, device=device, max_length=max_length)
-
-
-def _vocabulary(located: Located, tokenizer: Any) -> dict[str, Any]:
-    """What a config from scratch must know of the tokenizer; weights that are loaded bring their own."""
-    if located.kind != "scratch":
-        return {}
-    return {"vocab_size": len(tokenizer), "pad_token_id": tokenizer.pad_token_id}
 
 
 def step_loss(outputs: Any, labels: Any, num_items_in_batch: Any = None) -> Any:

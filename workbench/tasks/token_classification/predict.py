@@ -22,9 +22,9 @@ from workbench.tasks.shared.card import recipe_of
 from workbench.tasks.shared.length_batches import LengthBatches, Places
 from workbench.tasks.shared.rows import Batch, Padding
 from workbench.tasks.token_classification.encode import Cutter, Pieces, for_words
-from workbench.tasks.token_classification.spec import TokenClassificationRecipe
+from workbench.tasks.token_classification.spec import SPEC, TokenClassificationRecipe
 
-DEFAULT_LENGTH: Final = 512
+DEFAULT_LENGTH: Final = SPEC.lengths[0].usual
 TOKENS: Final = "tokens"
 PADDED: Final = "right"  # every token stands at the place it has in its window, whatever stands beside it
 
