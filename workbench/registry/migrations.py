@@ -116,7 +116,7 @@ def migrate(connection: Connection) -> None:
 
     migrations = Migrations("workbench.registry")
 
-    @migrations(name="0001-first")  # type: ignore[untyped-decorator]  # sqlite_utils is not followed
+    @migrations(name="0001-first")
     def first(db: Any) -> None:
         for statement in _statements(_FIRST):
             db.execute(statement)

@@ -88,7 +88,7 @@ class Passes:
         loss = self.value(batch, items)
         if self._ranks.world > 1:
             loss = loss * self._ranks.world
-        (loss if self._scaler is None else self._scaler.scale(loss)).backward()  # type: ignore[no-untyped-call]  # torch's
+        (loss if self._scaler is None else self._scaler.scale(loss)).backward()
         return loss.detach()
 
     def value(self, batch: Batch, items: torch.Tensor) -> torch.Tensor:
