@@ -24,7 +24,7 @@ from workbench.models.locate import Located
 from workbench.recipe import Recipe
 from workbench.tasks.shared.rows import Batch
 from workbench.train.anatomy import unwrapped
-from workbench.train.varlen import ATTENTION, Layout, attend
+from workbench.train.varlen import ATTENTION, UnpaddedLayout, attend
 
 _TRIED: Final = (12, 5)  # tokens of the two rows that a model is tried with
 _EXACT: Final = 1e-4  # how far answers may differ, as a share of the greatest: in fp32, and in half precision
@@ -43,7 +43,7 @@ class Unpadding:
     def __init__(self, model: Any, first: int | None) -> None:
         body = unwrapped(model).base_model
         self._first = first
-        self._layout: Layout | None = None
+        self._layout: UnpaddedLayout | None = None
         self._names = list(inspect.signature(body.forward).parameters)
         self._hooks = [
             body.register_forward_pre_hook(self._pack, with_kwargs=True),
@@ -53,7 +53,7 @@ class Unpadding:
     @contextmanager
     def given(self, batch: Batch, move: Callable[[torch.Tensor], torch.Tensor]) -> Iterator[None]:
         """Within this the model computes that batch, which is still in host memory; `move` brings it to the device."""
-        self._layout = Layout.of(batch, self._first).moved(move)
+        self._layout = UnpaddedLayout.of(batch, self._first).moved(move)
         try:
             yield
         finally:
@@ -84,7 +84,7 @@ class Unpadding:
         return outputs
 
 
-def _along(value: Any, layout: Layout) -> bool:
+def _along(value: Any, layout: UnpaddedLayout) -> bool:
     return isinstance(value, torch.Tensor) and value.shape[:2] == layout.texts.shape
 
 
