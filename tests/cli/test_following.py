@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from workbench.cli.follow import Progress, follow
+from workbench.cli.follow import FollowedRun, follow
 from workbench.contracts.events import EvalEvent, EventWriter, PlanEvent, StepEvent, decode
 from workbench.core.home import Home
 from workbench.registry import Ingestor
@@ -31,7 +31,7 @@ def evaluation(**scores: float) -> EvalEvent:
 
 
 def test_the_line_says_how_far_it_is_and_how_long_it_takes():
-    progress = Progress()
+    progress = FollowedRun()
     assert progress.line() == "starting: loading the model and the data"
     progress.take(decode(PlanEvent, {"total_steps": 8, "best": "eval/f1"}), from_supervisor=False)
     for number in (1, 2, 3):
@@ -42,7 +42,7 @@ def test_the_line_says_how_far_it_is_and_how_long_it_takes():
 
 
 def test_the_days_between_two_attempts_are_no_training():
-    progress = Progress(total=5)
+    progress = FollowedRun(total=5)
     progress.take(step(1, 0.0), from_supervisor=False)
     progress.take(step(2, 1.0), from_supervisor=False)
     progress.take(step(3, 90_000.0, attempt=2), from_supervisor=False)

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 from workbench.data.report import ledger
-from workbench.data.report.ledger import Batches, Lengths, Windows
+from workbench.data.report.ledger import BatchPlan, Lengths, Windows
 from workbench.recipe import Data
 from workbench.tasks.token_classification.spec import TokenClassificationData
 
-PLAIN = Batches(size=2, grouped=False, fixed=False, hidden=768)
+PLAIN = BatchPlan(size=2, grouped=False, fixed=False, hidden=768)
 
 
 @pytest.fixture(scope="module")
@@ -53,16 +53,18 @@ def test_rows_in_windows_lose_only_answers_that_no_window_holds_whole():
 
 def test_padding_is_what_batches_really_waste():
     found = Lengths(np.array([2, 8, 2, 8]))
-    grouped = ledger.entries(found, 8, None, Batches(2, grouped=True, fixed=False, hidden=768))[-1]
-    fixed = ledger.entries(found, 16, None, Batches(2, grouped=True, fixed=True, hidden=768))[-1]
+    grouped = ledger.entries(found, 8, None, BatchPlan(2, grouped=True, fixed=False, hidden=768))[-1]
+    fixed = ledger.entries(found, 16, None, BatchPlan(2, grouped=True, fixed=True, hidden=768))[-1]
     assert grouped.padding == 0
     assert (fixed.max_length, fixed.padding) == (16, 1 - 20 / 64)
-    assert ledger.entries(found, 8, None, Batches(4, grouped=False, fixed=False, hidden=768))[-1].padding == 1 - 20 / 32
+    assert (
+        ledger.entries(found, 8, None, BatchPlan(4, grouped=False, fixed=False, hidden=768))[-1].padding == 1 - 20 / 32
+    )
 
 
 @given(st.lists(st.integers(1, 900), min_size=1, max_size=60), st.integers(1, 700), st.integers(1, 9), st.booleans())
 def test_a_longer_length_never_loses_more_nor_costs_less(lengths, chosen, size, grouped):
-    batches = Batches(size, grouped=grouped, fixed=False, hidden=64)
+    batches = BatchPlan(size, grouped=grouped, fixed=False, hidden=64)
     entries = ledger.entries(Lengths(np.array(lengths)), chosen, 512, batches)
     for one, other in itertools.pairwise(entries):
         assert other.rows_cut <= one.rows_cut

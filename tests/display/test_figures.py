@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from workbench.cli.follow import Progress
+from workbench.cli.follow import FollowedRun
 from workbench.contracts.events import EvalEvent, PlanEvent, decode
 from workbench.core.text import cells
 from workbench.display.figures import difference, figure, headline_key, interval
@@ -101,7 +101,7 @@ def test_every_metric_reads_the_same_wherever_it_stands(metric):
     assert chart.within == (axis(["train/loss"]) if name == "loss" else axis([key]))
     assert told(event, key).endswith(f"{name} {text}"), "Live, the news"
 
-    progress = Progress()
+    progress = FollowedRun()
     progress.take(decode(PlanEvent, {"total_steps": 8, "best": key}), from_supervisor=False)
     progress.take(event, from_supervisor=False)
     progress.step = 3

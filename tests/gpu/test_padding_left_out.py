@@ -11,7 +11,7 @@ from synchronisations import noticed
 
 from workbench.core.errors import BadInput
 from workbench.train import varlen
-from workbench.train.varlen import Layout
+from workbench.train.varlen import UnpaddedLayout
 
 PADDED = ("seq2seq", "question-answering")  # what looks at padding
 SAME = ("model.dropout=0", "train.max_steps=12", "evaluate.every=12", "train.cuda_graphs=false")
@@ -74,7 +74,7 @@ def test_the_kernel_computes_what_rows_with_a_mask_do(card, causal, window, shar
         pytest.skip("this torch has no varlen_attn with windows")
     lengths = torch.tensor([40, 33, 8, 1])
     mask = (torch.arange(40) < lengths[:, None]).long()
-    layout = Layout.of({"input_ids": mask, "attention_mask": mask}).moved(lambda tensor: tensor.to(DEVICE))
+    layout = UnpaddedLayout.of({"input_ids": mask, "attention_mask": mask}).moved(lambda tensor: tensor.to(DEVICE))
     torch.manual_seed(0)
     heads = (8, 8 // shared, 8 // shared)
     given = [torch.randn(1, int(lengths.sum()), of, 64, device=DEVICE, dtype=torch.bfloat16) for of in heads]

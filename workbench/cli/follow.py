@@ -36,7 +36,7 @@ _PLAIN_EVERY = 10.0  # seconds between lines where the output is no terminal
 
 
 @dataclass
-class Progress:
+class FollowedRun:
     """What the logs have said so far. Times are wall-clock seconds."""
 
     step: int = 0
@@ -105,7 +105,7 @@ class Logs:
         self._run = run
         self._offsets = {run.events: 0, run.supervisor_log: 0}
 
-    def poll(self, progress: Progress) -> list[EvalEvent | WarningEvent]:
+    def poll(self, progress: FollowedRun) -> list[EvalEvent | WarningEvent]:
         """Take in what is new. Returns the evaluations and warnings among it."""
         told: list[EvalEvent | WarningEvent] = []
         for path, offset in self._offsets.items():
@@ -123,7 +123,7 @@ def follow(home: Home, run: RunDir, *, out: TextIO = sys.stdout, past: bool = Tr
 
     Without `past`, evaluations and warnings from before this call are not told again.
     """
-    progress, logs = Progress(), Logs(run)
+    progress, logs = FollowedRun(), Logs(run)
     screen = Status(out)
     try:
         if not past:
@@ -157,7 +157,7 @@ def _scores(evaluation: EvalEvent, best: str, *, most: int) -> str:
     return "  ".join(f"{name} {figure(name, value)}" for name, value in telling(evaluation, best)[:most])
 
 
-def _conclude(home: Home, run: RunDir, progress: Progress, screen: Status) -> int:
+def _conclude(home: Home, run: RunDir, progress: FollowedRun, screen: Status) -> int:
     Ingestor(home).poll(wait=True)
     with Registry.open(home) as registry:
         row = registry.find(run.id)

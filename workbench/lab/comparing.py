@@ -23,7 +23,7 @@ class Comparison:
     split: str
     rows: int
     change: statistics.Change | None
-    difference: statistics.Difference
+    difference: statistics.PairedDifference
 
     def record(self) -> dict[str, Any]:
         """The same as plain JSON types."""

@@ -104,7 +104,7 @@ def of_source(source: sources.Source, notes: Sequence[str] = ()) -> Opening:
     return opening
 
 
-def _raw(part: sources.Part, notes: list[str]) -> AnyRows:
+def _raw(part: sources.SplitFiles, notes: list[str]) -> AnyRows:
     if sum(file.stat().st_size for file in part.files if file.exists()) > LARGE:
         return PagedRows(part)
     try:

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from workbench.core.errors import DataError
 from workbench.data.browse.pager import BROKEN, open_pager
-from workbench.data.tables.sources import Part
+from workbench.data.tables.sources import SplitFiles
 from workbench.lab.row_pages import SNIPPET, Rows, as_text, recognise
 
 _HEAD = 200  # rows by which text and label are recognised
@@ -20,7 +20,7 @@ _Record = dict[str, Any]
 class PagedRows:
     """What `Rows` is for a table. Totals are of the rows seen so far until the end has been reached."""
 
-    def __init__(self, part: Part) -> None:
+    def __init__(self, part: SplitFiles) -> None:
         self._part = part
         self._lock = threading.Lock()
         self._pager = open_pager(part)

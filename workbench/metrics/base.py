@@ -9,7 +9,7 @@ import evaluate
 import numpy as np
 
 
-class Metric(evaluate.Metric):  # type: ignore[misc]  # evaluate has no types
+class InMemoryMetric(evaluate.Metric):  # type: ignore[misc]  # evaluate has no types
     """A metric that writes no file and takes whole numbers only where it declares whole numbers."""
 
     WHOLE: ClassVar[tuple[str, ...]] = ("predictions", "references")

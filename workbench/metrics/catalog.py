@@ -35,7 +35,7 @@ KINDS: Final[Mapping[str, tuple[Kind, ...]]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Scale:
+class MetricScale:
     """The values a metric can take, and with how many decimals they are written."""
 
     name: str
@@ -49,12 +49,12 @@ class Scale:
         return math.isfinite(self.low) and math.isfinite(self.high)
 
 
-SHARE: Final = Scale("share", 0.0, 1.0)
-PERCENTAGE: Final = Scale("percentage", 0.0, 100.0, decimals=2)
-CORRELATION: Final = Scale("correlation", -1.0, 1.0)
-LOSS: Final = Scale("loss", 0.0, math.inf)
-COUNT: Final = Scale("count", 0.0, math.inf, decimals=2)
-UNBOUNDED: Final = Scale("unbounded", -math.inf, math.inf)
+SHARE: Final = MetricScale("share", 0.0, 1.0)
+PERCENTAGE: Final = MetricScale("percentage", 0.0, 100.0, decimals=2)
+CORRELATION: Final = MetricScale("correlation", -1.0, 1.0)
+LOSS: Final = MetricScale("loss", 0.0, math.inf)
+COUNT: Final = MetricScale("count", 0.0, math.inf, decimals=2)
+UNBOUNDED: Final = MetricScale("unbounded", -math.inf, math.inf)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class Metric:
 
     name: str
     direction: Direction | None
-    scale: Scale
+    scale: MetricScale
     says: str
     of: frozenset[Kind] = frozenset()
     headline: bool = False

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.metrics import intervals
-from workbench.metrics.base import Metric, outcome
+from workbench.metrics.base import InMemoryMetric, outcome
 from workbench.metrics.confusion import Confusion
 from workbench.metrics.curves import calibration, calibration_error, curves
 
@@ -27,7 +27,7 @@ Shares = NDArray[np.float64]
 _RATIOS: Final = ("precision", "recall", "specificity", "f1")
 
 
-class SingleLabel(Metric):
+class SingleLabel(InMemoryMetric):
     """`compute(predictions=[n], references=[n], probabilities=[n, classes])`, ids of `labels`.
 
     Gives `{"scalars": {name: float}, "undefined": [name], "report": {labels, confusion, per_class, intervals,

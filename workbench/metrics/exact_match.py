@@ -23,7 +23,7 @@ import datasets
 import evaluate
 
 from workbench.metrics import intervals
-from workbench.metrics.base import Metric, outcome
+from workbench.metrics.base import InMemoryMetric, outcome
 from workbench.metrics.confusion import ratio
 
 _PUNCTUATION: Final = str.maketrans("", "", string.punctuation)
@@ -33,7 +33,7 @@ _UNSPACED: Final = re.compile("([\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\
 _FULL_WIDTH: Final = frozenset(chr(ord(mark) + 0xFEE0) for mark in string.punctuation)
 
 
-class Answers(Metric):
+class Answers(InMemoryMetric):
     """`compute(predictions=[{"text", "no_answer_probability"}], references=[[gold, …]], characters=False)`.
 
     A question without gold answers has none. `exact_match` and `f1` are shares, 0 to 1. `best_f1` is the F1 with the

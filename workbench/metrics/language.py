@@ -16,14 +16,14 @@ import evaluate
 import numpy as np
 
 from workbench.metrics import intervals
-from workbench.metrics.base import Metric, outcome
+from workbench.metrics.base import InMemoryMetric, outcome
 
 _MOST: Final = 700.0  # the greatest loss, in nats, whose exponential a float holds
 _LOSS: Final = intervals.share(0, 1)
 _RIGHT: Final = intervals.share(2, 1)
 
 
-class TokenPredictions(Metric):
+class TokenPredictions(InMemoryMetric):
     """What both kinds take: `compute(nll=[parts], tokens=[parts], right=[parts])`."""
 
     WHOLE: ClassVar[tuple[str, ...]] = ()

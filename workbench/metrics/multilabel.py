@@ -19,14 +19,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.metrics import intervals
-from workbench.metrics.base import Metric, outcome
+from workbench.metrics.base import InMemoryMetric, outcome
 from workbench.metrics.confusion import ClassReport, Confusion, ratio
 
 Marks = NDArray[np.bool_]
 Shares = NDArray[np.float64]
 
 
-class MultiLabel(Metric):
+class MultiLabel(InMemoryMetric):
     """`compute(probabilities=[rows, labels], references=[rows, labels] of 0 and 1)`.
 
     A label is predicted where its probability is at least its threshold. Gives `{"scalars", "undefined", "report":

@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.metrics import intervals
-from workbench.metrics.base import Metric, outcome
+from workbench.metrics.base import InMemoryMetric, outcome
 
 Values = NDArray[np.float64]
 _NAMES: Final = ("mse", "mae", "rmse", "r2", "pearson", "spearman")
 
 
-class Regression(Metric):
+class Regression(InMemoryMetric):
     """`compute(predictions=[[value of each target]], references=[[value of each target]])`.
 
     Gives `{"scalars", "undefined", "report": {per_target: [{target, mse, …}], intervals}}`, None in the report

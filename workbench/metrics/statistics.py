@@ -45,7 +45,7 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Difference:
+class PairedDifference:
     """The mean of the second minus the first, its interval, and the two-sided probability that it is none."""
 
     mean: float
@@ -130,7 +130,9 @@ def _binomial(least: int, of: int) -> float:
     return float(min(1.0, 2 * ways / 2**of))
 
 
-def paired(before: Any, after: Any, *, seed: int = 0, resamples: int = RESAMPLES, level: float = 0.95) -> Difference:
+def paired(
+    before: Any, after: Any, *, seed: int = 0, resamples: int = RESAMPLES, level: float = 0.95
+) -> PairedDifference:
     """The paired bootstrap (Koehn 2004) over a score for each row of two models.
 
     `p` is twice the share of draws on the other side of zero, at least 2 / (draws + 1). Raises ValueError where
@@ -144,7 +146,7 @@ def paired(before: Any, after: Any, *, seed: int = 0, resamples: int = RESAMPLES
     interval = _middle(means, level)
     beyond = min(int((means <= 0).sum()), int((means >= 0).sum()))
     p = min(1.0, 2 * (beyond + 1) / (len(means) + 1))
-    return Difference(float(gains.mean()), interval.low, interval.high, p)
+    return PairedDifference(float(gains.mean()), interval.low, interval.high, p)
 
 
 def _checked(values: Any) -> Values:

@@ -16,7 +16,7 @@ import datasets
 import evaluate
 
 from workbench.metrics import intervals
-from workbench.metrics.base import Metric, outcome
+from workbench.metrics.base import InMemoryMetric, outcome
 from workbench.metrics.confusion import ClassReport, macro, ratio
 from workbench.metrics.entities import Scheme, Span, spans
 
@@ -30,7 +30,7 @@ _MEASURES: Final[Mapping[str, intervals.Measure]] = {
 }
 
 
-class Entities(Metric):
+class Entities(InMemoryMetric):
     """`compute(predictions=[[tag, …], …], references=[[tag, …], …], missed={type: gold entities never seen})`.
 
     `missed` may be pairs as well. Gives `{"scalars", "undefined", "report": {per_class, seen, gold, intervals}}`,

@@ -21,7 +21,7 @@ import evaluate
 import numpy as np
 
 from workbench.metrics import intervals
-from workbench.metrics.base import Metric, outcome
+from workbench.metrics.base import InMemoryMetric, outcome
 from workbench.metrics.confusion import ratio
 
 _ROUGE: Final = ("rouge1", "rouge2", "rougeL")
@@ -38,7 +38,7 @@ _JAPANESE: Final = frozenset(("ja", "jpn"))
 _FETCHED: Final = ("flores101", "flores200", "spm")
 
 
-class Texts(Metric):
+class Texts(InMemoryMetric):
     """`compute(predictions=[text], references=[text])`.
 
     `tokenize` is sacrebleu's name of a tokenizer for BLEU, `language` a code such as zh, zh_CN or jpn_Jpan; what is

@@ -15,7 +15,7 @@ _HEADER = re.compile(r"^\s*\[\[?\s*([\w.\-]+)\s*\]")
 _KEY = re.compile(r"^\s*([\w\-]+(?:\s*\.\s*[\w\-]+)*)\s*=")
 
 
-class Written:
+class FieldPlaces:
     """Where the fields of a recipe are written: its text, or `--set`. `where` names the file."""
 
     def __init__(self, text: str, where: str, overridden: Collection[str] = ()) -> None:
@@ -30,7 +30,9 @@ class Written:
         return f"{self._where}:{line}" if line else self._where
 
 
-def sentences(faults: Iterable[Any], table: dict[str, Any], written: Written, known: Mapping[str, str]) -> list[str]:
+def sentences(
+    faults: Iterable[Any], table: dict[str, Any], written: FieldPlaces, known: Mapping[str, str]
+) -> list[str]:
     """Pydantic's faults as one sentence a field; `known` are the fields there are, with their descriptions.
 
     A field of several types fails once for each: one sentence says all that would be allowed.
@@ -66,7 +68,7 @@ def _line_index(text: str) -> dict[str, int]:
     return index
 
 
-def _problem(fault: Any, table: dict[str, Any], written: Written, known: Mapping[str, str]) -> tuple[str, str]:
+def _problem(fault: Any, table: dict[str, Any], written: FieldPlaces, known: Mapping[str, str]) -> tuple[str, str]:
     """One pydantic error in two parts: where, which field and its value; and what is allowed."""
     # Union members appear in `loc` as names such as "constrained-int": only what is really in the file is kept.
     path: list[str] = []

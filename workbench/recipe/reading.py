@@ -15,7 +15,7 @@ from workbench.core.errors import RecipeError
 from workbench.core.flatten import TABLES, flatten
 from workbench.core.suggest import nearest
 from workbench.core.text import cut
-from workbench.recipe.problems import Written, did_you_mean, sentences
+from workbench.recipe.problems import FieldPlaces, did_you_mean, sentences
 from workbench.recipe.schema import Recipe, fields
 
 Kinds = Mapping[str, type[Recipe]]
@@ -53,7 +53,7 @@ def parse(text: str, kinds: Kinds, *, where: str = "recipe", overrides: list[str
             overridden.add(_override(table, assignment, known))
         except ValueError as error:
             problems.append(f"--set {cut(assignment, 80)}: {error}")
-    written = Written(text, where, frozenset(overridden))
+    written = FieldPlaces(text, where, frozenset(overridden))
     kind = kinds.get(str(table.get("task")), Recipe)
     if kind is Recipe and "task" in table:
         problems.append(_no_such_task(table["task"], kinds, written))
@@ -68,7 +68,7 @@ def parse(text: str, kinds: Kinds, *, where: str = "recipe", overrides: list[str
     return recipe
 
 
-def _no_such_task(task: Any, kinds: Kinds, written: Written) -> str:
+def _no_such_task(task: Any, kinds: Kinds, written: FieldPlaces) -> str:
     given = cut(json.dumps(task, ensure_ascii=False, default=str), 80)
     known = ", ".join(f"'{name}'" for name in kinds)
     return f"{written.place('task')}: task = {given}: must be one of {known}{nearest(str(task), kinds)}"
@@ -92,7 +92,7 @@ def without_foreign(resolved: Mapping[str, Any], kinds: Kinds) -> dict[str, Any]
     return own
 
 
-def _take_foreign(table: dict[str, Any], kind: type[Recipe], kinds: Kinds, written: Written) -> Iterator[str]:
+def _take_foreign(table: dict[str, Any], kind: type[Recipe], kinds: Kinds, written: FieldPlaces) -> Iterator[str]:
     """Take fields of other tasks out of the table, and say of each whose it is."""
     foreign = list(_foreign(table, kind, kinds))
     _remove(table, foreign)

@@ -140,8 +140,8 @@ def _read_on(connection: Connection, keys: Keys, pk: int, number: int, run: RunD
 
 def _settle(connection: Connection, pk: int, run: RunDir, *, alive: bool, changed: bool) -> str:
     """Set the run's state, and move its clock where anything is news."""
-    verdict = states.judge(connection, pk, run, alive=alive)
-    new = (verdict.state, verdict.attempt, verdict.started, verdict.finished, verdict.reason, verdict.host)
+    status = states.status_of(connection, pk, run, alive=alive)
+    new = (status.state, status.attempt, status.started, status.finished, status.reason, status.host)
     *old, change = connection.execute(
         "SELECT state, attempt, started, finished, reason, host, change FROM run WHERE pk=?", (pk,)
     ).fetchone()
@@ -152,7 +152,7 @@ def _settle(connection: Connection, pk: int, run: RunDir, *, alive: bool, change
             "updated=(SELECT max(t) FROM log WHERE run=pk AND log<2), change=(SELECT change FROM clock) WHERE pk=?",
             (*new, pk),
         )
-    return verdict.state
+    return status.state
 
 
 def forget(connection: Connection, run_id: str) -> None:

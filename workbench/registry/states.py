@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class RunStatus:
     """A run's state, and since when and why."""
 
     state: str
@@ -26,7 +26,7 @@ class Verdict:
     host: str = ""
 
 
-def judge(connection: Connection, pk: int, run: RunDir, *, alive: bool) -> Verdict:
+def status_of(connection: Connection, pk: int, run: RunDir, *, alive: bool) -> RunStatus:
     """The newest attempt's end by the supervisor's word, else the trainer's; else what the locks tell.
 
     `alive` is what the locks said before the logs were read: a run that ends in between has then said so in them.
@@ -39,15 +39,15 @@ def judge(connection: Connection, pk: int, run: RunDir, *, alive: bool) -> Verdi
         (pk,),
     ).fetchone()
     if newest is None:
-        return Verdict("queued" if alive or run.alive() else "created")
+        return RunStatus("queued" if alive or run.alive() else "created")
     number, started, host, stopping, state, finished, reason = newest
     if state is not None:
-        return Verdict(state, number, first, finished, reason or "", host or "")
+        return RunStatus(state, number, first, finished, reason or "", host or "")
     if alive or run.alive() or _elsewhere(run, host):
         state = ("stopping" if stopping else "running") if started else "queued"
-        return Verdict(state, number, first, None, "", host or "")
+        return RunStatus(state, number, first, None, "", host or "")
     last = connection.execute("SELECT max(t) FROM log WHERE run=? AND log < 2", (pk,)).fetchone()[0]
-    return Verdict("lost", number, first, last, _how_lost(run), host or "")
+    return RunStatus("lost", number, first, last, _how_lost(run), host or "")
 
 
 def _elsewhere(run: RunDir, host: str | None) -> bool:

@@ -52,7 +52,7 @@ def _usage(pid: int) -> tuple[float, int]:
     return seconds, memory
 
 
-class Progress:
+class StallWatch:
     """Tells when a log has not grown for too long, once for each silence."""
 
     def __init__(self, log: Path, limit: float, at: float) -> None:

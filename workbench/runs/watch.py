@@ -15,7 +15,7 @@ from workbench.contracts.events import StoppingEvent, SystemEvent, WarningEvent
 from workbench.runs import record, stop_escalation, stop_request
 from workbench.runs.engines.engine import Engine, Exited, Gone, Job, Submitted, Working
 from workbench.runs.outcome import AttemptEnd, Outcome, outcome_of
-from workbench.runs.sampling import Progress, Sampler
+from workbench.runs.sampling import Sampler, StallWatch
 from workbench.runs.stop_escalation import Patience, StopEscalation
 from workbench.runs.supervisor_log import PatientLog
 
@@ -53,7 +53,7 @@ class TrainerWatch:
         assert self._submitted is not None
         start = time.monotonic()
         system = _System(self._submitted, self._log, start)
-        progress = Progress(self._run.events, 60 * self._job.launch.stall_minutes, start)
+        progress = StallWatch(self._run.events, 60 * self._job.launch.stall_minutes, start)
         while isinstance(found := self._engine.find(self._run, self._submitted), Working):
             now = time.monotonic()
             self._look_for_stop(now)

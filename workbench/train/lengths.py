@@ -71,7 +71,7 @@ def _one(
     train = wanted.train
     hidden = config_of(wanted, model)
     width = next((int(hidden[name]) for name in ("hidden_size", "n_embd", "d_model") if name in hidden), _HIDDEN)
-    batches = ledger.Batches(train.batch_size, train.group_by_length, train.padding == "max_length", width)
+    batches = ledger.BatchPlan(train.batch_size, train.group_by_length, train.padding == "max_length", width)
     return {length.field: ledger.record(found, splits.train.num_rows, chosen, limit, batches)}
 
 

@@ -31,7 +31,7 @@ class Unsupported(RuntimeError):
 
 
 @dataclass(frozen=True, eq=False)
-class Layout:
+class UnpaddedLayout:
     """Where the tokens of a padded batch [rows, width] stand once its padding is left out.
 
     `places` int64 [tokens] are their places in the flattened batch, `positions` int64 [1, tokens] their position ids.
@@ -46,7 +46,7 @@ class Layout:
     _masks: dict[tuple[bool, int | None], torch.Tensor] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def of(cls, batch: Mapping[str, torch.Tensor], first: int | None = None) -> Layout:
+    def of(cls, batch: Mapping[str, torch.Tensor], first: int | None = None) -> UnpaddedLayout:
         """Of a batch in host memory. A row is one text, or several where its position ids begin anew.
 
         Without position ids a token has those that a model gives it in a padded row: its column. With `first` they
@@ -67,7 +67,7 @@ class Layout:
         ends = torch.tensor([len(places)])
         return cls(places, positions.flatten()[places][None], texts, torch.cat([starts, ends]).int())
 
-    def moved(self, move: Callable[[torch.Tensor], torch.Tensor]) -> Layout:
+    def moved(self, move: Callable[[torch.Tensor], torch.Tensor]) -> UnpaddedLayout:
         """On another device, by `move`."""
         places, positions, texts, starts = map(move, (self.places, self.positions, self.texts, self.starts))
         return replace(self, places=places, positions=positions, texts=texts, starts=starts, _masks={})
@@ -110,7 +110,7 @@ def attend(
     scaling: float | None = None,
     sliding_window: int | None = None,
     is_causal: bool | None = None,
-    layout: Layout | None = None,
+    layout: UnpaddedLayout | None = None,
     **others: Any,
 ) -> tuple[torch.Tensor, None]:
     """The attention of one layer, as transformers calls it.
@@ -139,7 +139,7 @@ def _in_rows(
     query: torch.Tensor,
     key: torch.Tensor,
     value: torch.Tensor,
-    layout: Layout,
+    layout: UnpaddedLayout,
     dropout: float,
     scaling: float | None,
     *,
@@ -160,7 +160,7 @@ def _flash(
     query: torch.Tensor,
     key: torch.Tensor,
     value: torch.Tensor,
-    layout: Layout,
+    layout: UnpaddedLayout,
     dropout: float,
     scaling: float | None,
     *,

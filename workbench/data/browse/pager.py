@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from workbench.core.errors import DataError
 from workbench.data.formats import blocks
 from workbench.data.formats.blocks import BROKEN, Block
-from workbench.data.tables.sources import Part
+from workbench.data.tables.sources import SplitFiles
 
 __all__ = ["BROKEN", "Pager", "Row", "open_pager"]
 
@@ -114,12 +114,12 @@ class Pager:
         return True
 
 
-def open_pager(part: Part) -> Pager:
+def open_pager(part: SplitFiles) -> Pager:
     """Pages of one split of a source. Raises DataError, now or when the place of a fault is reached."""
     return Pager(_blocks(part))
 
 
-def _blocks(part: Part) -> Iterator[Block]:
+def _blocks(part: SplitFiles) -> Iterator[Block]:
     runs = [blocks.of_file(path, part.format) if part.format else None for path in part.files]
     if not runs or None in runs:
         table = part.table()

@@ -93,11 +93,11 @@ class _Objects:
     """Lines of JSON. A line that cannot be read takes the place of its row."""
 
     def count(self, data: bytes, first: bool) -> int:
-        return jsonlines.Block(Path(), data).rows
+        return jsonlines.LineBlock(Path(), data).rows
 
     def parse(self, data: bytes, first: bool) -> pa.Table:
         try:
-            return jsonlines.Block(Path(), data, 1 if first else 2).table()
+            return jsonlines.LineBlock(Path(), data, 1 if first else 2).table()
         except DataError:
             rows = [_object(line) for line in faults.lines(data) if line.strip()]
             keys = dict.fromkeys(key for row in rows for key in row)

@@ -31,7 +31,7 @@ _TSV_QUOTED = re.compile(rb'(?:(?<=\t)|(?<=\n)|^)"[^\t\n]*')
 
 
 @dataclass(frozen=True)
-class Form:
+class Dialect:
     """How a file is written: its columns, what stands between them, and whether fields are quoted."""
 
     names: list[str]
@@ -68,7 +68,7 @@ def read_tsv(path: Path) -> pa.Table:
         raise
 
 
-def form(path: Path, *, tsv: bool) -> Form:
+def form(path: Path, *, tsv: bool) -> Dialect:
     """As the file's beginning shows it. Raises DataError."""
     head = _head(path)
     if tsv:
@@ -76,7 +76,7 @@ def form(path: Path, *, tsv: bool) -> Form:
     return _form(path, head, _delimiter(head), quoting=True)
 
 
-def stream(path: Path, form: Form, block: int) -> Iterator[pa.RecordBatch]:
+def stream(path: Path, form: Dialect, block: int) -> Iterator[pa.RecordBatch]:
     """Batches of rows as strings, `block` bytes at a time.
 
     Raises DataError, or pyarrow.ArrowInvalid or UnicodeDecodeError where a part is not as it should be.
@@ -121,7 +121,7 @@ def _delimiter(data: bytes) -> str:
     return next((mark for mark in (";", "\t", "|") if mark in header), ",")
 
 
-def _form(path: Path, head: bytes, delimiter: str, *, quoting: bool) -> Form:
+def _form(path: Path, head: bytes, delimiter: str, *, quoting: bool) -> Dialect:
     """With the column names in the first row. Raises DataError where they are not UTF-8 or one is there twice."""
     head = head.lstrip(b"\r\n")
     line = re.split(rb"\r\n|\n|\r", head, maxsplit=1)[0]
@@ -134,7 +134,7 @@ def _form(path: Path, head: bytes, delimiter: str, *, quoting: bool) -> Form:
     twice = [name for name, times in Counter(names).items() if times > 1]
     if twice:
         raise DataError(f"the header names column {faults.quoted(twice[0])} twice", where=f"{path}:1")
-    return Form(names, delimiter, quoting)
+    return Dialect(names, delimiter, quoting)
 
 
 class _Counted(io.RawIOBase):
@@ -152,7 +152,7 @@ class _Counted(io.RawIOBase):
         return data
 
 
-def look(path: Path, form: Form) -> csv_faults.Look:
+def look(path: Path, form: Dialect) -> csv_faults.Look:
     """A second, careful look at a file that cannot be read."""
     return csv_faults.Look(path, len(form.names), form.delimiter, form.quoting)
 
@@ -162,7 +162,7 @@ def straddles(error: Exception) -> bool:
     return "straddl" in str(error)
 
 
-def _read(path: Path, form: Form) -> pa.Table:
+def _read(path: Path, form: Dialect) -> pa.Table:
     looked = look(path, form)
     for block in _BLOCKS:
         try:
@@ -174,7 +174,7 @@ def _read(path: Path, form: Form) -> pa.Table:
     raise AssertionError("the last block ends the loop")
 
 
-def _parsed(path: Path, form: Form, block: int, looked: csv_faults.Look) -> pa.Table:
+def _parsed(path: Path, form: Dialect, block: int, looked: csv_faults.Look) -> pa.Table:
     with raw.opened(path) as file:
         counted = _Counted(file)
         table = pacsv.read_csv(pa.PythonFile(counted, mode="r"), **_options(form, block))
@@ -184,7 +184,7 @@ def _parsed(path: Path, form: Form, block: int, looked: csv_faults.Look) -> pa.T
     return table
 
 
-def _options(form: Form, block: int) -> dict[str, Any]:
+def _options(form: Dialect, block: int) -> dict[str, Any]:
     return {
         "read_options": pacsv.ReadOptions(use_threads=False, block_size=block),
         "parse_options": pacsv.ParseOptions(

@@ -55,7 +55,7 @@ def from_blocks(path: Path, blocks: Iterator[bytes]) -> pa.Table:
     schema: pa.Schema | None = None
     line = 1
     for data in blocks:
-        block = Block(path, data, line)
+        block = LineBlock(path, data, line)
         table = block.table(schema)
         if table.num_rows:
             schema = table.schema if schema is None else _unified(schema, block, table)
@@ -69,7 +69,7 @@ def from_blocks(path: Path, blocks: Iterator[bytes]) -> pa.Table:
         raise DataError(f"cannot be made a table ({faults.quoted(error, 120)})", where=str(path)) from error
 
 
-def _unified(schema: pa.Schema, block: Block, table: pa.Table) -> pa.Schema:
+def _unified(schema: pa.Schema, block: LineBlock, table: pa.Table) -> pa.Schema:
     """What the blocks before and this one hold together. Raises DataError naming the line that does not agree."""
     if schema.equals(table.schema):
         return schema
@@ -81,7 +81,7 @@ def _unified(schema: pa.Schema, block: Block, table: pa.Table) -> pa.Schema:
 
 
 @dataclass(frozen=True)
-class Block:
+class LineBlock:
     """Some whole lines of a file, of which the first has the number `first`."""
 
     path: Path

@@ -108,7 +108,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Batches:
+class BatchPlan:
     """How rows make batches; `hidden` is the width of the model, which says what long rows cost."""
 
     size: int
@@ -238,7 +238,7 @@ def _answer(encoding: Encoding, start: int, end: int) -> tuple[int, int] | None:
     return None if first is None or last is None else (first - origin, last - origin)
 
 
-def entries(found: Lengths, chosen: int, limit: int | None, batches: Batches) -> list[Entry]:
+def entries(found: Lengths, chosen: int, limit: int | None, batches: BatchPlan) -> list[Entry]:
     """An entry for `chosen` and the usual lengths up to `limit` or the longest row, whichever is less."""
     longest = int(found.tokens.max(initial=1))
     top = min(longest, limit or longest)
@@ -246,7 +246,7 @@ def entries(found: Lengths, chosen: int, limit: int | None, batches: Batches) ->
     return [_entry(found, length, chosen, batches) for length in sorted({*usual, top, chosen})]
 
 
-def _entry(found: Lengths, length: int, chosen: int, batches: Batches) -> Entry:
+def _entry(found: Lengths, length: int, chosen: int, batches: BatchPlan) -> Entry:
     tokens, windows, kept = found.tokens, found.windows, found.kept(length)
     padded, time = _cost(kept, length, batches)
     base = _cost(found.kept(chosen), chosen, batches)[1]
@@ -261,7 +261,7 @@ def _entry(found: Lengths, length: int, chosen: int, batches: Batches) -> Entry:
     )
 
 
-def _cost(kept: Ids, length: int, batches: Batches) -> tuple[int, float]:
+def _cost(kept: Ids, length: int, batches: BatchPlan) -> tuple[int, float]:
     """Tokens with padding, and the work they make in tokens of a short row.
 
     A token costs 1 + width / (12 hidden) times what one of a short row does (Kaplan et al. 2020, section 2.1).
@@ -274,7 +274,7 @@ def _cost(kept: Ids, length: int, batches: Batches) -> tuple[int, float]:
     return int(padded.sum()), float((padded * (1 + widths / (12 * batches.hidden))).sum())
 
 
-def record(found: Lengths, rows: int, chosen: int, limit: int | None, batches: Batches) -> dict[str, Any]:
+def record(found: Lengths, rows: int, chosen: int, limit: int | None, batches: BatchPlan) -> dict[str, Any]:
     """The ledger as plain JSON types, with `median`, `p95` and `max` tokens, and of how many rows it is a sample."""
     median, p95 = np.percentile(found.tokens, (50, 95))
     return {

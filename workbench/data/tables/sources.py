@@ -28,7 +28,7 @@ _NAMES = {"training": "train", "val": "validation", "valid": "validation", "dev"
 
 
 @dataclass
-class Part:
+class SplitFiles:
     """One split of a source: the files that make it, and how they are read.
 
     `format` is that of the files, where they are read one by one and each is the rows of this split alone.
@@ -83,7 +83,7 @@ class Source:
     """Named splits. `name` is what the user called it."""
 
     name: str
-    parts: dict[str, Part]
+    parts: dict[str, SplitFiles]
 
     @property
     def names(self) -> list[str]:
@@ -93,7 +93,7 @@ class Source:
         """Rows of each split; reads them all. Raises DataError."""
         return {name: part.table().num_rows for name, part in self.parts.items()}
 
-    def part(self, split: str) -> Part:
+    def part(self, split: str) -> SplitFiles:
         """The split of that name (`dev`, `val` and `valid` stand for `validation`). Raises DataError."""
         name = split if split in self.parts else _NAMES.get(split, split)
         if name not in self.parts:
@@ -201,14 +201,14 @@ def from_file(path: Path, wanted: str | None = None) -> Source:
     return Source(str(path), {"train": _file_part((path,), str(path), format)})
 
 
-def _json_part(path: Path, key: str | None, table: pa.Table) -> Part:
+def _json_part(path: Path, key: str | None, table: pa.Table) -> SplitFiles:
     if key is None:
-        return Part((path,), lambda: [table], str(path))
+        return SplitFiles((path,), lambda: [table], str(path))
     return _held_part(table, f"{path}, {key}")
 
 
-def _file_part(files: tuple[Path, ...], label: str, format: Format) -> Part:
-    return Part(files, lambda: [format.read(path) for path in files], label, format)
+def _file_part(files: tuple[Path, ...], label: str, format: Format) -> SplitFiles:
+    return SplitFiles(files, lambda: [format.read(path) for path in files], label, format)
 
 
 def from_directory(directory: Path, wanted: str | None = None) -> Source:
@@ -231,11 +231,11 @@ def from_directory(directory: Path, wanted: str | None = None) -> Source:
     )
 
 
-def _arrow_part(files: tuple[Path, ...], directory: Path) -> Part:
+def _arrow_part(files: tuple[Path, ...], directory: Path) -> SplitFiles:
     def read() -> list[pa.Table]:
         return [columnar.with_features(columnar.read_arrow(path), path.parent) for path in files]
 
-    return Part(files, read, str(directory))
+    return SplitFiles(files, read, str(directory))
 
 
 def joined(tables: Sequence[pa.Table], files: Sequence[Path]) -> pa.Table:
@@ -259,7 +259,7 @@ def joined(tables: Sequence[pa.Table], files: Sequence[Path]) -> pa.Table:
 
 def _builtin(name: str) -> Source:
     tables = builtin.load(name.removeprefix("builtin:"))
-    return Source(name, {split: Part((), _reader(read), f"{name}, {split}") for split, read in tables.items()})
+    return Source(name, {split: SplitFiles((), _reader(read), f"{name}, {split}") for split, read in tables.items()})
 
 
 def _reader(read: Callable[[], pa.Table]) -> Callable[[], list[pa.Table]]:
@@ -277,5 +277,5 @@ def _hub(name: str, config: str | None, revision: str | None) -> Source:
     return Source(name, {split: _held_part(table, f"{name}, {split}") for split, table in tables.items()})
 
 
-def _held_part(table: pa.Table, label: str) -> Part:
-    return Part((), lambda: [table], label)
+def _held_part(table: pa.Table, label: str) -> SplitFiles:
+    return SplitFiles((), lambda: [table], label)

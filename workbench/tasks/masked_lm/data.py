@@ -298,5 +298,5 @@ class MaskFiller:
 
     def _word(self, token: int) -> str:
         if token not in self._words:
-            self._words[token] = self._tokenizer.decode([token])
+            self._words[token] = str(self._tokenizer.decode([token]))
         return self._words[token]
