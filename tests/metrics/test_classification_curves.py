@@ -31,8 +31,8 @@ def test_calibration_error_by_hand():
     # Two rows at 0.95, one right; four at 0.6 (the edge of two bins), all right.
     shares = np.array([[0.95, 0.05]] * 2 + [[0.4, 0.6]] * 4)
     bins = calibration(np.array([0, 1, 1, 1, 1, 1]), shares.argmax(axis=1), shares)
-    assert [(entry["rows"], entry["accuracy"]) for entry in bins] == [(4, 1.0), (2, 0.5)]
-    assert bins[0]["high"] == pytest.approx(9 / 15), "a bin has its upper edge"
+    assert [(entry.rows, entry.accuracy) for entry in bins] == [(4, 1.0), (2, 0.5)]
+    assert bins[0].high == pytest.approx(9 / 15), "a bin has its upper edge"
     assert calibration_error(bins) == pytest.approx((4 * 0.4 + 2 * 0.45) / 6)
 
 

@@ -6,9 +6,16 @@ import numpy as np
 import pytest
 from sklearn.metrics import precision_recall_fscore_support
 
-from workbench.metrics.confusion import ClassReport, Confusion, macro
+from workbench.contracts.coding import decode
+from workbench.contracts.events.eval_event import ClassScores
+from workbench.metrics.confusion import Confusion, macro
 
 THREE = Confusion(("a", "b", "c"), ((5, 1, 0), (2, 7, 0), (0, 0, 0)))
+
+
+def scores(label, support, precision, recall, specificity, f1, missed=None):
+    ratios = {"precision": precision, "recall": recall, "specificity": specificity, "f1": f1}
+    return ClassScores(label=label, support=support, **ratios, missed=missed)
 
 
 def test_a_class_that_never_occurs_and_is_never_called_has_no_ratios_but_specificity():
@@ -64,7 +71,7 @@ def test_a_matrix_that_does_not_fit_its_labels_is_refused(counts):
 
 def test_a_class_of_an_event_keeps_its_nulls():
     record = {"label": "a", "support": 3, "precision": None, "recall": 0, "specificity": 1, "f1": 0.0}
-    assert ClassReport.parse(record) == ClassReport("a", 3, None, 0.0, 1.0, 0.0)
+    assert decode(ClassScores, record) == scores("a", 3, None, 0.0, 1.0, 0.0)
 
 
 def test_specificity_is_the_share_of_the_other_rows_that_were_left_alone():

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics
 
+from workbench.contracts.coding import decode
+from workbench.contracts.events.eval_event import ClassScores
 from workbench.metrics.catalog import of_task
-from workbench.metrics.confusion import ClassReport
 from workbench.metrics.multilabel import MultiLabel, best_thresholds
 
 
@@ -68,13 +69,18 @@ def test_they_equal_scikit_learn(case, threshold):
             assert found["scalars"][name] == pytest.approx(value, abs=1e-9), name
 
 
+def scores(label, support, precision, recall, specificity, f1, missed=None):
+    ratios = {"precision": precision, "recall": recall, "specificity": specificity, "f1": f1}
+    return ClassScores(label=label, support=support, **ratios, missed=missed)
+
+
 def test_each_label_has_its_own_matrix_and_figures():
     report = evaluated([[0.9, 0.2], [0.8, 0.7], [0.1, 0.6]], [[1, 0], [0, 1], [0, 0]], [0.5, 0.65])["report"]
     assert report["confusions"] == [[[1, 1], [0, 1]], [[2, 0], [0, 1]]]
     assert report["thresholds"] == [0.5, 0.65]
-    first, second = (ClassReport.parse(entry) for entry in report["per_class"])
-    assert first == ClassReport("label 0", 1, 0.5, 1.0, 0.5, pytest.approx(2 / 3))
-    assert second == ClassReport("label 1", 1, 1.0, 1.0, 1.0, 1.0)
+    first, second = (decode(ClassScores, entry) for entry in report["per_class"])
+    assert first == scores("label 0", 1, 0.5, 1.0, 0.5, pytest.approx(2 / 3))
+    assert second == scores("label 1", 1, 1.0, 1.0, 1.0, 1.0)
 
 
 def test_rows_without_any_label_that_are_called_nothing_are_right():

@@ -7,18 +7,18 @@ and `pr_auc` are those of class 1; for more they are macro means. `ece` is the e
 
 from __future__ import annotations
 
-import dataclasses
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Final
 
 import datasets
 import evaluate
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from workbench.contracts.coding import encode
 from workbench.metrics import intervals
-from workbench.metrics.base import InMemoryMetric, outcome
+from workbench.metrics.base import InMemoryMetric, Outcome, outcome
 from workbench.metrics.confusion import Confusion
 from workbench.metrics.curves import calibration, calibration_error, curves
 
@@ -35,7 +35,7 @@ class SingleLabel(InMemoryMetric):
     and on ids outside the labels.
     """
 
-    def __init__(self, labels: Sequence[str], **options: Any) -> None:
+    def __init__(self, labels: Sequence[str], **options: object) -> None:
         self.labels = tuple(labels)
         super().__init__(**options)
 
@@ -52,7 +52,7 @@ class SingleLabel(InMemoryMetric):
             features=datasets.Features(features),
         )
 
-    def _compute(self, predictions: Any, references: Any, probabilities: Any) -> dict[str, Any]:
+    def _compute(self, predictions: ArrayLike, references: ArrayLike, probabilities: ArrayLike) -> Outcome:
         predicted, truth = np.asarray(predictions, dtype=np.int64), np.asarray(references, dtype=np.int64)
         self._check(predicted, truth)
         confusion = Confusion(self.labels, _counts(predicted, truth, len(self.labels)))
@@ -62,14 +62,14 @@ class SingleLabel(InMemoryMetric):
         values = (
             ratios(confusion) | scores(truth, predicted, shares) | {"ece": calibration_error(bins) if bins else None}
         )
-        report = {
+        report: dict[str, object] = {
             "labels": list(self.labels),
             "confusion": [list(row) for row in confusion.counts],
-            "per_class": [dataclasses.asdict(entry) for entry in confusion.report()],
+            "per_class": [encode(entry) for entry in confusion.report()],
             "intervals": intervals.of_matrix(confusion.counts),
         }
         if finite:
-            report |= {"calibration": bins} | curves(truth, shares, self.labels)
+            report |= {"calibration": [encode(one) for one in bins], **curves(truth, shares, self.labels)}
         return outcome(values, report)
 
     def _check(self, predicted: Ids, truth: Ids) -> None:

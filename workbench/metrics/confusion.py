@@ -6,39 +6,14 @@ tasks", each class against the rest. A ratio whose denominator is zero is undefi
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+
+from workbench.contracts.events.eval_event import ClassScores
 
 
 def ratio(part: float, whole: float) -> float | None:
     return part / whole if whole else None
-
-
-@dataclass(frozen=True, slots=True)
-class ClassReport:
-    """One class against the rest. `support` is how many rows truly belong to it."""
-
-    label: str
-    support: int
-    precision: float | None
-    recall: float | None
-    specificity: float | None
-    f1: float | None
-
-    @property
-    def ratios(self) -> tuple[float | None, float | None, float | None, float | None]:
-        """Precision, recall, specificity, F1."""
-        return self.precision, self.recall, self.specificity, self.f1
-
-    @classmethod
-    def parse(cls, record: Mapping[str, Any]) -> ClassReport:
-        """An entry of an eval event's `per_class`. Raises KeyError, TypeError or ValueError where it is none."""
-        precision, recall, specificity, f1 = (
-            None if record[name] is None else float(record[name])
-            for name in ("precision", "recall", "specificity", "f1")
-        )
-        return cls(str(record["label"]), int(record["support"]), precision, recall, specificity, f1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +24,7 @@ class Confusion:
     counts: tuple[tuple[int, ...], ...]
 
     @classmethod
-    def parse(cls, labels: Sequence[Any], counts: Sequence[Sequence[Any]]) -> Confusion:
+    def parse(cls, labels: Sequence[str], counts: Sequence[Sequence[int]]) -> Confusion:
         """From an eval event. Raises ValueError where the matrix is not square over the labels."""
         size = len(labels)
         if not size or len(counts) != size or any(len(row) != size for row in counts):
@@ -72,15 +47,15 @@ class Confusion:
         """Part of the rows of class `row` that were predicted as `column`; 0 where there are none."""
         return ratio(self.counts[row][column], sum(self.counts[row])) or 0.0
 
-    def report(self) -> list[ClassReport]:
+    def report(self) -> list[ClassScores]:
         """Each class against the rest, in the order of the labels."""
         predicted = [sum(row[i] for row in self.counts) for i in range(self.size)]
         return [self._class(i, predicted[i], self.total) for i in range(self.size)]
 
-    def _class(self, i: int, predicted: int, total: int) -> ClassReport:
+    def _class(self, i: int, predicted: int, total: int) -> ClassScores:
         hit, support = self.counts[i][i], sum(self.counts[i])
         others = total - support
-        return ClassReport(
+        return ClassScores(
             label=self.labels[i],
             support=support,
             precision=ratio(hit, predicted),
@@ -90,10 +65,14 @@ class Confusion:
         )
 
 
-def macro(classes: Sequence[ClassReport]) -> ClassReport:
+def macro(classes: Sequence[ClassScores]) -> ClassScores:
     """The unweighted mean of each ratio over the classes where it is defined; `support` is the sum."""
     means = [_mean(column) for column in zip(*(entry.ratios for entry in classes), strict=True)] or [None] * 4
-    return ClassReport("macro", sum(entry.support for entry in classes), *means)
+    precision, recall, specificity, f1 = means
+    support = sum(entry.support for entry in classes)
+    return ClassScores(
+        label="macro", support=support, precision=precision, recall=recall, specificity=specificity, f1=f1
+    )
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

@@ -8,10 +8,13 @@ those are kept that are evenly spaced along the curve, and both its ends.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+
+from workbench.contracts.coding import Finite
+from workbench.contracts.events.eval_event import CalibrationBin
 
 BINS: Final = 15
 MOST_CLASSES: Final = 10
@@ -23,32 +26,32 @@ Ids = NDArray[np.int64]
 Values = NDArray[np.float64]
 
 
-def calibration(truth: Ids, predicted: Ids, shares: Values) -> list[dict[str, Any]]:
-    """`[{low, high, rows, confidence, accuracy}]` of each bin that has rows; `low` is outside the bin."""
+def calibration(truth: Ids, predicted: Ids, shares: Values) -> list[CalibrationBin]:
+    """Each bin that has rows; `low` is outside the bin."""
     sure, right = shares[np.arange(len(predicted)), predicted], predicted == truth
     # A confidence on the edge of two bins belongs to the lower.
     place = np.clip(np.ceil(sure * BINS).astype(np.int64) - 1, 0, BINS - 1)
     rows = np.bincount(place, minlength=BINS)
     return [
-        {
-            "low": number / BINS,
-            "high": (number + 1) / BINS,
-            "rows": int(rows[number]),
-            "confidence": float(sure[place == number].mean()),
-            "accuracy": float(right[place == number].mean()),
-        }
+        CalibrationBin(
+            low=Finite(number / BINS),
+            high=Finite((number + 1) / BINS),
+            rows=int(rows[number]),
+            confidence=Finite(float(sure[place == number].mean())),
+            accuracy=Finite(float(right[place == number].mean())),
+        )
         for number in np.flatnonzero(rows).tolist()
     ]
 
 
-def calibration_error(bins: Sequence[dict[str, Any]]) -> float:
+def calibration_error(bins: Sequence[CalibrationBin]) -> float:
     """The expected calibration error: the mean distance of accuracy and confidence, by the rows of the bins."""
-    total = sum(entry["rows"] for entry in bins)
-    gaps = (entry["rows"] * abs(entry["accuracy"] - entry["confidence"]) for entry in bins)
+    total = sum(entry.rows for entry in bins)
+    gaps = (entry.rows * abs(entry.accuracy - entry.confidence) for entry in bins)
     return float(sum(gaps) / total)
 
 
-def curves(truth: Ids, shares: Values, labels: Sequence[str]) -> dict[str, Any]:
+def curves(truth: Ids, shares: Values, labels: Sequence[str]) -> dict[str, list[dict[str, object]]]:
     """`{"roc": [{label, points}], "pr": [{label, points}]}`: of class 1 of two, else of each of up to ten.
 
     A point of ROC is [false positive rate, true positive rate, threshold], of PR [recall, precision, threshold]; the
@@ -79,7 +82,7 @@ def _pr(truth: NDArray[np.bool_], score: Values) -> Values:
     return np.stack([recall, precision, np.append(thresholds, np.inf)], axis=1)[::-1]
 
 
-def _entry(label: str, points: Values, most: int) -> dict[str, Any]:
+def _entry(label: str, points: Values, most: int) -> dict[str, object]:
     kept = [[_short(value) for value in point] for point in thinned(points, most).tolist()]
     return {"label": label, "points": kept}
 

@@ -16,14 +16,14 @@ import re
 import string
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final
 
 import datasets
 import evaluate
 
 from workbench.metrics import intervals
-from workbench.metrics.base import InMemoryMetric, outcome
+from workbench.metrics.base import InMemoryMetric, Outcome, outcome
 from workbench.metrics.confusion import ratio
 
 _PUNCTUATION: Final = str.maketrans("", "", string.punctuation)
@@ -59,7 +59,9 @@ class Answers(InMemoryMetric):
             features=datasets.Features(features),
         )
 
-    def _compute(self, predictions: Any, references: Any, characters: bool = False) -> dict[str, Any]:
+    def _compute(
+        self, predictions: Sequence[Mapping[str, Any]], references: Sequence[Sequence[str]], characters: bool = False
+    ) -> Outcome:
         texts = [prediction["text"] for prediction in predictions]
         if not texts:
             raise ValueError("there are no answers to evaluate")

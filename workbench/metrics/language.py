@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 import datasets
 import evaluate
 import numpy as np
 
 from workbench.metrics import intervals
-from workbench.metrics.base import InMemoryMetric, outcome
+from workbench.metrics.base import InMemoryMetric, Outcome, outcome
 
 _MOST: Final = 700.0  # the greatest loss, in nats, whose exponential a float holds
 _LOSS: Final = intervals.share(0, 1)
@@ -49,7 +49,9 @@ class LanguageModel(TokenPredictions):
     Raises ValueError where nothing was to be predicted.
     """
 
-    def _compute(self, nll: Any, tokens: Any, right: Any, bytes_per_token: float) -> dict[str, Any]:
+    def _compute(
+        self, nll: Sequence[float], tokens: Sequence[int], right: Sequence[int], bytes_per_token: float
+    ) -> Outcome:
         loss, accuracy = _means(nll, tokens, right, "tokens")
         bits = 1 / math.log(2) / bytes_per_token if bytes_per_token else None
         values = {
@@ -76,7 +78,7 @@ class MaskedTokens(TokenPredictions):
     `{"scalars", "undefined", "report": {intervals}}`. Raises ValueError where nothing was masked.
     """
 
-    def _compute(self, nll: Any, tokens: Any, right: Any) -> dict[str, Any]:
+    def _compute(self, nll: Sequence[float], tokens: Sequence[int], right: Sequence[int]) -> Outcome:
         loss, accuracy = _means(nll, tokens, right, "masked tokens")
         values = {"loss": loss, "masked_accuracy": accuracy, "pseudo_perplexity": perplexity(loss)}
         measures = {"loss": _LOSS, "masked_accuracy": _RIGHT, "pseudo_perplexity": _perplexity_of}

@@ -11,16 +11,18 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import datasets
 import evaluate
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from workbench.contracts.coding import encode
+from workbench.contracts.events.eval_event import ClassScores
 from workbench.metrics import intervals
-from workbench.metrics.base import InMemoryMetric, outcome
-from workbench.metrics.confusion import ClassReport, Confusion, ratio
+from workbench.metrics.base import InMemoryMetric, Outcome, outcome
+from workbench.metrics.confusion import Confusion, ratio
 
 Marks = NDArray[np.bool_]
 Shares = NDArray[np.float64]
@@ -37,7 +39,7 @@ class MultiLabel(InMemoryMetric):
 
     WHOLE: ClassVar[tuple[str, ...]] = ()
 
-    def __init__(self, labels: Sequence[str], thresholds: Sequence[float] | float = 0.5, **options: Any) -> None:
+    def __init__(self, labels: Sequence[str], thresholds: Sequence[float] | float = 0.5, **options: object) -> None:
         self.labels = tuple(labels)
         self.thresholds = np.broadcast_to(np.asarray(thresholds, dtype=np.float64), len(self.labels))
         super().__init__(**options)
@@ -54,7 +56,7 @@ class MultiLabel(InMemoryMetric):
             features=datasets.Features(features),
         )
 
-    def _compute(self, probabilities: Any, references: Any) -> dict[str, Any]:
+    def _compute(self, probabilities: ArrayLike, references: ArrayLike) -> Outcome:
         shares, given = np.asarray(probabilities, dtype=np.float64), np.asarray(references, dtype=np.float64)
         self._check(shares, given)
         truth, predicted = given == 1, shares >= self.thresholds
@@ -64,7 +66,7 @@ class MultiLabel(InMemoryMetric):
             for label, table in zip(self.labels, tables, strict=True)
         ]
         report = {
-            "per_class": [dataclasses.asdict(entry) for entry in entries],
+            "per_class": [encode(entry) for entry in entries],
             "confusions": [[list(row) for row in table.counts] for table in tables],
             "thresholds": self.thresholds.tolist(),
             "intervals": _intervals(truth, predicted),
@@ -86,7 +88,7 @@ def confusion(truth: Marks, predicted: Marks) -> Confusion:
     return Confusion(("no", "yes"), ((flat[0], flat[1]), (flat[2], flat[3])))
 
 
-def _ratios(truth: Marks, predicted: Marks, entries: Sequence[ClassReport]) -> dict[str, float | None]:
+def _ratios(truth: Marks, predicted: Marks, entries: Sequence[ClassScores]) -> dict[str, float | None]:
     hits, predictions, trues = (marks.sum(axis=1) for marks in (truth & predicted, predicted, truth))
     supports = np.asarray([entry.support for entry in entries], dtype=np.float64)
     parts = {"precision": (hits, predictions), "recall": (hits, trues), "f1": (2 * hits, predictions + trues)}
@@ -146,7 +148,7 @@ def areas(truth: Marks, shares: Shares) -> dict[str, float | None]:
     }
 
 
-def best_thresholds(probabilities: Shares, references: NDArray[Any]) -> list[float]:
+def best_thresholds(probabilities: Shares, references: ArrayLike) -> list[float]:
     """For each label the threshold with the best F1; of those as good the nearest to 0.5.
 
     Both are [rows, labels]. 0.5 for a label that no row has, and where a probability is no number.

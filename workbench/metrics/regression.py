@@ -7,7 +7,7 @@ figure is the mean of the targets' own where they have one (for RMSE too: it is 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 import datasets
 import evaluate
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.metrics import intervals
-from workbench.metrics.base import InMemoryMetric, outcome
+from workbench.metrics.base import InMemoryMetric, Outcome, outcome
 
 Values = NDArray[np.float64]
 _NAMES: Final = ("mse", "mae", "rmse", "r2", "pearson", "spearman")
@@ -32,7 +32,7 @@ class Regression(InMemoryMetric):
 
     WHOLE: ClassVar[tuple[str, ...]] = ()
 
-    def __init__(self, targets: Sequence[str], **options: Any) -> None:
+    def __init__(self, targets: Sequence[str], **options: object) -> None:
         self.targets = tuple(targets)
         super().__init__(**options)
 
@@ -45,7 +45,7 @@ class Regression(InMemoryMetric):
             features=datasets.Features({"predictions": row, "references": row}),
         )
 
-    def _compute(self, predictions: Any, references: Any) -> dict[str, Any]:
+    def _compute(self, predictions: Sequence[Sequence[float]], references: Sequence[Sequence[float]]) -> Outcome:
         if not len(references):
             raise ValueError("there are no rows to evaluate")
         predicted, truth = (self._columns(rows) for rows in (predictions, references))
@@ -54,7 +54,7 @@ class Regression(InMemoryMetric):
         report = {"per_target": per_target, "intervals": _intervals(predicted, truth)}
         return outcome({name: _mean([values[name] for values in found]) for name in _NAMES}, report)
 
-    def _columns(self, rows: Any) -> Values:
+    def _columns(self, rows: Sequence[Sequence[float]]) -> Values:
         """[targets, rows]."""
         if any(len(row) != len(self.targets) for row in rows):
             raise ValueError(f"each row has {len(self.targets)} numbers: {', '.join(self.targets)}")

@@ -10,10 +10,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 RESAMPLES: Final = 2000
 _DRAWN: Final = 10_000_000  # rows drawn in all: of many rows there are fewer draws, at least
@@ -54,20 +54,25 @@ class PairedDifference:
     p: float
 
 
-def of_mean(values: Any, *, seed: int = 0, resamples: int = RESAMPLES, level: float = 0.95) -> Interval:
+def of_mean(values: ArrayLike, *, seed: int = 0, resamples: int = RESAMPLES, level: float = 0.95) -> Interval:
     """The interval of the mean of a value for each row. Raises ValueError where there are no rows."""
     return _middle(_means(_checked(values), seed, resamples), level)
 
 
 def of_counts(
-    counts: Any, measure: Measure, *, seed: int = 0, resamples: int = RESAMPLES, level: float = 0.95
+    counts: ArrayLike, measure: Measure, *, seed: int = 0, resamples: int = RESAMPLES, level: float = 0.95
 ) -> Interval | None:
     """The interval of a measure of counted rows, such as a confusion matrix; as `of_counts_each`."""
     return of_counts_each(counts, {"": measure}, seed=seed, resamples=resamples, level=level)[""]
 
 
 def of_counts_each(
-    counts: Any, measures: Mapping[str, Measure], *, seed: int = 0, resamples: int = RESAMPLES, level: float = 0.95
+    counts: ArrayLike,
+    measures: Mapping[str, Measure],
+    *,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+    level: float = 0.95,
 ) -> dict[str, Interval | None]:
     """The intervals of several measures of counted rows, all from the same draws.
 
@@ -85,7 +90,12 @@ def of_counts_each(
 
 
 def of_sums(
-    rows: Any, measures: Mapping[str, SumMeasure], *, seed: int = 0, resamples: int = RESAMPLES, level: float = 0.95
+    rows: ArrayLike,
+    measures: Mapping[str, SumMeasure],
+    *,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+    level: float = 0.95,
 ) -> dict[str, Interval | None]:
     """The intervals of several measures that are made of sums over rows, all from the same draws.
 
@@ -107,7 +117,7 @@ def _of_known(values: Values, level: float) -> Interval | None:
     return _middle(known, level) if len(known) >= 0.95 * len(values) else None
 
 
-def mcnemar(before: Any, after: Any) -> Change:
+def mcnemar(before: ArrayLike, after: ArrayLike) -> Change:
     """McNemar's test (1947) on which rows two models have right, as booleans [rows].
 
     Up to 1,000 rows that changed the binomial test is exact; above, chi-squared with Edwards' (1948) continuity
@@ -131,7 +141,7 @@ def _binomial(least: int, of: int) -> float:
 
 
 def paired(
-    before: Any, after: Any, *, seed: int = 0, resamples: int = RESAMPLES, level: float = 0.95
+    before: ArrayLike, after: ArrayLike, *, seed: int = 0, resamples: int = RESAMPLES, level: float = 0.95
 ) -> PairedDifference:
     """The paired bootstrap (Koehn 2004) over a score for each row of two models.
 
@@ -149,7 +159,7 @@ def paired(
     return PairedDifference(float(gains.mean()), interval.low, interval.high, p)
 
 
-def _checked(values: Any) -> Values:
+def _checked(values: ArrayLike) -> Values:
     found = np.asarray(values, dtype=np.float64)
     if found.ndim != 1 or not len(found):
         raise ValueError("there are no rows")

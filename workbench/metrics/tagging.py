@@ -10,14 +10,16 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 import datasets
 import evaluate
 
+from workbench.contracts.coding import encode
+from workbench.contracts.events.eval_event import ClassScores
 from workbench.metrics import intervals
-from workbench.metrics.base import InMemoryMetric, outcome
-from workbench.metrics.confusion import ClassReport, macro, ratio
+from workbench.metrics.base import InMemoryMetric, Outcome, outcome
+from workbench.metrics.confusion import macro, ratio
 from workbench.metrics.entities import Scheme, Span, spans
 
 Missed = Mapping[str, int] | Iterable[tuple[str, int]]
@@ -41,7 +43,7 @@ class Entities(InMemoryMetric):
 
     WHOLE: ClassVar[tuple[str, ...]] = ()
 
-    def __init__(self, types: Sequence[str] = (), *, scheme: Scheme = "bio", **options: Any) -> None:
+    def __init__(self, types: Sequence[str] = (), *, scheme: Scheme = "bio", **options: object) -> None:
         self.types, self.scheme = tuple(types), scheme
         super().__init__(**options)
 
@@ -54,7 +56,9 @@ class Entities(InMemoryMetric):
             features=datasets.Features({"predictions": tags, "references": tags}),
         )
 
-    def _compute(self, predictions: Any, references: Any, missed: Missed = ()) -> dict[str, Any]:
+    def _compute(
+        self, predictions: Sequence[Sequence[str]], references: Sequence[Sequence[str]], missed: Missed = ()
+    ) -> Outcome:
         pairs = list(zip(predictions, references, strict=True))
         tokens = sum(len(truth) for _, truth in pairs)
         if not tokens:
@@ -104,11 +108,11 @@ class Tally:
             "f1_all": ratio(2 * found, predicted + everything),
         }
 
-    def report(self, types: Sequence[str]) -> dict[str, Any]:
+    def report(self, types: Sequence[str]) -> dict[str, object]:
         listed = [*types, *(type_ for type_ in self._types() if type_ not in types)]
         gold = self.gold.total()
         return {
-            "per_class": [dataclasses.asdict(self._entry(type_)) | {"missed": self.missed[type_]} for type_ in listed],
+            "per_class": [encode(self._entry(type_)) for type_ in listed],
             "seen": gold,
             "gold": gold + self.missed.total(),
         }
@@ -116,9 +120,15 @@ class Tally:
     def _types(self) -> list[str]:
         return sorted(self.predicted.keys() | self.gold.keys() | self.missed.keys())
 
-    def _entry(self, type_: str) -> ClassReport:
+    def _entry(self, type_: str) -> ClassScores:
         found, predicted, gold = self.found[type_], self.predicted[type_], self.gold[type_]
         # Specificity would need a count of the entities that are rightly not predicted: there is none.
-        return ClassReport(
-            type_, gold, ratio(found, predicted), ratio(found, gold), None, ratio(2 * found, predicted + gold)
+        return ClassScores(
+            label=type_,
+            support=gold,
+            precision=ratio(found, predicted),
+            recall=ratio(found, gold),
+            specificity=None,
+            f1=ratio(2 * found, predicted + gold),
+            missed=self.missed[type_],
         )

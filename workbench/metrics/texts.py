@@ -21,7 +21,7 @@ import evaluate
 import numpy as np
 
 from workbench.metrics import intervals
-from workbench.metrics.base import InMemoryMetric, outcome
+from workbench.metrics.base import InMemoryMetric, Outcome, outcome
 from workbench.metrics.confusion import ratio
 
 _ROUGE: Final = ("rouge1", "rouge2", "rougeL")
@@ -50,7 +50,7 @@ class Texts(InMemoryMetric):
 
     WHOLE: ClassVar[tuple[str, ...]] = ()
 
-    def __init__(self, tokenize: str | None = None, language: str | None = None, **options: Any) -> None:
+    def __init__(self, tokenize: str | None = None, language: str | None = None, **options: object) -> None:
         if tokenize in _FETCHED:
             raise ValueError(f"the tokenizer {tokenize} is fetched from the network")
         self.tokenize, self.language = tokenize, language
@@ -65,16 +65,16 @@ class Texts(InMemoryMetric):
             features=datasets.Features({"predictions": text, "references": text}),
         )
 
-    def _compute(self, predictions: Any, references: Any) -> dict[str, Any]:
+    def _compute(self, predictions: Sequence[str], references: Sequence[str]) -> Outcome:
         written, gold = list(predictions), list(references)
         if not gold:
             raise ValueError("there are no texts to evaluate")
         reading = Reading.of(gold, self.language, self.tokenize)
-        corpus, report = _corpus(written, gold, reading.tokenize)
+        corpus, report, spans = _corpus(written, gold, reading.tokenize)
         rouge = _rouge(written, gold, reading.tokens)
         same = [float(one.strip() == other.strip()) for one, other in zip(written, gold, strict=True)]
         values = _means(rouge) | corpus | {"exact_match": sum(same) / len(gold)} | _lengths(written, gold, reading)
-        report["intervals"] |= _intervals(rouge, same)
+        report["intervals"] = spans | _intervals(rouge, same)
         report |= reading.report() | {
             "empty_predictions": sum(not text.strip() for text in written),
             "empty_references": len(gold) - len(rouge),
@@ -108,7 +108,7 @@ class Reading:
             kind, tokens = "words", words
         return cls(tokenize or chosen, kind, tokens, None if tokenize else note)
 
-    def report(self) -> dict[str, Any]:
+    def report(self) -> dict[str, str]:
         said = {"tokenize": self.tokenize, "rouge_tokens": self.kind, "length_in": self._unit}
         return said | ({"tokenize_note": self.note} if self.note else {})
 
@@ -187,13 +187,13 @@ def _intervals(rouge: Sequence[tuple[float, ...]], same: Sequence[float]) -> dic
 
 def _corpus(
     written: Sequence[str], gold: Sequence[str], tokenize: str
-) -> tuple[dict[str, float | None], dict[str, Any]]:
-    """BLEU and chrF, and for the report their intervals and what sacrebleu signs them with.
+) -> tuple[dict[str, float | None], dict[str, object], dict[str, list[float]]]:
+    """BLEU and chrF, for the report what sacrebleu signs them with, and their intervals.
 
     Neither has a value where all references are empty, nor BLEU where none is long enough for a run of four tokens.
     """
     if not any(map(str.strip, gold)):
-        return {"bleu": None, "chrf": None}, {"intervals": {}}
+        return {"bleu": None, "chrf": None}, {}, {}
     from sacrebleu.metrics.bleu import BLEU
     from sacrebleu.metrics.chrf import CHRF
 
@@ -202,12 +202,12 @@ def _corpus(
     found = {"bleu": _measured(bleu, written, gold), "chrf": _measured(chrf, written, gold)}
     if not any(len(bleu.tokenizer(text).split()) >= bleu.max_ngram_order for text in gold):
         found["bleu"] = None, {}
-    report: dict[str, Any] = {
+    report: dict[str, object] = {
         "bleu_signature": str(bleu.get_signature()),
         "chrf_signature": str(chrf.get_signature()),
-        "intervals": {name: span["score"] for name, (_, span) in found.items() if span},
     }
-    return {name: score for name, (score, _) in found.items()}, report
+    spans = {name: span["score"] for name, (_, span) in found.items() if span}
+    return {name: score for name, (score, _) in found.items()}, report, spans
 
 
 def _measured(metric: Any, written: Sequence[str], gold: Sequence[str]) -> tuple[float | None, dict[str, list[float]]]:

@@ -23,6 +23,11 @@ class ClassScores(Details):
     missed: int | None = None
     """Entities that no window holds whole."""
 
+    @property
+    def ratios(self) -> tuple[float | None, float | None, float | None, float | None]:
+        """Precision, recall, specificity, F1."""
+        return self.precision, self.recall, self.specificity, self.f1
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetScores(Details):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.contracts.coding import encode
 from workbench.data.tables import tags
 from workbench.metrics import catalog
 from workbench.metrics.entities import Span, spans
@@ -205,7 +205,7 @@ class TagJudge:
         report = {
             "labels": self._tagset.names,
             "confusion": matrix,
-            "per_class": [dataclasses.asdict(entry) for entry in confusion.report()],
+            "per_class": [encode(entry) for entry in confusion.report()],
         }
         accuracy = confusion.accuracy
         assert accuracy is not None, "some word is seen"

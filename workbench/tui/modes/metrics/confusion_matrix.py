@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from textual.geometry import Size
 from textual.message import Message
 
+from workbench.contracts.events.eval_event import ClassScores
 from workbench.core.text import cells, clean, cut, pad
 from workbench.display.spans import Line, Span, StyleName, line, width_of
 from workbench.display.wrap import wrap
-from workbench.metrics.confusion import ClassReport, Confusion, macro
+from workbench.metrics.confusion import Confusion, macro
 from workbench.tui.widgets.drawing import Drawing
 from workbench.tui.widgets.table import Column, Row, TableSource, TableWindow, VirtualTable
 
@@ -109,7 +110,7 @@ class ClassRows(TableSource):
     Heads are shortened where the width wants it. Undefined ratios are dashes, and left out of the means.
     """
 
-    def __init__(self, classes: Sequence[ClassReport]) -> None:
+    def __init__(self, classes: Sequence[ClassScores]) -> None:
         self.classes = classes
         self.total = len(classes)
         self.foot = _class_row(macro(classes), "muted") if classes else None
@@ -125,7 +126,7 @@ class ClassRows(TableSource):
         return _class_row(self.classes[place])
 
 
-def _class_row(entry: ClassReport, style: StyleName = "") -> Row:
+def _class_row(entry: ClassScores, style: StyleName = "") -> Row:
     figures = (clean(entry.label), str(entry.support), *map(ratio_text, entry.ratios))
     return Row(entry.label, [line((text, style)) for text in figures])
 
@@ -200,7 +201,7 @@ def _worst(matrix: Confusion) -> tuple[int, int]:
 class ClassTable(VirtualTable, can_focus=False):
     """Per-class figures; the class of the matrix's cursor row is kept in view."""
 
-    def put(self, classes: Sequence[ClassReport], cursor: int = 0) -> None:
+    def put(self, classes: Sequence[ClassScores], cursor: int = 0) -> None:
         """Other figures, or another class under the cursor."""
         self.cursor = cursor
         self.show(ClassRows(classes))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from workbench.contracts.events import ClassScores, EvalEvent, SampleEvent
 from workbench.core.errors import WorkbenchError
 from workbench.metrics import catalog
-from workbench.metrics.confusion import ClassReport, Confusion
+from workbench.metrics.confusion import Confusion
 from workbench.tasks.spec import asked_fields
 from workbench.tui.modes.metrics import curve_figures
 from workbench.tui.modes.metrics.curve_figures import Curves
@@ -35,7 +35,7 @@ class Evaluation:
     epoch: float | None
     values: Mapping[str, float]
     confusion: Confusion | None = None
-    classes: tuple[ClassReport, ...] = ()
+    classes: tuple[ClassScores, ...] = ()
     predictions: str | None = None
     intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     curves: Curves | None = None
@@ -184,7 +184,7 @@ def evaluation(event: EvalEvent) -> Evaluation:
         epoch=event.epoch,
         values={catalog.bare(key): value for key, value in event.scalars.items()},
         confusion=confusion,
-        classes=tuple(confusion.report()) if confusion else tuple(map(_class, event.per_class or ())),
+        classes=tuple(confusion.report()) if confusion else event.per_class or (),
         predictions=event.predictions,
         intervals=event.intervals or {},
         curves=curve_figures.of(event),
@@ -198,10 +198,6 @@ def _confusion(event: EvalEvent) -> Confusion | None:
         return Confusion.parse(event.labels or (), event.confusion or ())
     except ValueError:
         return None
-
-
-def _class(entry: ClassScores) -> ClassReport:
-    return ClassReport(entry.label, entry.support, entry.precision, entry.recall, entry.specificity, entry.f1)
 
 
 def sample(event: SampleEvent) -> Sample:
