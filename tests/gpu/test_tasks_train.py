@@ -9,6 +9,8 @@ import pytest
 import torch
 from gpu_runs import ON_CARD, WHOLE, evaluated, losses, of_type, weights
 
+from workbench.contracts.lab.model_requests import ModelGenerate, ModelOpen, ModelPredict
+
 HALF = ("bf16", "fp16") if ON_CARD else ("bf16",)
 PRECISIONS = ("fp32", *HALF) if WHOLE else HALF
 

@@ -238,9 +238,9 @@ async def test_a_language_model_streams_goes_by_its_controls_and_stops_with_esc(
         await pilot.press("home", "ctrl+k", *"0.5", "enter")
         await pilot.press("shift+tab", "enter")
         await until(pilot, lambda: len(lab.streams) == 1)
-        params, stream = lab.streams[0]
-        assert (params["prompt"], params["max_new_tokens"]) == ("The ", 32)
-        assert (params["temperature"], params["top_p"]) == pytest.approx((0.6, 0.5))
+        request, stream = lab.streams[0]
+        assert (request.prompt, request.options["max_new_tokens"]) == ("The ", 32)
+        assert (request.options["temperature"], request.options["top_p"]) == pytest.approx((0.6, 0.5))
         stream.let_out("import ", "语句 ", HOSTILE)
         await until(pilot, lambda: "语句" in side(app).text.written and "evil" in side(app).text.written)
         await pilot.pause()
