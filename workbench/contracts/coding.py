@@ -144,7 +144,10 @@ def _table_of(cls: type[Tabled]) -> Callable[[object], object]:
     readers = [_column_of(hints[name]) for name in names(cls)]
 
     def read(value: object) -> object:
-        columns = [reader(column) for reader, column in zip(readers, _listed(value), strict=True)]
+        given = _listed(value)
+        if not given:
+            return ()
+        columns = [reader(column) for reader, column in zip(readers, given, strict=True)]
         if len(set(map(len, columns))) > 1:
             raise ValueError("columns of different lengths")
         return tuple(map(cls, *columns))
