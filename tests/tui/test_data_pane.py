@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from textual.widgets import Input
 
+from workbench.contracts.lab.data_requests import DataPage, DataPageReply, DataSplitsReply, ShortRow
+from workbench.contracts.lab.request import LabRequest
 from workbench.core.errors import BadInput
 from workbench.core.text import cells
 from workbench.display.spans import plain, width_of
@@ -19,7 +21,7 @@ from workbench.tui.modals import Prompt
 from workbench.tui.modes.data.histogram import balance, columns, spread
 from workbench.tui.modes.data.pane import DataPane
 from workbench.tui.modes.data.row_detail import RowDetail
-from workbench.tui.modes.data.rows_table import PAGE, RowsTable, ShortRow
+from workbench.tui.modes.data.rows_table import PAGE, RowsTable
 from workbench.tui.modes.data.split_figures import SplitFigures
 
 HOSTILE = "evil\x1b]52;c;aGk=\x07\u202e[bold]x[/bold]"
@@ -51,10 +53,10 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 class SlowLab:
-    """Holds every answer until it is let out: `answers.put(function of the params)`."""
+    """Holds every answer until it is let out: `gate("data.page name").put(reply)`."""
 
     def __init__(self) -> None:
-        self.asked: list[tuple[str, dict[str, object]]] = []
+        self.asked: list[LabRequest[object]] = []
         self.gates: dict[str, queue.SimpleQueue[object]] = {}
         self._lock = threading.Lock()
 
@@ -62,9 +64,9 @@ class SlowLab:
         with self._lock:
             return self.gates.setdefault(name, queue.SimpleQueue())
 
-    def call(self, method: str, /, **params: object) -> object:
-        self.asked.append((method, params))
-        answer = self.gate(f"{method} {params.get('source')}").get(timeout=60)
+    def ask(self, request: LabRequest[object]) -> object:
+        self.asked.append(request)
+        answer = self.gate(f"{request.METHOD} {request.of.name}").get(timeout=60)
         if isinstance(answer, Exception):
             raise answer
         return answer
@@ -73,13 +75,13 @@ class SlowLab:
         pass
 
 
-def facts(name: str) -> dict[str, object]:
-    return {"name": name, "splits": ["train"], "notes": [], "max_length": None, "tokenizer": None}
+def facts(name: str) -> DataSplitsReply:
+    return DataSplitsReply(name, ("train",), (), max_length=None, tokenizer=None)
 
 
-def page(*texts: str) -> dict[str, object]:
-    items = [{"at": n, "row": n, "text": text, "length": len(text), "label": None} for n, text in enumerate(texts)]
-    return {"offset": 0, "total": len(texts), "rows": len(texts), "more": False, "columns": ["text"], "items": items}
+def page(*texts: str) -> DataPageReply:
+    rows = tuple(ShortRow(n, n, "", text, len(text)) for n, text in enumerate(texts))
+    return DataPageReply(len(texts), len(texts), more=False, rows=rows)
 
 
 async def open_source(pilot, app, name: str) -> DataPane:
@@ -289,7 +291,7 @@ async def test_answers_for_what_is_no_longer_open_are_dropped(make_app, until):
     async with app.run_test(size=(80, 24)) as pilot:
         pane = await open_source(pilot, app, "one.csv")
         lab.gate("data.splits one.csv").put(facts("one"))
-        await until(pilot, lambda: any(method == "data.page" for method, _ in lab.asked))
+        await until(pilot, lambda: any(isinstance(request, DataPage) for request in lab.asked))
         pane = await open_source(pilot, app, "two.csv")
         lab.gate("data.splits two.csv").put(facts("two"))
         lab.gate("data.page two.csv").put(page("of two"))

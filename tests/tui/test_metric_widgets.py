@@ -7,7 +7,7 @@ import math
 import pytest
 
 from workbench.core.text import cells
-from workbench.display.answers import bar, bar_lines
+from workbench.display.answer_lines import bar, bar_lines
 from workbench.display.spans import plain, width_of
 from workbench.display.wrap import wrap
 from workbench.metrics.confusion import Confusion

@@ -495,4 +495,4 @@ async def test_runs_judged_on_other_rows_are_said_not_to_compare(app, make_run, 
     async with app.run_test(size=(160, 45)) as pilot:
         await opened(pilot, app, after)
         app.selection.toggle(before.id)
-        await until(pilot, lambda: "not judged on the same rows of validation" in shot(app))
+        await until(pilot, lambda: "not evaluated on the same rows of validation" in shot(app))

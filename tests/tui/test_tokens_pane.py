@@ -9,13 +9,16 @@ import pytest
 from textual.widgets import TextArea
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
+from workbench.contracts.lab.data_requests import TextTargets
+from workbench.contracts.lab.token_requests import TextToken, TokenizerFacts, TokensEncode, TokensEncodeReply
 from workbench.core.errors import BadInput
 from workbench.core.text import cells
 from workbench.display.spans import plain, width_of
+from workbench.tui.modes.tokens import tokens_flow
 from workbench.tui.modes.tokens.token_detail import TokenDetail
 from workbench.tui.modes.tokens.token_view import TokenView
-from workbench.tui.modes.tokens.tokens_flow import TextToken, boxes, drawn, flow, listed, marks
-from workbench.tui.selection import Passage, PassageTargets
+from workbench.tui.modes.tokens.tokens_flow import boxes, drawn, flow, listed, marks
+from workbench.tui.selection import Passage
 
 CHINESE = "酒店的位置很好，服务也不错。🎬 I'd stay again in this unbelievable hotel!"
 HOSTILE = "evil\x1b]52;c;aGk=\x07 \u202eover [bold]x[/bold]\nnext line"
@@ -44,15 +47,15 @@ class Gate:
     """A lab that answers what it is told to, when it is told to."""
 
     def __init__(self) -> None:
-        self.asked: list[dict[str, object]] = []
+        self.asked: list[TokensEncode] = []
         self.answers: dict[str, queue.SimpleQueue[object]] = {}
 
     def gate(self, text: str) -> queue.SimpleQueue[object]:
         return self.answers.setdefault(text, queue.SimpleQueue())
 
-    def call(self, method: str, /, **params: object) -> object:
-        self.asked.append(params)
-        answer = self.gate(str(params["text"])).get(timeout=60)
+    def ask(self, request: TokensEncode) -> object:
+        self.asked.append(request)
+        answer = self.gate(request.text).get(timeout=60)
         if isinstance(answer, Exception):
             raise answer
         return answer
@@ -61,16 +64,15 @@ class Gate:
         pass
 
 
-def reply(*pieces: str) -> dict[str, object]:
-    tokens = [record(n, piece) for n, piece in enumerate(pieces)]
-    described = {"name": "toy", "kind": "BPE", "vocabulary": 9, "max_length": None}
-    totals = {"total": len(tokens), "cut": 0, "unknown": 0, "special": 0, "characters": 9, "left_out": 0}
-    return {"tokenizer": described, "max_length": None, "tokens": tokens, **totals}
+def reply(*pieces: str) -> TokensEncodeReply:
+    tokens = tuple(token_of(n, piece) for n, piece in enumerate(pieces))
+    described = TokenizerFacts("toy", "BPE", vocabulary=9, max_length=None)
+    return TokensEncodeReply(described, None, tokens, len(tokens), cut=0, unknown=0, special=0, left_out=0)
 
 
-def record(at: int, piece: str, **changes: object) -> dict[str, object]:
+def token_of(at: int, piece: str, **changes: object) -> TextToken:
     fields = {"id": at, "token": piece, "piece": piece, "start": at, "end": at + len(piece), "sequence": 0, "word": at}
-    return fields | {"special": False, "unknown": False, "mask": 1, "cut": False, "part": 0} | changes
+    return TextToken(**fields | {"special": False, "unknown": False, "mask": 1, "cut": False, "part": 0} | changes)
 
 
 def shown(widget) -> list[str]:
@@ -82,7 +84,7 @@ def view(app, number: int = 0) -> TokenView:
 
 
 def pieces(app, number: int = 0) -> str:
-    return " ".join(token.shown for token in view(app, number).tokens)
+    return " ".join(tokens_flow.shown(token) for token in view(app, number).tokens)
 
 
 async def in_hand(pilot, app, until, passage: Passage) -> None:
@@ -267,8 +269,8 @@ async def test_without_a_tokenizer_the_current_run_s_is_asked_for(make_app, unti
     async with app.run_test(size=(80, 24)) as pilot:
         app.selection.choose("abc")
         await in_hand(pilot, app, until, Passage("words"))
-        assert lab.asked[-1]["run"] == "abc"
-        assert "tokenizer" not in lab.asked[-1]
+        assert lab.asked[-1].run == "abc"
+        assert lab.asked[-1].tokenizer is None
 
 
 async def test_waiting_is_said_and_stale_answers_are_dropped(make_app, until):
@@ -298,7 +300,7 @@ async def test_waiting_is_said_and_stale_answers_are_dropped(make_app, until):
 def tokens_of(*pieces: str, **changes: object) -> list[TextToken]:
     found, start = [], 0
     for n, piece in enumerate(pieces):
-        found.append(TextToken.parse(record(n, piece) | {"start": start, "end": start + len(piece)} | changes))
+        found.append(token_of(n, piece, **{"start": start, "end": start + len(piece)} | changes))
         start += len(piece)
     return found
 
@@ -323,8 +325,8 @@ def test_an_id_stands_right_below_its_token():
 
 def test_the_cut_is_marked_once_where_it_falls():
     tokens = tokens_of("a", "b", "c", "d")
-    right = [TextToken.parse(record(n, t.piece) | {"cut": n >= 2}) for n, t in enumerate(tokens)]
-    left = [TextToken.parse(record(n, t.piece) | {"cut": n < 2}) for n, t in enumerate(tokens)]
+    right = [token_of(n, t.piece, cut=n >= 2) for n, t in enumerate(tokens)]
+    left = [token_of(n, t.piece, cut=n < 2) for n, t in enumerate(tokens)]
     assert marks(tokens, 2) == {}
     assert list(marks(right, 2)) == [2]
     assert "cut here at 2" in marks(right, 2)[2]
@@ -332,8 +334,8 @@ def test_the_cut_is_marked_once_where_it_falls():
 
 
 def test_later_bytes_of_a_character_are_numbered():
-    tokens = [TextToken.parse(record(0, "酒") | {"part": part}) for part in (0, 1, 11)]
-    assert [token.shown for token in tokens] == ["酒", "₂", "₁₂"]
+    tokens = [token_of(0, "酒", part=part) for part in (0, 1, 11)]
+    assert [tokens_flow.shown(token) for token in tokens] == ["酒", "₂", "₁₂"]
 
 
 def test_the_list_keeps_its_columns_with_wide_characters():
@@ -347,10 +349,10 @@ def test_the_list_keeps_its_columns_with_wide_characters():
 
 async def test_labels_stand_below_the_tokens_they_are_learnt_of(make_app, byte_level, until, comes_to):
     spans = ((0, 0, 2, "B-时间"), (0, 3, 5, "O"))
-    learnt = PassageTargets(spans, words=True, rest="-100")
+    learnt = TextTargets(spans, words=True, rest="-100")
     app = make_app()
     async with app.run_test(size=(80, 24)) as pilot:
-        await in_hand(pilot, app, until, Passage("On it", source="ner/train row 1", tokenizer="bytes", learnt=learnt))
+        await in_hand(pilot, app, until, Passage("On it", source="ner/train row 1", tokenizer="bytes", targets=learnt))
         labels = [token.label for token in view(app).tokens if token.label != "-100"]
         assert labels == ["B-时间", "O"]
         await comes_to(pilot, "tokens-labels-80x24")

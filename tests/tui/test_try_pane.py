@@ -11,6 +11,14 @@ import pytest
 
 from workbench.contracts.answers import LabelAnswer
 from workbench.contracts.events import EventWriter
+from workbench.contracts.lab.model_requests import (
+    ModelGenerate,
+    ModelOpen,
+    ModelOpenReply,
+    ModelPredict,
+    ModelPredictReply,
+    TextPiece,
+)
 from workbench.core.errors import ModelError, WorkbenchError
 from workbench.core.home import Home
 from workbench.core.rundir import RunDir
@@ -46,14 +54,14 @@ class FakeStream:
         self.cancelled.set()
         self.let_out(over=True)
 
-    def __iter__(self) -> Iterator[dict[str, str]]:
+    def __iter__(self) -> Iterator[TextPiece]:
         while True:
             with self._more:
                 self._more.wait_for(lambda: self._pieces or self._over, 20)
                 if not self._pieces:
                     return
                 piece = self._pieces.pop(0)
-            yield {"text": piece}
+            yield TextPiece(piece)
 
 
 class FakeLab:
@@ -62,30 +70,33 @@ class FakeLab:
     def __init__(self, models: dict[str, list[str] | None]) -> None:
         self.models = models
         self.asked: list[str] = []
-        self.streams: list[tuple[dict[str, Any], FakeStream]] = []
+        self.streams: list[tuple[ModelGenerate, FakeStream]] = []
         self.free = threading.Event()
         self.free.set()
 
-    def call(self, method: str, /, **params: Any) -> Any:
-        if method == "model.open":
-            ((kind, value),) = params.items()
-            if kind != "run" or value not in self.models:
-                raise ModelError("there is nothing to load yet", where=value, hint="wait for its first checkpoint")
-            labels = self.models[value]
-            task = "text-classification" if labels else "causal-lm"
-            kind = {"task": task, "labels": labels or [], "fields": ["text"], "generates": not labels}
-            return {"handle": value, "name": value, "step": 120, **kind}
-        (row,) = params["texts"]
+    def ask(self, request: ModelOpen | ModelPredict) -> Any:
+        return self.opened(request) if isinstance(request, ModelOpen) else self.predicted(request)
+
+    def opened(self, request: ModelOpen) -> ModelOpenReply:
+        run = request.value
+        if request.place != "run" or run not in self.models:
+            raise ModelError("there is nothing to load yet", where=run, hint="wait for its first checkpoint")
+        labels = self.models[run]
+        task = "text-classification" if labels else "causal-lm"
+        return ModelOpenReply(run, task, tuple(labels or ()), ("text",), generates=not labels, name=run, step=120)
+
+    def predicted(self, request: ModelPredict) -> ModelPredictReply:
+        (row,) = request.rows
         text = row["text"]
         self.asked.append(text)
         assert self.free.wait(20)
-        labels = self.models[params["handle"]] or []
+        labels = self.models[request.handle] or []
         share = min(len(text), 9) / 10
-        return [{"label": labels[0], "probabilities": dict(zip(labels, (share, 1 - share), strict=True))}]
+        return ModelPredictReply((LabelAnswer(labels[0], dict(zip(labels, (share, 1 - share), strict=True))),))
 
-    def stream(self, method: str, /, **params: Any) -> FakeStream:
+    def stream(self, request: ModelGenerate) -> FakeStream:
         stream = FakeStream()
-        self.streams.append((params, stream))
+        self.streams.append((request, stream))
         return stream
 
     def close(self) -> None:
@@ -227,9 +238,9 @@ async def test_a_language_model_streams_goes_by_its_controls_and_stops_with_esc(
         await pilot.press("home", "ctrl+k", *"0.5", "enter")
         await pilot.press("shift+tab", "enter")
         await until(pilot, lambda: len(lab.streams) == 1)
-        params, stream = lab.streams[0]
-        assert (params["prompt"], params["max_new_tokens"]) == ("The ", 32)
-        assert (params["temperature"], params["top_p"]) == pytest.approx((0.6, 0.5))
+        request, stream = lab.streams[0]
+        assert (request.prompt, request.options["max_new_tokens"]) == ("The ", 32)
+        assert (request.options["temperature"], request.options["top_p"]) == pytest.approx((0.6, 0.5))
         stream.let_out("import ", "语句 ", HOSTILE)
         await until(pilot, lambda: "语句" in side(app).text.written and "evil" in side(app).text.written)
         await pilot.pause()
@@ -248,13 +259,13 @@ async def test_what_is_entered_while_the_model_loads_is_answered_when_it_has(app
     run = make_run("gpt2-docs", "causal-lm")
     lab = FakeLab({run.id: None})
     loaded = threading.Event()
-    call = lab.call
+    ask = lab.ask
 
-    def slow(method: str, /, **params: Any) -> Any:
+    def slow(request: ModelOpen | ModelPredict) -> Any:
         assert loaded.wait(20)
-        return call(method, **params)
+        return ask(request)
 
-    lab.call = slow
+    lab.ask = slow
     async with app.run_test(size=(80, 24)) as pilot:
         app.lab = lab
         app.selection.choose(run.id)
@@ -264,7 +275,7 @@ async def test_what_is_entered_while_the_model_loads_is_answered_when_it_has(app
         assert not lab.streams
         loaded.set()
         await until(pilot, lambda: len(lab.streams) == 1)
-        assert lab.streams[0][0]["prompt"] == "a"
+        assert lab.streams[0][0].prompt == "a"
 
 
 async def test_entering_again_ends_the_text_before(app, make_run, opened, until):
@@ -296,17 +307,17 @@ async def test_an_answer_that_fails_is_said_where_it_would_stand(app, make_run, 
     run = make_run("broken")
     lab = FakeLab({run.id: ["a", "b"]})
 
-    def call(method: str, **params: Any) -> Any:
-        if method == "model.predict":
+    def ask(request: ModelOpen | ModelPredict) -> Any:
+        if isinstance(request, ModelPredict):
             raise WorkbenchError("the lab process was killed by signal 9 and was restarted", hint="ask again")
-        return FakeLab.call(lab, method, **params)
+        return FakeLab.ask(lab, request)
 
-    lab.call = call
+    lab.ask = ask
     async with app.run_test(size=(80, 24)) as pilot:
         await opened(pilot, app, lab, run)
         await pilot.press("x")
         await until(pilot, lambda: side(app).has_class("-failed"))
-        lab.call = lambda *a, **k: FakeLab.call(lab, *a, **k)
+        lab.ask = lambda request: FakeLab.ask(lab, request)
         await pilot.press("y")
         await until(pilot, lambda: side(app).has_class("-answer"))
         assert not side(app).has_class("-failed") or side(app).has_class("-answer")

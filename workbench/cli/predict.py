@@ -19,7 +19,7 @@ from workbench.core.errors import BadInput
 from workbench.core.paths import expanded
 from workbench.core.rundir import RunDir
 from workbench.core.text import clean, cut
-from workbench.display.answers import answer_lines
+from workbench.display.answer_lines import answer_lines
 from workbench.display.spans import plain
 from workbench.lab.opened import Model, RefusedRow
 from workbench.tasks.spec import spec_of

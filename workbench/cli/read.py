@@ -14,6 +14,7 @@ from workbench.cli.context import find, home_of, registry_of
 from workbench.cli.follow import follow
 from workbench.cli.help import Command
 from workbench.cli.output import AsJson, emit, print_table, say
+from workbench.contracts.coding import encoded
 from workbench.contracts.events import (
     END_STATES,
     EvalEvent,
@@ -24,6 +25,7 @@ from workbench.contracts.events import (
     as_json,
     read_all,
 )
+from workbench.contracts.lab.prediction_requests import RunComparison
 from workbench.core.errors import BadInput
 from workbench.core.flatten import flatten
 from workbench.core.home import Home
@@ -218,18 +220,18 @@ def diff(context: typer.Context, left: Handle, right: Handle, as_json: AsJson = 
         *({key: s.best_or_last for key, s in row.metrics.items() if not key.startswith("system/")} for row in rows)
     )
     if as_json:
-        emit({"runs": [row.id for row in rows], "recipe": changed, "metrics": metrics, "paired": paired})
+        emit({"runs": [row.id for row in rows], "recipe": changed, "metrics": metrics, "paired": encoded(paired)})
         return
     if not changed and not metrics:
         say("No difference.")
     else:
         lines = [(field, _short(field, old), _short(field, new)) for field, (old, new) in (changed | metrics).items()]
         print_table(("FIELD", rows[0].id, rows[1].id), lines)
-    for record in paired:
-        say(f"{record['split']}, {record['rows']} rows: {sentence(record)}")
+    for found in paired:
+        say(f"{found.split}, {found.rows} rows: {sentence(found)}")
 
 
-def _paired(before: RunDir, after: RunDir) -> list[dict[str, Any]]:
+def _paired(before: RunDir, after: RunDir) -> list[RunComparison]:
     """How the second run does on each split that both kept their predictions of; nothing where the rows differ."""
     if not (before.predictions.is_dir() and after.predictions.is_dir()):
         return []
@@ -239,7 +241,7 @@ def _paired(before: RunDir, after: RunDir) -> list[dict[str, Any]]:
     found = []
     for split in comparing.splits(before, after):
         with contextlib.suppress(BadInput):
-            found.append(comparing.compare(before, after, split).record())
+            found.append(comparing.compare(before, after, split))
     return found
 
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -102,8 +102,12 @@ Answer: TypeAlias = (
 )
 
 
-parse: Final = reader(Answer)
-"""The answer that `dump` made a record of. Raises one of `coding.UNREADABLE`."""
+_READ: Final[Callable[[object], Answer]] = reader(Answer)
+
+
+def parse(record: object) -> Answer:
+    """The answer that `dump` made a record of. Raises one of `coding.UNREADABLE`."""
+    return _READ(record)
 
 
 def dump(answer: Answer) -> dict[str, Json]:

@@ -144,7 +144,10 @@ def _table_of(cls: type[Tabled]) -> Callable[[object], object]:
     readers = [_column_of(hints[name]) for name in names(cls)]
 
     def read(value: object) -> object:
-        columns = [reader(column) for reader, column in zip(readers, _listed(value), strict=True)]
+        given = _listed(value)
+        if not given:
+            return ()
+        columns = [reader(column) for reader, column in zip(readers, given, strict=True)]
         if len(set(map(len, columns))) > 1:
             raise ValueError("columns of different lengths")
         return tuple(map(cls, *columns))
@@ -169,8 +172,11 @@ def _any_of(*hints: object) -> Callable[[object], object]:
     if all(map(dataclasses.is_dataclass, hints)):
         return _told_apart(*hints)
     readers = [_reader(hint) for hint in hints if hint is not types.NoneType]
+    as_they_are = {hint for hint in hints if hint in (str, float, bool)}
 
     def read(value: object) -> object:
+        if type(value) in as_they_are:
+            return value
         for reader in readers[:-1]:
             try:
                 return reader(value)
@@ -194,6 +200,7 @@ def _told_apart(*hints: object) -> Callable[[object], object]:
 
 _SIMPLE: Final[Mapping[object, Callable[[object], object]]] = {
     float: number, Finite: finite, int: whole, bool: bool, str: _text, object: lambda value: value,
+    types.NoneType: lambda value: None,
 }  # fmt: skip
 
 
@@ -247,7 +254,7 @@ def _fields_of(cls: Any) -> tuple[_Field, ...]:
             types.NoneType in typing.get_args(hints[one.name]),
         )
         for one in dataclasses.fields(cls)
-        if one.name not in HEAD
+        if one.name not in HEAD or not issubclass(cls, Details)
     )  # fmt: skip
 
 
@@ -282,48 +289,50 @@ def _exact(cls: type[T], record: Mapping[str, object]) -> T:
 
 
 @cache
-def reader(cls: type[T]) -> Callable[[object], T]:
+def reader(hint: object) -> Callable[[object], Any]:
     """What reads a value as that type. It raises one of UNREADABLE."""
-    return _reader(cls)  # type: ignore[return-value]  # what reads a type gives one of it
+    return _reader(hint)
 
 
 def encode(details: Details) -> dict[str, Json]:
     """A record as JSON has it, except that floats are as they are: `text` sees to those that JSON cannot say."""
     record: dict[str, Json] = {
-        one.name: _encoded(value)
+        one.name: encoded(value)
         for one in _fields(type(details))
         if (value := getattr(details, one.name)) is not None or not one.spare
     }
     for name, value in details.rest.items():
-        found, known = _encoded(value), record.get(name)
+        found, known = encoded(value), record.get(name)
         record[name] = known | found if isinstance(known, dict) and isinstance(found, dict) else found
     return record
 
 
 def record(value: object) -> dict[str, Json]:
     """A dataclass that is no `Details` as JSON has it, floats as they are."""
-    return {name: _encoded(getattr(value, name)) for name in names(type(value))}
+    return {name: encoded(getattr(value, name)) for name in names(type(value))}
 
 
 _SCALARS: Final = frozenset((str, int, float, bool, types.NoneType))
 
 
-def _encoded(value: object) -> Any:
+def encoded(value: object) -> Any:
+    """Whatever there is as JSON has it, floats as they are."""
     if type(value) in _SCALARS:
         return value
     if isinstance(value, Mapping):
-        return {str(key): _encoded(item) for key, item in value.items()}
+        plain = _SCALARS.issuperset(map(type, value.values()))
+        return dict(value) if plain else {str(key): encoded(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return _encoded_list(value)
+        return _list_of(value)
     if isinstance(value, Details):
         return encode(value)
     return record(value) if dataclasses.is_dataclass(value) else value
 
 
-def _encoded_list(values: Sequence[object]) -> Any:
+def _list_of(values: Sequence[object]) -> Any:
     if values and isinstance(values[0], Tabled):
         values = [[getattr(row, name) for row in values] for name in names(type(values[0]))]
-    return values if _SCALARS.issuperset(map(type, values)) else [_encoded(item) for item in values]
+    return list(values) if _SCALARS.issuperset(map(type, values)) else [encoded(item) for item in values]
 
 
 def as_json(value: object) -> Any:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from workbench.contracts.lab.prediction_requests import RunComparison
 
 
-def sentence(record: Mapping[str, Any]) -> str:
-    """A comparison as `workbench.lab.comparing.Comparison.record` gives it, in a line."""
-    change, difference = record.get("change"), record["difference"]
-    interval = f"{difference['mean']:+.4f} [{difference['low']:+.4f}, {difference['high']:+.4f}]"
+def sentence(found: RunComparison) -> str:
+    """A comparison in a line."""
+    change, difference = found.change, found.difference
+    interval = f"{difference.mean:+.4f} [{difference.low:+.4f}, {difference.high:+.4f}]"
     if change is None:
-        return f"score {interval}, p {probability(difference['p'])}"
-    changes = f"fixed {change['fixed']}, broke {change['broke']}, McNemar p {probability(change['p'])}"
+        return f"score {interval}, p {probability(difference.p)}"
+    changes = f"fixed {change.fixed}, broke {change.broke}, McNemar p {probability(change.p)}"
     return f"{changes} · accuracy {interval}"
 
 

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
+from workbench.contracts.lab import REQUESTS
+from workbench.contracts.lab.request import AnyRequest
 from workbench.core.home import Home
 from workbench.lab.server import Server
 from workbench.lab.services import SERVICES, Services
@@ -35,11 +37,11 @@ def _take_stdout() -> int:
     return output
 
 
-def main(services: Mapping[str, str] = SERVICES) -> NoReturn:
+def main(services: Mapping[str, str] = SERVICES, requests: Sequence[type[AnyRequest]] = REQUESTS) -> NoReturn:
     """Serve until stdin ends."""
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-    server = Server(Services(Home.resolve(), services), _take_stdout())
+    server = Server(Services(Home.resolve(), services, requests), _take_stdout())
     server.serve(sys.stdin.buffer)
     # A thread may be deep in a generation that nobody waits for.
     os._exit(0)

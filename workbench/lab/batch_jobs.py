@@ -9,9 +9,9 @@ from __future__ import annotations
 import queue
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from workbench.contracts.answers import dump
+from workbench.contracts.lab.model_requests import AnswersPiece, RowFault
 from workbench.core.errors import BadInput
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class _Window:
     """Rows as tokens, and what is wrong with the row after them, if something is."""
 
-    encoded: Any
+    encoded: object
     rows: int
     fault: BadInput | None = None
 
@@ -45,19 +45,14 @@ class BatchJob:
         """There are no more rows."""
         self._windows.put(None)
 
-    def answers(self) -> Iterator[dict[str, Any]]:
-        """For each window `{"answers": [...]}`.
-
-        Where a row is refused there are the answers to the rows before it, and `"fault": {"what", "hint"}`.
-        """
+    def answers(self) -> Iterator[AnswersPiece]:
+        """A piece for each window."""
         while (window := self._windows.get()) is not None:
             if isinstance(window, Exception):
                 raise window
-            found = self._predictor.answer(window.encoded, self._top_k) if window.rows else []
-            piece: dict[str, Any] = {"answers": list(map(dump, found))}
-            if window.fault is not None:
-                piece["fault"] = {"what": window.fault.what, "hint": window.fault.hint}
-            yield piece
+            found = self._predictor.answer(window.encoded, self._top_k) if window.rows else ()
+            fault = None if window.fault is None else RowFault(window.fault.what, window.fault.hint)
+            yield AnswersPiece(tuple(found), fault)
 
     def _window(self, rows: Sequence[Asked]) -> _Window:
         try:

@@ -9,17 +9,18 @@ import queue
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final, Generic, TypeVar
 
-from workbench.contracts import lab
-from workbench.contracts.lab import Reply, Request
+from workbench.contracts.lab import wire
+from workbench.contracts.lab.request import AnyRequest, LabRequest, StreamRequest, parse_answer
+from workbench.contracts.lab.wire import ReplyLine
 from workbench.core.errors import WorkbenchError
 
-_LOG_LIMIT = 1 << 20
+R = TypeVar("R")
 
-
+_LOG_LIMIT: Final = 1 << 20
 _END: Final = 5.0  # seconds that a process which takes no requests has to be known as ended
 
 
@@ -49,20 +50,20 @@ class Lab:
         process = self._process
         return process.pid if process else None
 
-    def call(self, method: str, /, **params: Any) -> Any:
-        """The result of one request. Blocks. Raises WorkbenchError (BadInput where the user can correct it)."""
-        for reply in self._ask(method, params):
-            if reply.last:
-                return _result(reply)
-        raise AssertionError("a request ends with a last reply")
+    def ask(self, request: LabRequest[R]) -> R:
+        """What a request is answered. Blocks. Raises WorkbenchError (BadInput where the user can correct it)."""
+        reply = next(self._sent(request))
+        if reply.error is not None:
+            raise reply.error
+        return parse_answer(request, reply.body)
 
-    def stream(self, method: str, /, **params: Any) -> Stream:
+    def stream(self, request: StreamRequest[R]) -> PieceStream[R]:
         """The pieces of a stream as they come. The request is sent now, not with the first `next`."""
-        return Stream(self._ask(method, params))
+        return PieceStream(request, self._sent(request))
 
-    def send(self, method: str, /, **params: Any) -> None:
+    def send(self, request: AnyRequest) -> None:
         """Ask, and do not wait: whatever the answer is, nobody hears of it. Raises WorkbenchError."""
-        self._ask(method, params)
+        self._sent(request)
 
     def close(self) -> None:
         """End the process. Requests in flight fail; later ones too."""
@@ -71,12 +72,13 @@ class Lab:
             if self._process:
                 self._process.end()
 
-    def _ask(self, method: str, params: Mapping[str, Any]) -> _Inbox:
-        request = Request(next(self._ids), method, dict(params))
+    def _sent(self, request: AnyRequest) -> _Inbox:
+        id = next(self._ids)
+        line = wire.write_request(id, request)
         for _ in range(3):
             process = self._running()
             try:
-                return process.send(request)
+                return process.send(id, line)
             except BrokenPipeError:
                 # It is gone, and may not be known to be yet: another try would go to the same one.
                 process.ended.wait(_END)
@@ -100,52 +102,44 @@ class Lab:
         return False
 
 
-class Stream(Iterator[dict[str, Any]]):
+class PieceStream(Iterator[R], Generic[R]):
     """Pieces of one stream. `cancel` may be called from another thread; iteration ends soon after."""
 
-    def __init__(self, inbox: _Inbox) -> None:
-        self._inbox, self._ended = inbox, False
-        self.result: Any = None
+    def __init__(self, request: StreamRequest[R], inbox: _Inbox) -> None:
+        self._request, self._inbox, self._ended = request, inbox, False
 
-    def __next__(self) -> dict[str, Any]:
+    def __next__(self) -> R:
         if self._ended:
             raise StopIteration
         reply = next(self._inbox)
         if not reply.last:
-            return dict(reply.piece)
+            return parse_answer(self._request, reply.body)
         self._ended = True
-        self.result = _result(reply)
-        raise StopIteration
+        raise reply.error or StopIteration
 
     def cancel(self) -> None:
         self._inbox.cancel()
 
 
-def _result(reply: Reply) -> Any:
-    if reply.error is not None:
-        raise reply.error
-    return reply.result
-
-
-class _Inbox(Iterator[Reply]):
+class _Inbox(Iterator[ReplyLine]):
     """The replies to one request."""
 
     def __init__(self, id: int, process: _Process) -> None:
         self.id, self._process = id, process
-        self.replies: queue.SimpleQueue[Reply] = queue.SimpleQueue()
+        self.replies: queue.SimpleQueue[ReplyLine] = queue.SimpleQueue()
 
-    def __next__(self) -> Reply:
+    def __next__(self) -> ReplyLine:
         return self.replies.get()
 
     def cancel(self) -> None:
         with contextlib.suppress(BrokenPipeError):
-            self._process.write(lab.write_cancel(self.id))
+            self._process.write(wire.write_cancel(self.id))
 
 
 class _Process:
     """One life of the lab: its process, and the thread that hands out its replies."""
 
-    def __init__(self, command: Sequence[str], home: Path | None, died: Any) -> None:
+    def __init__(self, command: Sequence[str], home: Path | None, died: Callable[[int], bool]) -> None:
         self._died = died
         self._lock, self._writing = threading.Lock(), threading.Lock()
         self._waiting: dict[int, _Inbox] = {}
@@ -154,18 +148,18 @@ class _Process:
         self.pid = self._popen.pid
         threading.Thread(target=self._receive, name="lab-replies", daemon=True).start()
 
-    def send(self, request: Request) -> _Inbox:
+    def send(self, id: int, line: bytes) -> _Inbox:
         """Raises BrokenPipeError where the process is gone; the request is then nobody's."""
-        inbox = _Inbox(request.id, self)
+        inbox = _Inbox(id, self)
         with self._lock:
             if not self.alive:
                 raise BrokenPipeError
-            self._waiting[request.id] = inbox
+            self._waiting[id] = inbox
         try:
-            self.write(lab.write_request(request))
+            self.write(line)
         except BrokenPipeError:
             with self._lock:
-                if self._waiting.pop(request.id, None) is None:
+                if self._waiting.pop(id, None) is None:
                     return inbox  # the receiver saw the death first and has answered it
             raise
         return inbox
@@ -194,11 +188,11 @@ class _Process:
         assert self._popen.stdout is not None
         for line in self._popen.stdout:
             with contextlib.suppress(ValueError):
-                self._hand_out(lab.read_reply(line))
+                self._hand_out(wire.read_reply(line))
         self._popen.stdout.close()
         self._bury()
 
-    def _hand_out(self, reply: Reply) -> None:
+    def _hand_out(self, reply: ReplyLine) -> None:
         with self._lock:
             inbox = self._waiting.pop(reply.id, None) if reply.last else self._waiting.get(reply.id)
         if inbox:
@@ -216,7 +210,7 @@ class _Process:
         again = self._died(len(owed))
         error = _obituary(code, again)
         for inbox in owed:
-            inbox.replies.put(Reply(inbox.id, error=error))
+            inbox.replies.put(ReplyLine(inbox.id, error=error))
 
 
 def _obituary(code: int, restarted: bool) -> WorkbenchError:

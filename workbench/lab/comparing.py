@@ -2,32 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from workbench.contracts.lab.prediction_requests import RunComparison
 from workbench.core.errors import BadInput, WorkbenchError
 from workbench.core.rundir import RunDir
 from workbench.metrics import statistics
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Over `rows` of a split. `change` is of rows right or wrong, None where rows are better or worse by degrees."""
-
-    split: str
-    rows: int
-    change: statistics.Change | None
-    difference: statistics.PairedDifference
-
-    def record(self) -> dict[str, Any]:
-        """The same as plain JSON types."""
-        return asdict(self)
 
 
 def splits(before: RunDir, after: RunDir) -> list[str]:
@@ -36,14 +21,14 @@ def splits(before: RunDir, after: RunDir) -> list[str]:
     return sorted(set.intersection(*there))
 
 
-def compare(before: RunDir, after: RunDir, split: str) -> Comparison:
-    """Raises BadInput where the runs were not judged on the same rows, or one keeps no score of them."""
+def compare(before: RunDir, after: RunDir, split: str) -> RunComparison:
+    """Raises BadInput where the runs were not evaluated on the same rows, or one keeps no score of them."""
     tables = [_scored(run, split) for run in (before, after)]
     # Several pieces of a text may be of one row.
     one, other = (table.sort_by([("row", "ascending"), ("label", "ascending")]) for table in tables)
     if not one.column("row").equals(other.column("row")) or not one.column("label").equals(other.column("label")):
         raise BadInput(
-            f"the runs were not judged on the same rows of {split}",
+            f"the runs were not evaluated on the same rows of {split}",
             where=f"{before.id} and {after.id}",
             hint="compare runs with equal data.validation, data.holdout_seed and labels",
         )
@@ -54,7 +39,7 @@ def compare(before: RunDir, after: RunDir, split: str) -> Comparison:
     first, second = (score[known] for score in scores)
     whole = bool(np.isin(np.concatenate([first, second]), (0.0, 1.0)).all())
     change = statistics.mcnemar(first == 1, second == 1) if whole else None
-    return Comparison(split, len(first), change, statistics.paired(first, second))
+    return RunComparison(split, len(first), change, statistics.paired(first, second))
 
 
 def _scored(run: RunDir, split: str) -> pa.Table:

@@ -5,21 +5,32 @@ from __future__ import annotations
 import json
 import uuid
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import ValidationError
 
-from workbench.contracts.answers import dump
+from workbench.contracts.lab.model_requests import (
+    AnswersPiece,
+    ModelAnswers,
+    ModelBatch,
+    ModelBatchReply,
+    ModelFeed,
+    ModelGenerate,
+    ModelOpen,
+    ModelOpenReply,
+    ModelPredict,
+    ModelPredictReply,
+    TextPiece,
+)
 from workbench.core.errors import BadInput, ModelError
 from workbench.core.home import Home
 from workbench.core.paths import expanded
 from workbench.core.rundir import RunDir
 from workbench.lab import places
 from workbench.lab.batch_jobs import BatchJob
-from workbench.lab.services import exposed
 from workbench.models import locate
 from workbench.models.adapter_files import CONFIG, base_of, is_adapter
 from workbench.recipe import Generate, Model
@@ -33,7 +44,7 @@ KEPT: Final = 2
 
 
 @dataclass(frozen=True)
-class Found:
+class ModelFacts:
     """A directory that holds a model, and what is known of it before it is loaded."""
 
     directory: Path
@@ -41,12 +52,12 @@ class Found:
     name: str
     step: int | None
     max_length: int | None
-    generate: dict[str, Any]
+    generate: Mapping[str, object]
 
 
 @dataclass(frozen=True)
 class _Loaded:
-    found: Found
+    facts: ModelFacts
     stamp: tuple[int, ...]
     predictor: Predictor
 
@@ -59,82 +70,57 @@ class ModelService:
         self._loaded: OrderedDict[str, _Loaded] = OrderedDict()
         self._jobs: dict[str, BatchJob] = {}
 
-    @exposed
-    def open(
-        self, run: str | None = None, checkpoint: str | None = None, path: str | None = None, base: str | None = None
-    ) -> dict[str, Any]:
-        """Load a model and say what it is: `{"handle", "task", "labels", "fields", "generates", "name", "step",
-        "directory"}`.
+    def open(self, request: ModelOpen) -> ModelOpenReply:
+        """Raises UnknownRun, ModelError, BadInput."""
+        handle = str(self._directory(request))
+        loaded = self._load(handle, fresh=True)
+        predictor = loaded.predictor
+        return ModelOpenReply(
+            handle=handle,
+            task=loaded.facts.task,
+            labels=tuple(predictor.labels),
+            fields=tuple(predictor.fields),
+            generates=predictor.generates,
+            name=loaded.facts.name,
+            step=loaded.facts.step,
+        )
 
-        Give one of: `run`, an id or a directory, whose model/ is taken, else its newest sealed checkpoint;
-        `checkpoint`, a directory; `path`, a directory of any of these kinds or of a model; `base`, a run, for the
-        model it was tuned from. `step` is None for a model that no run made. Raises UnknownRun, ModelError, BadInput.
-        """
-        directory = self._directory(run=run, checkpoint=checkpoint, path=path, base=base)
-        loaded = self._load(str(directory), fresh=True)
-        return {
-            "handle": str(directory),
-            "task": loaded.found.task,
-            "labels": list(loaded.predictor.labels),
-            "fields": list(loaded.predictor.fields),
-            "generates": loaded.predictor.generates,
-            "name": loaded.found.name,
-            "step": loaded.found.step,
-            "directory": str(directory),
-        }
+    def predict(self, request: ModelPredict) -> ModelPredictReply:
+        return ModelPredictReply(tuple(self._load(request.handle).predictor.predict(request.rows, request.top_k)))
 
-    @exposed
-    def predict(self, handle: str, texts: list[str | dict[str, str]], top_k: int | None = None) -> list[dict[str, Any]]:
-        """An answer to each text or row of fields, as `workbench.tasks.interface.Predictor.predict` says."""
-        return list(map(dump, self._load(handle).predictor.predict(texts, top_k)))
-
-    @exposed
-    def batch(self, handle: str, top_k: int | None = None) -> str:
-        """Begin to ask about many rows: the id of a job, to be given to `feed` and `answers`."""
+    def batch(self, request: ModelBatch) -> ModelBatchReply:
         job = uuid.uuid4().hex
-        self._jobs[job] = BatchJob(self._load(handle).predictor, top_k)
-        return job
+        self._jobs[job] = BatchJob(self._load(request.handle).predictor, request.top_k)
+        return ModelBatchReply(job)
 
-    @exposed
-    def feed(self, job: str, rows: list[str | dict[str, str]] | None) -> None:
-        """The next rows of a job, tokenized here in a lane of its own; None ends it."""
-        found = self._jobs.get(job)
+    def feed(self, request: ModelFeed) -> None:
+        """Tokenized here, in a lane of its own."""
+        found = self._jobs.get(request.job)
         if found is None:
             return  # whoever wanted the answers has left
-        if rows is None:
+        if request.rows is None:
             found.end()
         else:
-            found.feed(rows)
+            found.feed(request.rows)
 
-    @exposed
-    def answers(self, job: str) -> Iterator[dict[str, Any]]:
-        """A stream of a piece for each `feed`, as `BatchJob.answers` says, until the job is ended."""
+    def answers(self, request: ModelAnswers) -> Iterator[AnswersPiece]:
         try:
-            yield from self._jobs[job].answers()
+            yield from self._jobs[request.job].answers()
         finally:
-            del self._jobs[job]
+            del self._jobs[request.job]
 
-    @exposed
-    def generate(self, handle: str, prompt: str, **options: Any) -> Iterator[dict[str, str]]:
-        """A stream of `{"text": piece}` that goes on from the prompt.
+    def generate(self, request: ModelGenerate) -> Iterator[TextPiece]:
+        """Raises BadInput where an option is out of range."""
+        loaded = self._load(request.handle)
+        options = _options({**loaded.facts.generate, **request.options})
+        yield from map(TextPiece, loaded.predictor.generate(request.prompt, options))
 
-        `options` are fields of a recipe's `[generate]`; those not given are as in the recipe of the run that made
-        the model. Raises BadInput where one is out of range.
-        """
-        loaded = self._load(handle)
-        for piece in loaded.predictor.generate(prompt, _options(loaded.found.generate | options)):
-            yield {"text": piece}
-
-    def _directory(self, **given: str | None) -> Path:
-        chosen = {kind: value for kind, value in given.items() if value is not None}
-        if len(chosen) != 1:
-            raise BadInput("give one of run, checkpoint, path and base")
-        ((kind, value),) = chosen.items()
-        if kind == "base":
-            return _base(self._home, value)
-        if kind == "run":
-            return _of_run(places.run_dir(self._home, value))
-        return _of_path(expanded(value).absolute())
+    def _directory(self, request: ModelOpen) -> Path:
+        if request.place == "base":
+            return _base(self._home, request.value)
+        if request.place == "run":
+            return _of_run(places.run_dir(self._home, request.value))
+        return _of_path(expanded(request.value).absolute())
 
     def _load(self, handle: str, *, fresh: bool = False) -> _Loaded:
         """The model of a handle, loaded if need be; with `fresh`, loaded again where its files have changed."""
@@ -154,8 +140,8 @@ def _open(directory: Path) -> _Loaded:
     # Says in one sentence what from_pretrained says in thirty lines: torn weights, pickles, no tokenizer.
     locate.locate(_whole(directory), ())
     stamp = _stamp(directory)
-    found = describe(directory)
-    return _Loaded(found, stamp, predictor(found.task, directory, max_length=found.max_length))
+    facts = describe(directory)
+    return _Loaded(facts, stamp, predictor(facts.task, directory, max_length=facts.max_length))
 
 
 def _whole(directory: Path) -> Model:
@@ -206,7 +192,7 @@ def _base(home: Home, run: str) -> Path:
     return located.directory
 
 
-def describe(directory: Path) -> Found:
+def describe(directory: Path) -> ModelFacts:
     """What a model directory says of itself, by workbench.json, by the run around it, or by its config alone.
 
     Raises ModelError where none of them says which task it does.
@@ -217,7 +203,7 @@ def describe(directory: Path) -> Found:
     recipe = ours.get("recipe") or facts.get("recipe") or {}
     task = ours.get("task") or recipe.get("task") or _task_of(directory)
     longest = ours.get("max_length") or (recipe.get("data") or {}).get("max_length")
-    return Found(
+    return ModelFacts(
         directory=directory,
         task=str(task),
         name=str(recipe.get("name") or directory.name),
@@ -254,7 +240,7 @@ def _json(path: Path) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def _options(values: dict[str, Any]) -> Generate:
+def _options(values: Mapping[str, object]) -> Generate:
     try:
         return Generate.model_validate(values)
     except ValidationError as error:

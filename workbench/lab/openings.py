@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import threading
 from collections import OrderedDict
@@ -11,14 +10,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from workbench.core.errors import BadInput, DataError
+from workbench.contracts.lab.data_requests import RowPassage, RowsOf, TextTargets
+from workbench.core.errors import DataError
 from workbench.core.home import Home
 from workbench.core.paths import expanded
 from workbench.data.tables import labels, sources, splits
 from workbench.data.tables.problem import Labelled
 from workbench.lab import places
 from workbench.lab.paged import PagedRows
-from workbench.lab.row_pages import Rows, label_names, recognise
+from workbench.lab.row_pages import TableRows, label_names, recognise
 from workbench.models.locate import BPE
 from workbench.tasks.loading import splits_for
 from workbench.tasks.shared.row_texts import RowTexts
@@ -26,21 +26,8 @@ from workbench.tasks.spec import load, spec_of
 
 _KEPT = 3
 LARGE = 64 << 20  # bytes; beyond it a split is paged through rather than read
-AnyRows = Rows | PagedRows
+AnyRows = TableRows | PagedRows
 _Stamp = tuple[tuple[str, int, int], ...]
-
-
-@dataclass(frozen=True)
-class Named:
-    """What the user asked for: exactly one of the three."""
-
-    source: str | None = None
-    recipe: str | None = None
-    run: str | None = None
-
-    def __post_init__(self) -> None:
-        if sum(given is not None for given in (self.source, self.recipe, self.run)) != 1:
-            raise BadInput("nothing is opened", hint="name a file, a recipe or a run")
 
 
 @dataclass(eq=False)
@@ -72,28 +59,27 @@ class Openings:
     def __init__(self, home: Home) -> None:
         self._home = home
         self._lock = threading.Lock()
-        self._kept: OrderedDict[Named, tuple[_Stamp, Opening]] = OrderedDict()
+        self._kept: OrderedDict[RowsOf, tuple[_Stamp, Opening]] = OrderedDict()
 
-    def open(self, named: Named) -> Opening:
+    def open(self, wanted: RowsOf) -> Opening:
         """Raises BadInput."""
         with self._lock:
-            if named not in self._kept or self._kept[named][0] != _stamp(self._kept[named][1].files):
-                opening = self._open(named)
-                self._kept[named] = (_stamp(opening.files), opening)
+            if wanted not in self._kept or self._kept[wanted][0] != _stamp(self._kept[wanted][1].files):
+                opening = self._open(wanted)
+                self._kept[wanted] = (_stamp(opening.files), opening)
                 if len(self._kept) > _KEPT:
                     self._kept.popitem(last=False)
-            self._kept.move_to_end(named)
-            return self._kept[named][1]
+            self._kept.move_to_end(wanted)
+            return self._kept[wanted][1]
 
-    def _open(self, named: Named) -> Opening:
-        if named.source is not None:
-            opening = of_source(sources.open_named(named.source, (Path.cwd(),)))
-            opening.name = named.source
+    def _open(self, wanted: RowsOf) -> Opening:
+        if wanted.kind == "source":
+            opening = of_source(sources.open_named(wanted.name, (Path.cwd(),)))
+            opening.name = wanted.name
             return opening
-        if named.recipe is not None:
-            return of_origin(places.of_recipe(named.recipe), also=(expanded(named.recipe),))
-        assert named.run is not None
-        return of_origin(places.of_run(self._home, named.run))
+        if wanted.kind == "recipe":
+            return of_origin(places.of_recipe(wanted.name), also=(expanded(wanted.name),))
+        return of_origin(places.of_run(self._home, wanted.name))
 
 
 def of_source(source: sources.Source, notes: Sequence[str] = ()) -> Opening:
@@ -118,7 +104,7 @@ def _raw(part: sources.SplitFiles, notes: list[str]) -> AnyRows:
         return rows
     notes += [note for note in part.notes if note not in notes]
     text, label = recognise(table)
-    return Rows(table, text, label, label_names(table, label))
+    return TableRows(table, text, label, label_names(table, label))
 
 
 def of_origin(origin: places.Origin, also: Sequence[Path] = ()) -> Opening:
@@ -146,7 +132,7 @@ def of_origin(origin: places.Origin, also: Sequence[Path] = ()) -> Opening:
     return opening
 
 
-def _made(made: splits.Splits, name: str, origin: places.Origin, texts: RowTexts[Any]) -> Rows:
+def _made(made: splits.Splits, name: str, origin: places.Origin, texts: RowTexts[Any]) -> TableRows:
     table = made.tables()[name]
     try:
         data = origin.recipe.data
@@ -154,11 +140,13 @@ def _made(made: splits.Splits, name: str, origin: places.Origin, texts: RowTexts
     except DataError:
         named = label_names(table, made.label)
 
-    def passage(at: int) -> dict[str, Any]:
-        return dataclasses.asdict(texts.of(name, at))
+    def passage(at: int) -> RowPassage:
+        found = texts.of(name, at)
+        spans = tuple((sequence, start, end, label) for sequence, start, end, label in found.spans)
+        return RowPassage(found.text, found.pair, TextTargets(spans, found.words, found.spaced, found.rest))
 
     reading = functools.partial(made.texts, name)
-    return Rows(table, made.text, made.label, named, made.dropped.get(name, 0), passage, reading)
+    return TableRows(table, made.text, made.label, named, made.dropped.get(name, 0), passage, reading)
 
 
 def _stamp(files: Sequence[Path]) -> _Stamp:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
 
+from workbench.contracts.lab.data_requests import DataPageReply, DataRowReply, DataStatsReply, RowPassage, ShortRow
 from workbench.core.errors import DataError
 from workbench.data.browse.pager import BROKEN, open_pager
 from workbench.data.tables.sources import SplitFiles
-from workbench.lab.row_pages import SNIPPET, Rows, as_text, recognise
+from workbench.lab.row_pages import SNIPPET, TableRows, as_text, fields_of, recognise
 
 _HEAD = 200  # rows by which text and label are recognised
 _MEASURED = 20_000  # rows that figures are made of: a file of gigabytes is not read for a histogram
@@ -18,7 +20,7 @@ _Record = dict[str, Any]
 
 
 class PagedRows:
-    """What `Rows` is for a table. Totals are of the rows seen so far until the end has been reached."""
+    """What `TableRows` is for a table. Totals are of the rows seen so far until the end has been reached."""
 
     def __init__(self, part: SplitFiles) -> None:
         self._part = part
@@ -28,8 +30,8 @@ class PagedRows:
         self.names = list(dict.fromkeys(name for row in head for name in row if name != BROKEN))
         self.text, self.label = recognise(_table(head, self.names))
 
-    def page(self, offset: int, limit: int, search: str, label: str | None) -> _Record:
-        """As `Rows.page`; `more` where the end has not been seen."""
+    def page(self, offset: int, limit: int, search: str, label: str | None) -> DataPageReply:
+        """As `TableRows.page`; `more` where the end has not been seen."""
         with self._lock:
             narrowed = {
                 "contains": search,
@@ -42,27 +44,22 @@ class PagedRows:
             else:
                 found = list(enumerate(self._pager.page(offset, limit), offset))
                 total, done = self._pager.known, self._pager.total is not None
-            items = [self._item(at, row) for at, row in found]
-            return {
-                "offset": offset,
-                "total": total,
-                "rows": self._pager.known,
-                "more": not done,
-                "items": items,
-            }
+            return DataPageReply(total, self._pager.known, not done, tuple(self._short(at, row) for at, row in found))
 
-    def _item(self, at: int, row: _Record) -> _Record:
+    def _short(self, at: int, row: _Record) -> ShortRow:
         text = self._shown(row)
-        label = as_text(row.get(self.label)) if self.label else None
-        return {"at": at, "row": at, "text": text[:SNIPPET], "length": len(text), "label": label}
+        return ShortRow(at, at, self._label(row), text[:SNIPPET], len(text))
+
+    def _label(self, row: _Record) -> str:
+        return as_text(row.get(self.label)) if self.label else ""
 
     def _shown(self, row: _Record) -> str:
         if BROKEN in row and row[BROKEN] is not None:
             return f"cannot be read: {row[BROKEN]}"
         return as_text(row.get(self.text)) if self.text else as_text({name: row.get(name) for name in self.names})
 
-    def whole(self, at: int, limit: int) -> _Record:
-        """As `Rows.whole`."""
+    def whole(self, at: int, limit: int) -> DataRowReply:
+        """As `TableRows.whole`."""
         with self._lock:
             rows = self._pager.page(at, 1) if at >= 0 else []
         if not rows:
@@ -72,20 +69,18 @@ class PagedRows:
         texts = (
             {"cannot be read": str(row[BROKEN])} if broken else {name: as_text(row.get(name)) for name in self.names}
         )
-        fields = [{"name": name, "text": text[:limit], "characters": len(text)} for name, text in texts.items()]
-        label = as_text(row.get(self.label)) if self.label else None
-        passage = {"text": texts[self.text] if self.text in texts and self.text else "\n".join(texts.values())}
-        return {"at": at, "row": at, "text": self.text, "label": label, "fields": fields, "passage": passage}
+        passage = texts[self.text] if self.text in texts and self.text else "\n".join(texts.values())
+        return DataRowReply(at, self.text, self._label(row), fields_of(texts, limit), RowPassage(passage))
 
-    def figures(self) -> _Record:
-        """As `Rows.figures`, of the first rows; `partial` where there are more."""
+    def figures(self) -> DataStatsReply:
+        """As `TableRows.figures`, of the first rows; `partial` where there are more."""
         # Its own pager: the panes must not wait while the head of a large file is measured.
         pager = open_pager(self._part)
         rows = [row for row in pager.page(0, _MEASURED) if row.get(BROKEN) is None]
         table = _table(rows, [name for name in (self.text, self.label) if name is not None] or self.names)
         labels = table.column(self.label) if self.label else None
         partial = pager.total is None or pager.known > _MEASURED
-        return Rows(table, self.text, self.label, labels).figures() | {"partial": partial}
+        return replace(TableRows(table, self.text, self.label, labels).figures(), partial=partial)
 
 
 def _table(rows: list[_Record], names: list[str]) -> pa.Table:

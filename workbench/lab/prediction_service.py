@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,16 +13,22 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from workbench.contracts.lab.prediction_requests import (
+    PredictedRow,
+    PredictionsCompare,
+    PredictionsPage,
+    PredictionsPageReply,
+    RunComparison,
+)
 from workbench.core.errors import BadInput, WorkbenchError
 from workbench.core.home import Home
 from workbench.core.rundir import RunDir
 from workbench.lab import comparing
-from workbench.lab.services import exposed
 
 PAGE_LIMIT = 500
 TEXT_LIMIT = 50_000
+_Wide = tuple[str, float | None]  # the text, and the probability of the prediction
 _NARROW = ("row", "label", "prediction", "loss")
-_SORTS = ("loss", "-loss", "row")
 
 
 @dataclass(frozen=True)
@@ -40,41 +46,18 @@ class PredictionService:
         self._home = home
         self._kept: dict[Path, _Split] = {}
 
-    @exposed
-    def splits(self, run: str) -> list[str]:
-        """The splits whose predictions the run has kept."""
-        return sorted(path.stem for path in self._run(run).predictions.glob("*.parquet"))
-
-    @exposed
-    def page(
-        self,
-        run: str,
-        split: str,
-        label: str | None = None,
-        prediction: str | None = None,
-        sort: str = "loss",
-        offset: int = 0,
-        limit: int = 50,
-    ) -> dict[str, Any]:
-        """`{"total", "rows": [{"row", "label", "prediction", "probability", "loss", "text"}]}`.
-
-        `run` is an id or a run's directory. `label` and `prediction` choose a cell of the confusion matrix; `sort`
-        is loss (worst first; a loss that is not a number is the worst), -loss or row. `probability` is that of the
-        prediction; None where there is none. Raises BadInput where the file is missing or another's.
-        """
-        path = self._file(run, split)
+    def page(self, request: PredictionsPage) -> PredictionsPageReply:
+        """Raises BadInput where the file is missing or another's."""
+        path = self._file(request.run, request.split)
         narrow = self._narrow(path)
-        chosen = _order(narrow, _cell(narrow, label, prediction), sort)
-        window = chosen[max(offset, 0) : max(offset, 0) + min(max(limit, 0), PAGE_LIMIT)]
-        return {"total": len(chosen), "rows": _rows(path, narrow, window)}
+        chosen = _order(narrow, _cell(narrow, request.label, request.prediction), request.sort)
+        first = max(request.offset, 0)
+        window = chosen[first : first + min(max(request.limit, 0), PAGE_LIMIT)]
+        return PredictionsPageReply(len(chosen), _rows(path, narrow, window))
 
-    @exposed
-    def compare(self, before: str, after: str, split: str) -> dict[str, Any]:
-        """What run `after` does better or worse than `before` on the same rows, as `Comparison.record` says.
-
-        Raises BadInput where they were not judged on the same rows.
-        """
-        return comparing.compare(self._run(before), self._run(after), split).record()
+    def compare(self, request: PredictionsCompare) -> RunComparison:
+        """Raises BadInput where they were not evaluated on the same rows."""
+        return comparing.compare(self._run(request.before), self._run(request.after), request.split)
 
     def _run(self, run: str) -> RunDir:
         path = Path(run)
@@ -122,8 +105,6 @@ def _cell(narrow: pa.Table, label: str | None, prediction: str | None) -> npt.ND
 
 
 def _order(narrow: pa.Table, positions: npt.NDArray[np.int64], sort: str) -> npt.NDArray[np.int64]:
-    if sort not in _SORTS:
-        raise BadInput(f"no sort {sort!r}", hint=f"use one of {', '.join(_SORTS)}")
     if sort == "row":
         keys = narrow["row"].to_numpy()[positions]
     else:
@@ -134,17 +115,27 @@ def _order(narrow: pa.Table, positions: npt.NDArray[np.int64], sort: str) -> npt
     return ordered
 
 
-def _rows(path: Path, narrow: pa.Table, positions: Sequence[int] | npt.NDArray[np.int64]) -> list[dict[str, Any]]:
-    wide = _wide(path, [int(position) for position in positions])
+def _rows(path: Path, narrow: pa.Table, positions: npt.NDArray[np.int64]) -> tuple[PredictedRow, ...]:
+    wide = _wide(path, positions.tolist())
     rows = narrow.take(pa.array(positions, pa.int64())).to_pylist()
-    return [row | extra for row, extra in zip(rows, wide, strict=True)]
+    return tuple(
+        PredictedRow(
+            row=row["row"],
+            label=str(row["label"]),
+            prediction=str(row["prediction"]),
+            probability=probability,
+            loss=math.nan if row["loss"] is None else row["loss"],
+            text=text,
+        )
+        for row, (text, probability) in zip(rows, wide, strict=True)
+    )
 
 
-def _wide(path: Path, positions: list[int]) -> list[dict[str, Any]]:
+def _wide(path: Path, positions: list[int]) -> list[_Wide]:
     """Text and probability at each position; only the row groups that hold them are read."""
     file = pq.ParquetFile(path, pre_buffer=False)
     names = [name for name in ("text", "probabilities") if name in file.schema_arrow.names]
-    found: dict[int, dict[str, Any]] = {}
+    found: dict[int, _Wide] = {}
     start = 0
     for group in range(file.num_row_groups):
         end = start + file.metadata.row_group(group).num_rows
@@ -156,7 +147,6 @@ def _wide(path: Path, positions: list[int]) -> list[dict[str, Any]]:
     return [found[position] for position in positions]
 
 
-def _extra(row: dict[str, Any]) -> dict[str, Any]:
-    probabilities = row.get("probabilities") or ()
+def _extra(row: dict[str, Any]) -> _Wide:
     text = "" if row["text"] is None else str(row["text"])
-    return {"text": text[:TEXT_LIMIT], "probability": max(probabilities, default=None)}
+    return text[:TEXT_LIMIT], max(row.get("probabilities") or (), default=None)

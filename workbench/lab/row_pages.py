@@ -6,13 +6,21 @@ import functools
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from workbench.contracts.lab.data_requests import (
+    DataPageReply,
+    DataRowReply,
+    DataStatsReply,
+    LengthSpread,
+    RowField,
+    RowPassage,
+    ShortRow,
+)
 from workbench.core.errors import DataError
 from workbench.data.formats import columnar
 from workbench.data.formats.text_lines import are_lines
@@ -28,7 +36,7 @@ Positions = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
-class Rows:
+class TableRows:
     """A table, and which of its columns are the text and the label. `labels` are the names, one a row."""
 
     table: pa.Table
@@ -36,7 +44,7 @@ class Rows:
     label: str | None
     labels: pa.ChunkedArray | None
     dropped: int = 0
-    passage: Callable[[int], dict[str, Any]] | None = None  # of a recipe's row: what is made into tokens
+    passage: Callable[[int], RowPassage] | None = None  # of a recipe's row: what is made into tokens
     reading: Callable[[], pa.ChunkedArray] | None = None  # of a recipe's rows: all that is read of each
     _found: dict[tuple[str, str | None], Positions] = field(default_factory=dict, repr=False)
 
@@ -48,39 +56,28 @@ class Rows:
 
     # -- pages ---------------------------------------------------------------------------------------------------
 
-    def page(self, offset: int, limit: int, search: str, label: str | None) -> dict[str, Any]:
+    def page(self, offset: int, limit: int, search: str, label: str | None) -> DataPageReply:
         """Rows `offset` and on of those that match, each cut to its beginning, and how many match."""
         found = self.matching(search, label)
         total = self.table.num_rows if found is None else len(found)
         stop = min(total, offset + max(0, limit))
         positions = np.arange(offset, max(stop, offset)) if found is None else found[offset:stop]
-        return {
-            "offset": offset,
-            "total": total,
-            "rows": self.table.num_rows,
-            "more": False,
-            "items": self._items(positions),
-        }
+        return DataPageReply(total, self.table.num_rows, more=False, rows=self._short(positions))
 
-    def _items(self, positions: Positions) -> list[dict[str, Any]]:
+    def _short(self, positions: Positions) -> tuple[ShortRow, ...]:
         at = pa.array(positions, pa.int64())
-        texts = self._texts.take(at)
+        texts = pc.fill_null(self._texts.take(at), "")
         snippets = pc.utf8_slice_codeunits(texts, 0, SNIPPET).to_pylist()
         lengths = pc.utf8_length(texts).to_pylist()
-        labels = self.labels.take(at).to_pylist() if self.labels is not None else [None] * len(positions)
-        numbers = self._numbers(at)
-        rows = zip(positions.tolist(), numbers, snippets, lengths, labels, strict=True)
-        return [
-            {"at": place, "row": number, "text": text or "", "length": length or 0, "label": label}
-            for place, number, text, length, label in rows
-        ]
+        labels = [""] * len(at) if self.labels is None else pc.fill_null(self.labels.take(at), "").to_pylist()
+        return tuple(map(ShortRow, positions.tolist(), self._numbers(at), labels, snippets, lengths))
 
     def _numbers(self, at: pa.Array) -> list[int]:
         if columns.ROW in self.table.column_names:
             return list(self.table.column(columns.ROW).take(at).to_pylist())
         return list(at.to_pylist())
 
-    def whole(self, at: int, limit: int) -> dict[str, Any]:
+    def whole(self, at: int, limit: int) -> DataRowReply:
         """Every field of the row at `at`, each at most `limit` characters long. Raises DataError."""
         if not 0 <= at < self.table.num_rows:
             raise DataError(f"there is no row {at}", hint=f"the split has {self.table.num_rows}")
@@ -88,17 +85,15 @@ class Rows:
         texts = {name: as_text(values[name]) for name in self.names}
         if self.label is not None and self.labels is not None:
             texts[self.label] = _named(texts[self.label], self.labels[at].as_py())
-        fields = [{"name": name, "text": text[:limit], "characters": len(text)} for name, text in texts.items()]
-        number = self._numbers(pa.array([at]))[0]
-        label = self.labels[at].as_py() if self.labels is not None else None
-        passage = self._passage(at, texts)
-        return {"at": at, "row": number, "text": self.text, "label": label, "fields": fields, "passage": passage}
+        (number,) = self._numbers(pa.array([at]))
+        label = (self.labels[at].as_py() or "") if self.labels is not None else ""
+        return DataRowReply(number, self.text, label, fields_of(texts, limit), self._passage(at, texts))
 
-    def _passage(self, at: int, texts: Mapping[str, str]) -> dict[str, Any]:
+    def _passage(self, at: int, texts: Mapping[str, str]) -> RowPassage:
         """What is made into tokens; where no recipe says, the text, or every field."""
         if self.passage is not None:
             return self.passage(at)
-        return {"text": "\n".join(texts.values()) if self.text is None else texts[self.text]}
+        return RowPassage("\n".join(texts.values()) if self.text is None else texts[self.text])
 
     # -- finding -------------------------------------------------------------------------------------------------
 
@@ -158,21 +153,21 @@ class Rows:
         order = np.argsort(-np.asarray(counted.field("counts")), kind="stable")[:_LABELS]
         return {str(pair["values"]): pair["counts"] for pair in counted.take(pa.array(order)).to_pylist()}
 
-    def figures(self) -> dict[str, Any]:
+    def figures(self) -> DataStatsReply:
         """Rows, dropped, label balance (of the commonest 200), lengths in characters, empty and repeated texts."""
         texts = self._read
         lengths = np.asarray(pc.fill_null(pc.utf8_length(texts), 0), dtype=np.int64)
-        return {
-            "rows": self.table.num_rows,
-            "dropped": self.dropped,
-            "labels": self.counts(),
-            "kinds": pc.count_distinct(self.labels).as_py() if self.labels is not None else 0,
-            "lengths": _spread(lengths),
-            "empty": row_report.empty(texts),
-            "repeated": 0 if are_lines(self.table) else row_report.repeated(texts),
-        }
+        return DataStatsReply(
+            rows=self.table.num_rows,
+            dropped=self.dropped,
+            labels=self.counts(),
+            kinds=pc.count_distinct(self.labels).as_py() if self.labels is not None else 0,
+            lengths=_spread(lengths),
+            empty=row_report.empty(texts),
+            repeated=0 if are_lines(self.table) else row_report.repeated(texts),
+        )
 
-    def shared_with(self, other: Rows) -> int:
+    def shared_with(self, other: TableRows) -> int:
         """How many of these rows have a text that is in `other` too."""
         return 0 if are_lines(self.table) else row_report.shared(self._read, other._read)
 
@@ -182,22 +177,20 @@ class Rows:
         return self._texts if self.reading is None else self.reading()
 
 
-def _spread(lengths: Positions) -> dict[str, Any]:
+def _spread(lengths: Positions) -> LengthSpread:
     """A histogram up to the 99th percentile, and how many lie beyond it."""
     if not len(lengths):
-        return {"bins": [], "top": 0, "beyond": 0, "median": 0, "p95": 0, "max": 0}
+        return LengthSpread((), top=0, beyond=0, median=0, p95=0, max=0)
     median, p95, p99 = (int(value) for value in np.percentile(lengths, (50, 95, 99)))
     top = max(1, p99)
     bins, _ = np.histogram(lengths, bins=min(_BINS, top), range=(0, top))
     beyond = int((lengths > top).sum())
-    return {
-        "bins": bins.tolist(),
-        "top": top,
-        "beyond": beyond,
-        "median": median,
-        "p95": p95,
-        "max": int(lengths.max()),
-    }
+    return LengthSpread(tuple(bins.tolist()), top, beyond, median, p95, int(lengths.max()))
+
+
+def fields_of(texts: Mapping[str, str], limit: int) -> tuple[RowField, ...]:
+    """The columns of a row, each cut at so many characters."""
+    return tuple(RowField(name, text[:limit], len(text)) for name, text in texts.items())
 
 
 def label_names(table: pa.Table, label: str | None) -> pa.ChunkedArray | None:
@@ -224,7 +217,7 @@ def recognise(table: pa.Table) -> tuple[str | None, str | None]:
     return columns.text_column(table, besides=besides) or next(strings, None), label
 
 
-def as_text(value: Any) -> str:
+def as_text(value: object) -> str:
     """A value of any column as it is shown: strings as they are, the rest as JSON."""
     if isinstance(value, str):
         return value

@@ -9,12 +9,12 @@ import threading
 import traceback
 from collections.abc import Iterable, Iterator
 
-from workbench.contracts import lab
-from workbench.contracts.lab import Cancel, Request
+from workbench.contracts.lab import wire
+from workbench.contracts.lab.wire import CancelLine, RequestLine
 from workbench.core.errors import WorkbenchError
 from workbench.lab.services import Services, lane
 
-_Job = tuple[Request, threading.Event]
+_Job = tuple[RequestLine, threading.Event]
 
 
 class Server:
@@ -30,14 +30,14 @@ class Server:
         """Returns when `lines` end, whatever still runs: whoever asked has gone."""
         for line in lines:
             try:
-                message = lab.read_request(line)
+                message = wire.read_request(line)
             except ValueError as error:
                 print(f"unreadable request: {error}", file=sys.stderr)
                 continue
             self._take(message)
 
-    def _take(self, message: Request | Cancel) -> None:
-        if isinstance(message, Cancel):
+    def _take(self, message: RequestLine | CancelLine) -> None:
+        if isinstance(message, CancelLine):
             if cancel := self._cancels.get(message.id):
                 cancel.set()
             return
@@ -57,29 +57,28 @@ class Server:
             self._write(self._answer(request, cancel))
             self._cancels.pop(request.id, None)
 
-    def _answer(self, request: Request, cancel: threading.Event) -> bytes:
+    def _answer(self, request: RequestLine, cancel: threading.Event) -> bytes:
         """The last line on a request. Pieces of a stream are written on the way."""
         try:
             result = None
             if not cancel.is_set():
-                method = self._services.method(request.method, request.params)
-                result = method(**request.params)
+                result = self._services.answer(request.method, request.params)
                 if isinstance(result, Iterator):
                     self._stream(request.id, result, cancel)
                     result = None
-            return lab.write_result(request.id, result)
+            return wire.write_result(request.id, result)
         except WorkbenchError as error:
-            return lab.write_error(request.id, error)
+            return wire.write_error(request.id, error)
         except Exception as error:  # noqa: BLE001  # the edge of a thread: recorded, and told to whoever asked
             traceback.print_exc()
             fault = WorkbenchError(f"{request.method} failed: {type(error).__name__}: {error}"[:2000])
-            return lab.write_error(request.id, fault)
+            return wire.write_error(request.id, fault)
 
     def _stream(self, id: int, pieces: Iterator[object], cancel: threading.Event) -> None:
         for piece in pieces:
             if cancel.is_set():
                 break
-            self._write(lab.write_piece(id, piece))
+            self._write(wire.write_piece(id, piece))
         close = getattr(pieces, "close", None)
         if close is not None:
             close()

@@ -1,11 +1,12 @@
-"""Who answers what. To add methods, write a service class and name it in `SERVICES`.
+"""Who answers what. To add a request, write its class in `contracts.lab` and a method of its service that answers it.
 
 A service is made once, when the first request for it comes, with the Home as its only argument; its module is
-imported then and not before, so that paging data never waits for torch. `data.page` with params
-`{"offset": 0}` becomes `DataService(home).page(offset=0)`. Only methods marked with `exposed` can be called.
+imported then and not before, so that paging data never waits for torch. A `DataPage`, whose METHOD is `data.page`, is
+answered by `DataService(home).page(request)`.
 
-A method returns something JSON can say, or is a generator of dicts, which makes it a stream: when the client
-cancels, the generator is closed (GeneratorExit at its `yield`). Errors for the user are `workbench.core.errors`.
+A method returns what its request is answered with, or is a generator of pieces, if the request is for a stream: when
+the client cancels, the generator is closed (GeneratorExit at its `yield`). Errors for the user are
+`workbench.core.errors`.
 
 Methods of one lane run one after another on one thread; lanes run side by side. A method's lane is its
 service's name, or another named in `LANES`: what takes long and is no model has its own.
@@ -14,11 +15,12 @@ service's name, or another named in `LANES`: what takes long and is no model has
 from __future__ import annotations
 
 import importlib
-import inspect
 import threading
-from collections.abc import Callable, Mapping
-from typing import Any, Final, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Final
 
+from workbench.contracts.lab import REQUESTS
+from workbench.contracts.lab.request import AnyRequest, parse_request
 from workbench.core.errors import WorkbenchError
 from workbench.core.home import Home
 
@@ -32,14 +34,6 @@ SERVICES: Final[Mapping[str, str]] = {
 # Known without importing a service: the methods that do not run in their service's own lane.
 LANES: Final[Mapping[str, str]] = {"data.stats": "data.stats", "model.feed": "model.feed"}
 
-Exposed = TypeVar("Exposed", bound=Callable[..., Any])
-
-
-def exposed(method: Exposed) -> Exposed:
-    """Let the client call this method of a service."""
-    method.__exposed__ = True  # type: ignore[attr-defined]  # a mark that only `Services` reads
-    return method
-
 
 def lane(method: str) -> str:
     """The lane that `service.method` runs in."""
@@ -49,24 +43,25 @@ def lane(method: str) -> str:
 class Services:
     """The services of one lab process, each made when it is first asked for. Safe from several threads."""
 
-    def __init__(self, home: Home, table: Mapping[str, str] = SERVICES) -> None:
+    def __init__(
+        self,
+        home: Home,
+        table: Mapping[str, str] = SERVICES,
+        requests: Sequence[type[AnyRequest]] = REQUESTS,
+    ) -> None:
         self._home, self._table = home, table
+        self._requests = {request.METHOD: request for request in requests}
         self._made: dict[str, object] = {}
         self._locks = {name: threading.Lock() for name in table}
 
-    def method(self, name: str, params: Mapping[str, Any]) -> Callable[..., Any]:
-        """The bound `service.method`. Raises WorkbenchError where there is none or `params` do not fit."""
-        service, _, attribute = name.partition(".")
-        if service not in self._table:
-            raise WorkbenchError(f"the lab has no method {name!r}")
-        found: Callable[..., Any] | None = getattr(self._service(service), attribute, None)
-        if found is None or not getattr(found, "__exposed__", False):
-            raise WorkbenchError(f"the lab has no method {name!r}")
-        try:
-            inspect.signature(found).bind(**params)
-        except TypeError as error:
-            raise WorkbenchError(f"{name}: {error}") from error
-        return found
+    def answer(self, method: str, params: Mapping[str, object]) -> object:
+        """What the service answers, or the iterator of its pieces. Raises WorkbenchError where there is no such method,
+        or `params` are not the fields of its request."""
+        if method not in self._requests:
+            raise WorkbenchError(f"the lab has no method {method!r}")
+        request = parse_request(self._requests[method], params)
+        service, _, name = method.partition(".")
+        return getattr(self._service(service), name)(request)
 
     def _service(self, name: str) -> object:
         with self._locks[name]:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import bisect
 from collections import Counter, OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
 
 from tokenizers import Encoding
 
+from workbench.contracts.lab.data_requests import TextTargets
+from workbench.contracts.lab.token_requests import TextToken, TokenizerFacts, TokensEncode, TokensEncodeReply
 from workbench.core.home import Home
 from workbench.lab import tokenizer_files
-from workbench.lab.services import exposed
 from workbench.lab.tokenizer_files import Loaded
 from workbench.tasks.token_classification import encode as word_pieces
 
@@ -21,7 +21,6 @@ CHARACTERS = 200_000
 TOKENS = 4_000
 _KEPT_LOADED = 6
 _SPACES = ("Ġ", "▁")  # a space alone, as byte-level and SentencePiece vocabularies spell it
-_Span = tuple[int, int, int, str]  # sequence, start, end, label
 
 
 class TokenService:
@@ -31,49 +30,29 @@ class TokenService:
         self._home = home
         self._loaded: OrderedDict[tuple[str, int], Loaded] = OrderedDict()
 
-    @exposed
-    def encode(
-        self,
-        text: str,
-        pair: str | None = None,
-        tokenizer: str | None = None,
-        run: str | None = None,
-        max_length: int | None = None,
-        spans: Sequence[Sequence[Any]] = (),
-        words: bool = False,
-        spaced: bool = True,
-        rest: str = "",
-    ) -> dict[str, Any]:
-        """Every token of `text` (and `pair`), and which of them a cut at `max_length` tokens would leave out.
-
-        `spans`, `words`, `spaced` and `rest` say what is learnt of it, as `RowText` has them: each token then
-        has a `label`, "" for none.
-
-        `max_length` defaults to the run's or the model's own; 0 is no limit. Of the returned `tokens`, each a dict:
-        `id`, `token` as in the vocabulary, `piece` of the text, `start` and `end` in characters of its text,
-        `sequence` (0 text, 1 pair, None), `special`, `unknown`, `word` (its index or None), `mask`, `cut`, and
-        `part`: 0, or how many tokens before it share its first character (as the bytes of one character do).
-        Totals count every token; `tokens` holds the first 4,000. At most 200,000 characters are looked at:
-        `left_out` says how many were not. Raises BadInput.
-        """
-        loaded = self._load(tokenizer, run)
-        limit = loaded.max_length if max_length is None else max_length
-        given = [part for part in (text, pair) if part is not None]
+    def encode(self, request: TokensEncode) -> TokensEncodeReply:
+        """At most 200,000 characters are looked at. Raises BadInput."""
+        loaded, targets = self._load(request.tokenizer, request.run), request.targets
+        limit = loaded.max_length if request.max_length is None else request.max_length
+        given = [part for part in (request.text, request.pair) if part is not None]
         sources = [part[:CHARACTERS] for part in given]
-        ranges = [(int(start), int(end)) for _, start, end, _ in spans if end <= CHARACTERS] if words else None
-        if ranges is not None:
-            loaded = _reading_words(loaded, spaced=spaced)
-        whole = _encode(loaded, sources, None, ranges)
-        kept = _kept(loaded, sources, limit, ranges)
-        tokens = _tokens(whole, sources, loaded, kept, ranges)
-        _label(tokens, [(int(n), int(start), int(end), str(name)) for n, start, end, name in spans], words, rest)
-        return {
-            "tokenizer": _describe(loaded),
-            "max_length": limit or None,
-            "tokens": tokens,
-            "characters": sum(map(len, given)),
-            "left_out": sum(map(len, given)) - sum(map(len, sources)),
-        } | _totals(whole, loaded, kept)
+        words = [(start, end) for _, start, end, _ in targets.spans if end <= CHARACTERS] if targets.words else None
+        if words is not None:
+            loaded = _reading_words(loaded, spaced=targets.spaced)
+        whole = _encode(loaded, sources, None, words)
+        kept = _kept(loaded, sources, limit, words)
+        added, specials = whole.sequence_ids.count(None), _special_ids(loaded)
+        placed = zip(whole.ids, whole.sequence_ids, strict=True)
+        return TokensEncodeReply(
+            tokenizer=_describe(loaded),
+            max_length=limit or None,
+            tokens=tuple(_tokens(whole, sources, loaded, kept, words, _Labels(targets))),
+            total=len(whole.ids),
+            cut=0 if kept is None else len(whole.ids) - added - kept.total(),
+            unknown=0 if loaded.unknown is None else whole.ids.count(loaded.unknown),
+            special=sum(sequence is None or id in specials for id, sequence in placed),
+            left_out=sum(map(len, given)) - sum(map(len, sources)),
+        )
 
     def _load(self, name: str | None, run: str | None) -> Loaded:
         place = tokenizer_files.locate(self._home, name, run)
@@ -87,13 +66,8 @@ class TokenService:
         return replace(loaded, name=place.name, max_length=place.max_length or loaded.max_length)
 
 
-def _describe(loaded: Loaded) -> dict[str, Any]:
-    return {
-        "name": loaded.name,
-        "kind": loaded.kind,
-        "vocabulary": loaded.tokenizer.get_vocab_size(),
-        "max_length": loaded.max_length,
-    }
+def _describe(loaded: Loaded) -> TokenizerFacts:
+    return TokenizerFacts(loaded.name, loaded.kind, loaded.tokenizer.get_vocab_size(), loaded.max_length)
 
 
 def _reading_words(loaded: Loaded, *, spaced: bool) -> Loaded:
@@ -102,27 +76,32 @@ def _reading_words(loaded: Loaded, *, spaced: bool) -> Loaded:
     return loaded if copy is None else replace(loaded, tokenizer=copy)
 
 
-def _label(tokens: list[dict[str, Any]], spans: Sequence[_Span], words: bool, rest: str) -> None:
-    """Give each token the label of the span it lies in; of words, the first token alone, the others `rest`."""
-    ordered = sorted(spans)
-    starts = [span[:2] for span in ordered]
-    taken: set[int] = set()
-    for token in tokens:
-        place = _span_of(token, ordered, starts)
-        first = place is not None and not (words and rest and place in taken)
-        token["label"] = ordered[place][3] if place is not None and first else (rest if spans else "")
-        taken |= set() if place is None else {place}
+class _Labels:
+    """Gives each token the label of the span it lies in; of words, the first token alone, the others `rest`."""
 
+    def __init__(self, targets: TextTargets) -> None:
+        self._spans = sorted(targets.spans)
+        self._starts = [span[:2] for span in self._spans]
+        self._rest = targets.rest if self._spans else ""
+        self._once = targets.words and bool(targets.rest)
+        self._taken: set[int] = set()
 
-def _span_of(token: dict[str, Any], spans: Sequence[_Span], starts: Sequence[tuple[int, int]]) -> int | None:
-    """The last span that begins before a token's end, where it reaches the token."""
-    if token["sequence"] is None:
-        return None
-    end = max(token["end"], token["start"] + 1)
-    near = bisect.bisect_right(starts, (token["sequence"], end - 1)) - 1
-    if near < 0 or spans[near][0] != token["sequence"] or token["start"] >= spans[near][2]:
-        return None
-    return near
+    def of(self, sequence: int | None, start: int, end: int) -> str:
+        """Of each token once, in their order."""
+        place = self._span_of(sequence, start, end)
+        if place is None or (self._once and place in self._taken):
+            return self._rest
+        self._taken.add(place)
+        return self._spans[place][3]
+
+    def _span_of(self, sequence: int | None, start: int, end: int) -> int | None:
+        """The last span that begins before a token's end, where it reaches the token."""
+        if sequence is None:
+            return None
+        near = bisect.bisect_right(self._starts, (sequence, max(end, start + 1) - 1)) - 1
+        if near < 0 or self._spans[near][0] != sequence or start >= self._spans[near][2]:
+            return None
+        return near
 
 
 def _encode(
@@ -143,26 +122,13 @@ def _encode(
 def _kept(
     loaded: Loaded, sources: Sequence[str], limit: int | None, words: Sequence[tuple[int, int]] | None = None
 ) -> Counter[int] | None:
-    """How many tokens of each text survive a cut at `limit`, by the library's own judgement; None: all do."""
+    """How many tokens of each text survive a cut at `limit`, by the library's own cut; None: all do."""
     if not limit:
         return None
     room = limit - loaded.tokenizer.num_special_tokens_to_add(len(sources) == 2)
     if room <= 0:
         return Counter()
     return Counter(index for index in _encode(loaded, sources, limit, words).sequence_ids if index is not None)
-
-
-def _totals(whole: Encoding, loaded: Loaded, kept: Counter[int] | None) -> dict[str, int]:
-    """Of every token, shown or not."""
-    specials = _special_ids(loaded)
-    added = whole.sequence_ids.count(None)
-    placed = zip(whole.ids, whole.sequence_ids, strict=True)
-    return {
-        "total": len(whole.ids),
-        "cut": 0 if kept is None else len(whole.ids) - added - kept.total(),
-        "unknown": 0 if loaded.unknown is None else whole.ids.count(loaded.unknown),
-        "special": sum(sequence is None or id in specials for id, sequence in placed),
-    }
 
 
 def _special_ids(loaded: Loaded) -> set[int]:
@@ -176,12 +142,12 @@ def _tokens(
     loaded: Loaded,
     kept: Counter[int] | None,
     words: Sequence[tuple[int, int]] | None,
-) -> list[dict[str, Any]]:
+    labels: _Labels,
+) -> Iterator[TextToken]:
     """The first so many tokens, described. Of words given one by one, places are counted from their own beginning."""
     specials = _special_ids(loaded)
     totals = Counter(index for index in whole.sequence_ids if index is not None)
     seen: Counter[int] = Counter()
-    rows: list[dict[str, Any]] = []
     columns = (whole.ids, whole.tokens, whole.offsets, whole.sequence_ids, whole.word_ids, whole.attention_mask)
     described = zip(*(column[:TOKENS] for column in columns), _parts(whole, words=words is not None), strict=True)
     for id, token, (start, end), sequence, word, mask, part in described:
@@ -193,23 +159,21 @@ def _tokens(
         if sequence is not None:
             cut = _is_cut(seen[sequence], sequence, kept, totals, loaded.truncation_side)
             seen[sequence] += 1
-        rows.append(
-            {
-                "id": id,
-                "token": token,
-                "piece": "" if sequence is None else sources[sequence][start:end],
-                "start": start,
-                "end": end,
-                "sequence": sequence,
-                "special": sequence is None or id in specials,
-                "unknown": id == loaded.unknown and sequence is not None,
-                "word": word,
-                "mask": mask,
-                "cut": cut,
-                "part": part,
-            }
+        yield TextToken(
+            id=id,
+            token=token,
+            piece="" if sequence is None else sources[sequence][start:end],
+            start=start,
+            end=end,
+            sequence=sequence,
+            special=sequence is None or id in specials,
+            unknown=id == loaded.unknown and sequence is not None,
+            word=word,
+            mask=mask,
+            cut=cut,
+            part=part,
+            label=labels.of(sequence, start, end),
         )
-    return rows
 
 
 def _is_cut(index: int, sequence: int, kept: Counter[int] | None, totals: Counter[int], side: str) -> bool:

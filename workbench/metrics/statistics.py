@@ -15,6 +15,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from workbench.contracts.lab.prediction_requests import ChangedRows, PairedDifference
+
 RESAMPLES: Final = 2000
 _DRAWN: Final = 10_000_000  # rows drawn in all: of many rows there are fewer draws, at least
 _FEWEST: Final = 200
@@ -30,28 +32,6 @@ SumMeasure = Callable[[Values], Values]
 class Interval:
     low: float
     high: float
-
-
-@dataclass(frozen=True)
-class Change:
-    """Rows that one model has right and another not: `fixed` by the second, `broke` by it.
-
-    `p` is the probability of so uneven a split, or a more uneven one, if both were equally good.
-    """
-
-    fixed: int
-    broke: int
-    p: float
-
-
-@dataclass(frozen=True)
-class PairedDifference:
-    """The mean of the second minus the first, its interval, and the two-sided probability that it is none."""
-
-    mean: float
-    low: float
-    high: float
-    p: float
 
 
 def of_mean(values: ArrayLike, *, seed: int = 0, resamples: int = RESAMPLES, level: float = 0.95) -> Interval:
@@ -117,7 +97,7 @@ def _of_known(values: Values, level: float) -> Interval | None:
     return _middle(known, level) if len(known) >= 0.95 * len(values) else None
 
 
-def mcnemar(before: ArrayLike, after: ArrayLike) -> Change:
+def mcnemar(before: ArrayLike, after: ArrayLike) -> ChangedRows:
     """McNemar's test (1947) on which rows two models have right, as booleans [rows].
 
     Up to 1,000 rows that changed the binomial test is exact; above, chi-squared with Edwards' (1948) continuity
@@ -129,9 +109,9 @@ def mcnemar(before: ArrayLike, after: ArrayLike) -> Change:
     fixed, broke = int((~one & other).sum()), int((one & ~other).sum())
     changed = fixed + broke
     if changed <= _EXACT:
-        return Change(fixed, broke, _binomial(min(fixed, broke), changed))
+        return ChangedRows(fixed, broke, _binomial(min(fixed, broke), changed))
     square = (abs(fixed - broke) - 1) ** 2 / changed
-    return Change(fixed, broke, math.erfc(math.sqrt(square / 2)))
+    return ChangedRows(fixed, broke, math.erfc(math.sqrt(square / 2)))
 
 
 def _binomial(least: int, of: int) -> float:

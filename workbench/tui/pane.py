@@ -22,7 +22,7 @@ differs from the last. Call `self.ask()` when the request has changed (a filter,
 
 **Blocking work** (the lab, files, anything above a millisecond) never runs in the event loop:
 
-    self.background(lambda: self.app.lab.call("data.page", …), self._show_page, group="page")
+    self.background(lambda: self.app.lab.ask(DataPage(…)), self._show_page, group="page")
 
 runs the first in a thread and the second, with its result, in the event loop; a later call of the same group makes the
 earlier result void. A WorkbenchError becomes a toast, or goes to `failed=`. Inside a thread, for pieces on the way

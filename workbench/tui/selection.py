@@ -7,21 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from textual.signal import Signal
 
+from workbench.contracts.lab.data_requests import NO_TARGETS, TextTargets
+
 if TYPE_CHECKING:
     from textual.app import App
-
-
-@dataclass(frozen=True, slots=True)
-class PassageTargets:
-    """What is learnt of a text, as `data.row` says: spans (sequence, start, end, label), in characters.
-
-    With `words` the spans of the text are its words, `spaced` or not; `rest` is what other tokens are called.
-    """
-
-    spans: tuple[tuple[int, int, int, str], ...] = ()
-    words: bool = False
-    spaced: bool = True
-    rest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +24,7 @@ class Passage:
     prediction: str = ""
     tokenizer: str | None = None  # a run id, a directory or a hub id; None: the current run's
     max_length: int | None = None
-    learnt: PassageTargets = PassageTargets()
+    targets: TextTargets = NO_TARGETS
 
 
 class Selection:

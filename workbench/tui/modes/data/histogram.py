@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from workbench.core.text import cells, clean, cut, pad
-from workbench.display.answers import bar
+from workbench.display.answer_lines import bar
 from workbench.display.spans import Line, Span
 
 _LEVELS = " ▁▂▃▄▅▆▇█"

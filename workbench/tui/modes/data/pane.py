@@ -12,6 +12,18 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.timer import Timer
 
+from workbench.contracts.lab.data_requests import (
+    DataPageReply,
+    DataRow,
+    DataRowReply,
+    DataSplits,
+    DataSplitsReply,
+    DataStats,
+    DataStatsReply,
+    RowField,
+    RowsOf,
+    ShortRow,
+)
 from workbench.core.errors import WorkbenchError
 from workbench.core.home import Home
 from workbench.core.paths import expanded
@@ -19,14 +31,14 @@ from workbench.core.text import clean
 from workbench.runs.preflight import preflight
 from workbench.tui.bindings import DATA, textual_bindings
 from workbench.tui.modals import Choose, Prompt
-from workbench.tui.modes.data.requests import Opened, View
-from workbench.tui.modes.data.row_detail import Field, RowDetail
-from workbench.tui.modes.data.rows_table import PAGE, RowsTable, ShortRow
+from workbench.tui.modes.data.requests import View, rows_named
+from workbench.tui.modes.data.row_detail import RowDetail
+from workbench.tui.modes.data.rows_table import PAGE, RowsTable
 from workbench.tui.modes.data.split_figures import SplitFigures
 from workbench.tui.modes.data.split_tabs import SplitTabs
 from workbench.tui.pane import Pane
 from workbench.tui.report_screen import of_run, report_sheet
-from workbench.tui.selection import Passage, PassageTargets
+from workbench.tui.selection import Passage
 from workbench.tui.widgets.filter_line import FilterLine
 
 _PATIENCE = 0.2  # seconds before a wait is said
@@ -52,11 +64,11 @@ class DataPane(Pane):
 
     def __init__(self) -> None:
         super().__init__()
-        self._opened: Opened | None = None
+        self._opened: RowsOf | None = None
         self._view: View | None = None
-        self._facts: dict[str, Any] = {}
+        self._facts: DataSplitsReply | None = None
         self._sizes: dict[str, str] = {}
-        self._labels: dict[str, int] = {}
+        self._labels: Mapping[str, int] = {}
         self._out: int | None = None
         self._opening: Timer | None = None
         self._typing: Timer | None = None
@@ -85,12 +97,12 @@ class DataPane(Pane):
 
     def on_run_changed(self, run: str | None) -> None:
         if run is not None:
-            self._open(Opened("run", run))
+            self._open(RowsOf("run", run))
 
     def _say_nothing_is_open(self) -> None:
         self.say_empty("No rows to show", "1  choose a run to see its data", "o  open a file, a recipe or a data set")
 
-    def _open(self, opened: Opened) -> None:
+    def _open(self, opened: RowsOf) -> None:
         if self._opening is not None:
             self._opening.stop()
         self._opened, self._view, self._out = opened, None, None
@@ -102,17 +114,15 @@ class DataPane(Pane):
         self.crumbs_right("")
         self._opening = self.set_timer(_PATIENCE, lambda: self.say_empty(f"Reading {opened.name} …"))
         lab = self.app.lab
-        self.background(
-            lambda: lab.call("data.splits", **opened.params), self._opened_as, group="open", failed=self._failed
-        )
+        self.background(lambda: lab.ask(DataSplits(opened)), self._opened_as, group="open", failed=self._failed)
 
-    def _opened_as(self, facts: dict[str, Any]) -> None:
+    def _opened_as(self, facts: DataSplitsReply) -> None:
         assert self._opened is not None
         assert self._opening is not None
         self._opening.stop()
         self._facts = facts
         self.say_empty(None)
-        self._show(View(self._opened, facts["splits"][0]))
+        self._show(View(self._opened, facts.splits[0]))
 
     def _failed(self, error: WorkbenchError) -> None:
         """Nothing can be shown of what is open; the sentence stays until something else is."""
@@ -125,15 +135,16 @@ class DataPane(Pane):
     # -- the rows ------------------------------------------------------------------------------------------------
 
     def _show(self, view: View) -> None:
-        other_split = self._view is None or (self._view.opened, self._view.split) != (view.opened, view.split)
+        assert self._facts is not None
+        other_split = self._view is None or (self._view.of, self._view.split) != (view.of, view.split)
         self._view, self._out = view, None
         self.table.begin()
         self.query_one(RowDetail).show("", ())
-        self.crumbs(str(self._facts["name"]), view.split)
+        self.crumbs(self._facts.name, view.split)
         self._show_tabs()
         if other_split:
             self._labels = {}
-            self._measure(view)
+            self._measure(view, self._facts)
         self._fetch()
         self.set_timer(_PATIENCE, lambda: self._say_reading(view))
         self.refresh_footer()
@@ -144,8 +155,9 @@ class DataPane(Pane):
 
     def _show_tabs(self) -> None:
         assert self._view is not None
+        assert self._facts is not None
         tabs = self.query_one(SplitTabs)
-        tabs.show(self._facts["splits"], self._view.split, self._sizes, self._view.narrowed)
+        tabs.show(self._facts.splits, self._view.split, self._sizes, self._view.narrowed)
 
     @on(RowsTable.Wanted)
     def _fetch(self) -> None:
@@ -155,26 +167,24 @@ class DataPane(Pane):
             return
         view, lab = self._view, self.app.lab
         self._out = page
-        params = view.params | {"offset": page * PAGE, "limit": PAGE, "filter": view.search, "label": view.label}
         self.background(
-            lambda: lab.call("data.page", **params),
+            lambda: lab.ask(view.page(page * PAGE, PAGE)),
             lambda reply: self._fill(page, reply),
             group="page",
             failed=self._failed,
         )
 
-    def _fill(self, page: int, reply: dict[str, Any]) -> None:
+    def _fill(self, page: int, reply: DataPageReply) -> None:
         assert self._view is not None
         self._out = None
-        more = "+" if reply["more"] else ""
-        self._sizes[self._view.split] = f"{reply['rows']:,}{more}"
-        rows = [ShortRow.parse(item) for item in reply["items"]]
-        self.table.fill(page, rows, int(reply["total"]), more=reply["more"])
-        if not reply["total"]:
+        more = "+" if reply.more else ""
+        self._sizes[self._view.split] = f"{reply.known:,}{more}"
+        self.table.fill(page, reply.rows, reply.total, more=reply.more)
+        if not reply.total:
             self.table.say("no row matches" if self._view.narrowed else "the split has no rows")
             self.query_one(RowDetail).show("", ())
-        found = f"{reply['total']:,}{more} of " if self._view.narrowed else ""
-        self.crumbs_right(f"{found}{reply['rows']:,}{more} rows")
+        found = f"{reply.total:,}{more} of " if self._view.narrowed else ""
+        self.crumbs_right(f"{found}{reply.known:,}{more} rows")
         self._show_tabs()
         self._fetch()
 
@@ -185,43 +195,41 @@ class DataPane(Pane):
 
     def _read_row(self, view: View, row: ShortRow) -> None:
         lab = self.app.lab
-        self.background(
-            lambda: lab.call("data.row", at=row.at, **view.params), self._show_row, group="row", failed=self._row_failed
-        )
+        request = DataRow(view.of, view.split, row.at)
+        self.background(lambda: lab.ask(request), self._show_row, group="row", failed=self._row_failed)
 
-    def _show_row(self, reply: dict[str, Any]) -> None:
-        fields = [Field(str(field["name"]), str(field["text"]), field["characters"]) for field in reply["fields"]]
-        self.query_one(RowDetail).show(f"row {reply['row']:,}", fields)
+    def _show_row(self, reply: DataRowReply) -> None:
+        self.query_one(RowDetail).show(f"row {reply.index:,}", reply.fields)
 
     def _row_failed(self, error: WorkbenchError) -> None:
-        self.query_one(RowDetail).show("", [Field("", error.sentence, 0)])
+        self.query_one(RowDetail).show("", [RowField("", error.sentence, 0)])
 
     # -- figures -------------------------------------------------------------------------------------------------
 
-    def _measure(self, view: View) -> None:
+    def _measure(self, view: View, facts: DataSplitsReply) -> None:
         figures, lab = self.query_one(SplitFigures), self.app.lab
-        figures.show(None, self._facts["notes"])
-        waiting = self.set_timer(_PATIENCE, lambda: figures.show(None, self._facts["notes"], "counting …"))
+        figures.show(None, facts.notes)
+        waiting = self.set_timer(_PATIENCE, lambda: figures.show(None, facts.notes, "counting …"))
 
-        def show(stats: dict[str, Any]) -> None:
+        def show(stats: DataStatsReply) -> None:
             waiting.stop()
-            self._labels = stats["labels"] or {}
-            self._facts["notes"] = stats["notes"]
-            figures.show(stats, stats["notes"])
+            self._labels = stats.labels or {}
+            self._facts = replace(facts, notes=stats.notes)
+            figures.show(stats, stats.notes)
             self.refresh_footer()
 
         def fail(error: WorkbenchError) -> None:
             waiting.stop()
-            figures.show(None, self._facts["notes"], error.sentence)
+            figures.show(None, facts.notes, error.sentence)
 
-        self.background(lambda: lab.call("data.stats", **view.params), show, group="stats", failed=fail)
+        self.background(lambda: lab.ask(DataStats(view.of, view.split)), show, group="stats", failed=fail)
 
     # -- keys ----------------------------------------------------------------------------------------------------
 
     def why_not(self, id: str) -> str | None:
         if id != "data.source" and self._view is None and id.startswith(("data.", "pane.")) and id != "pane.back":
             return "Nothing is open: o opens a file, a recipe or a run"
-        if id == "data.split" and len(self._facts.get("splits", ())) < 2:
+        if id == "data.split" and (self._facts is None or len(self._facts.splits) < 2):
             return "There is only one split"
         if id == "data.label" and not self._labels:
             return "The rows have no labels, or they are still being counted"
@@ -245,11 +253,12 @@ class DataPane(Pane):
 
     def _source_written(self, answer: str | None) -> None:
         if answer and answer.strip():
-            self._open(Opened.parse(answer, self.app.home.path))
+            self._open(rows_named(answer, self.app.home.path))
 
     def action_split(self) -> None:
-        splits = self._facts["splits"]
         assert self._view is not None
+        assert self._facts is not None
+        splits = self._facts.splits
         self._choose_split(splits[(splits.index(self._view.split) + 1) % len(splits)])
 
     @on(SplitTabs.Chosen)
@@ -312,26 +321,27 @@ class DataPane(Pane):
     def action_copy(self) -> None:
         self._with_row(lambda row: self.app.copy(_text(row)))
 
-    def _with_row(self, then: Callable[[dict[str, Any]], object]) -> None:
+    def _with_row(self, then: Callable[[DataRowReply], object]) -> None:
         """Fetch the row under the cursor, whole, and hand it to `then`."""
         row, view, lab = self.table.row, self._view, self.app.lab
         if row is None or view is None:
             return
-        params = view.params | {"at": row.at, "limit": _WHOLE}
-        self.background(lambda: lab.call("data.row", **params), then, group="text")
+        request = DataRow(view.of, view.split, row.at, _WHOLE)
+        self.background(lambda: lab.ask(request), then, group="text")
 
-    def _hand_over(self, reply: dict[str, Any]) -> None:
+    def _hand_over(self, reply: DataRowReply) -> None:
         assert self._view is not None
-        opened, passage = self._view.opened, reply["passage"]
+        assert self._facts is not None
+        opened, passage = self._view.of, reply.passage
         self.app.selection.hand_over(
             Passage(
-                text=str(passage["text"])[:_WHOLE],
-                pair=passage.get("pair"),
-                source=f"{self._facts['name']}/{self._view.split} row {reply['row']:,}",
-                label=str(reply["label"] or ""),
-                tokenizer=opened.name if opened.kind == "run" else self._facts["tokenizer"],
-                max_length=self._facts["max_length"],
-                learnt=_learnt(passage),
+                text=passage.text[:_WHOLE],
+                pair=passage.pair,
+                source=f"{self._facts.name}/{self._view.split} row {reply.index:,}",
+                label=reply.label,
+                tokenizer=opened.name if opened.kind == "run" else self._facts.tokenizer,
+                max_length=self._facts.max_length,
+                targets=passage.targets,
             )
         )
         self.app.go("tokens")
@@ -341,20 +351,13 @@ class DataPane(Pane):
         self.set_focus(self.table if detail.has_focus else detail)
 
 
-def _learnt(passage: Mapping[str, Any]) -> PassageTargets:
-    spans = tuple((int(n), int(start), int(end), str(name)) for n, start, end, name in passage.get("spans") or ())
-    spaced = bool(passage.get("spaced", True))
-    return PassageTargets(spans, bool(passage.get("words")), spaced, str(passage.get("rest") or ""))
-
-
-def _text(reply: dict[str, Any]) -> str:
+def _text(reply: DataRowReply) -> str:
     """The row's text; where no column is it, every field."""
-    fields = reply["fields"]
-    chosen = [field for field in fields if field["name"] == reply["text"]] or fields
-    return "\n".join(str(field["text"]) for field in chosen)
+    chosen = [field for field in reply.fields if field.name == reply.text] or reply.fields
+    return "\n".join(field.text for field in chosen)
 
 
-def _report(opened: Opened, home: Home) -> Mapping[str, Any]:
+def _report(opened: RowsOf, home: Home) -> Mapping[str, Any]:
     """Of a run what it found when it began; of a recipe what its check finds. Blocks. Raises WorkbenchError."""
     if opened.kind == "run":
         return of_run(home.runs / opened.name)

@@ -4,43 +4,31 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+
+from workbench.contracts.lab.data_requests import DataPage, RowsOf
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """What the rows are of: the lab's word for its kind, and its name."""
-
-    kind: Literal["run", "recipe", "source"]
-    name: str
-
-    @classmethod
-    def parse(cls, text: str, home: Path) -> Opened:
-        """What the user typed: a recipe ends in .toml, a run is in the home, anything else is a source."""
-        name = text.strip()
-        if name.lower().endswith(".toml"):
-            return cls("recipe", name)
-        if name and "/" not in name and (home / "runs" / name / "run.json").is_file():
-            return cls("run", name)
-        return cls("source", name)
-
-    @property
-    def params(self) -> dict[str, str]:
-        return {self.kind: self.name}
+def rows_named(text: str, home: Path) -> RowsOf:
+    """What the user typed: a recipe ends in .toml, a run is in the home, anything else is a source."""
+    name = text.strip()
+    if name.lower().endswith(".toml"):
+        return RowsOf("recipe", name)
+    if name and "/" not in name and (home / "runs" / name / "run.json").is_file():
+        return RowsOf("run", name)
+    return RowsOf("source", name)
 
 
 @dataclass(frozen=True, slots=True)
 class View:
     """Which rows are in the table."""
 
-    opened: Opened
+    of: RowsOf
     split: str
     search: str = ""
     label: str | None = None
 
-    @property
-    def params(self) -> dict[str, Any]:
-        return {"split": self.split, **self.opened.params}
+    def page(self, offset: int, limit: int) -> DataPage:
+        return DataPage(self.of, self.split, offset, limit, self.search, self.label)
 
     @property
     def narrowed(self) -> str:

@@ -3,21 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from workbench.contracts.lab.data_requests import RowField
 from workbench.core.text import clean
 from workbench.display.spans import Line, Span, line
 from workbench.display.wrap import wrap
 from workbench.tui.widgets.drawing import Scrolled
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """A column of a row: `text` may be its beginning only, of `characters`."""
-
-    name: str
-    text: str
-    characters: int
 
 
 class RowDetail(Scrolled):
@@ -26,10 +17,10 @@ class RowDetail(Scrolled):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._title = ""
-        self._fields: tuple[Field, ...] = ()
+        self._fields: tuple[RowField, ...] = ()
         self._wrapped: tuple[int, list[Line]] = (0, [])
 
-    def show(self, title: str, fields: Sequence[Field]) -> None:
+    def show(self, title: str, fields: Sequence[RowField]) -> None:
         """Another row."""
         self._title, self._fields, self.top = title, tuple(fields), 0
         self._wrapped = (0, [])
@@ -47,7 +38,7 @@ class RowDetail(Scrolled):
         return shown
 
 
-def _wrapped(title: str, fields: Sequence[Field], width: int) -> list[Line]:
+def _wrapped(title: str, fields: Sequence[RowField], width: int) -> list[Line]:
     lines: list[Line] = [(Span(title, "muted"),)] if title else []
     for field in fields:
         size = f"  {field.characters:,} characters" if field.characters >= 20 else ""

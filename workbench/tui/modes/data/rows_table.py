@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
 
+from workbench.contracts.lab.data_requests import ShortRow
 from workbench.core.text import cells, clean
 from workbench.display.spans import line
 from workbench.tui.widgets.table import Column, Row, TableSource, TableWindow, VirtualTable
@@ -13,23 +12,6 @@ from workbench.tui.widgets.table import Column, Row, TableSource, TableWindow, V
 PAGE = 100
 _KEPT_PAGES = 40
 _MOST = 2000  # characters of a text that a line may show
-
-
-@dataclass(frozen=True, slots=True)
-class ShortRow:
-    """One row in short: its position, its index in the source's split, its label and the beginning of its text."""
-
-    at: int
-    index: int
-    label: str
-    text: str
-    length: int
-
-    @classmethod
-    def parse(cls, item: dict[str, Any]) -> ShortRow:
-        """A row as `data.page` sends it."""
-        label, text = str(item["label"] or ""), str(item["text"])
-        return cls(int(item["at"]), int(item["row"]), label, text, int(item["length"]))
 
 
 class Pages(TableSource):

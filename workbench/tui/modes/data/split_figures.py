@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
+from workbench.contracts.lab.data_requests import DataStatsReply
 from workbench.core.text import clean, cut
 from workbench.display.spans import Line, Span, width_of
 from workbench.display.wrap import wrap
 from workbench.tui.modes.data.histogram import balance, spread
 from workbench.tui.widgets.drawing import Drawing
-
-Stats = Mapping[str, Any]
 
 
 class SplitFigures(Drawing):
@@ -21,12 +19,12 @@ class SplitFigures(Drawing):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._stats: Stats | None = None
+        self._stats: DataStatsReply | None = None
         self._notes: Sequence[str] = ()
         self._said = ""
 
-    def show(self, stats: Stats | None, notes: Sequence[str], said: str = "") -> None:
-        """Other figures (as `data.stats` sends them), or what is `said` in their place."""
+    def show(self, stats: DataStatsReply | None, notes: Sequence[str], said: str = "") -> None:
+        """Other figures, or what is `said` in their place."""
         self._stats, self._notes, self._said = stats, notes, said
         self.update_lines()
 
@@ -38,26 +36,26 @@ class SplitFigures(Drawing):
         return figure_lines(self._stats, width, height - len(notes)) + notes
 
 
-def figure_lines(stats: Stats, width: int, height: int) -> list[Line]:
+def figure_lines(stats: DataStatsReply, width: int, height: int) -> list[Line]:
     """A headline, then balance and lengths side by side in what is left of `height`."""
     headline: Line = (Span(cut(_headline(stats), width), "muted"),)
-    lengths = stats["lengths"]
-    if not stats["labels"]:
-        return [headline, *spread(lengths["bins"], lengths["top"], width - 1, height - 1)]
+    lengths = stats.lengths
+    if not stats.labels:
+        return [headline, *spread(lengths.bins, lengths.top, width - 1, height - 1)]
     left = max(20, width // 2 - 2)
-    bars = balance({name or "(none)": rows for name, rows in stats["labels"].items()}, left, height - 1, stats["kinds"])
-    columns = spread(lengths["bins"], lengths["top"], width - left - 3, height - 1)
+    bars = balance({name or "(none)": rows for name, rows in stats.labels.items()}, left, height - 1, stats.kinds)
+    columns = spread(lengths.bins, lengths.top, width - left - 3, height - 1)
     return [headline, *beside(bars, columns, left + 2)]
 
 
-def _headline(stats: Stats) -> str:
-    lengths = stats["lengths"]
-    said = [f"of the first {stats['rows']:,} rows"] if stats.get("partial") else []
-    said += [f"characters: median {lengths['median']:,}, 95% ≤ {lengths['p95']:,}, longest {lengths['max']:,}"]
-    said += [f"{stats['empty']:,} empty"] if stats["empty"] else []
-    said += [f"{stats['repeated']:,} repeated"] if stats["repeated"] else []
-    said += [f"{count:,} also in {clean(split)}" for split, count in stats["shared"].items()]
-    said += [f"{stats['dropped']:,} dropped"] if stats["dropped"] else []
+def _headline(stats: DataStatsReply) -> str:
+    lengths = stats.lengths
+    said = [f"of the first {stats.rows:,} rows"] if stats.partial else []
+    said += [f"characters: median {lengths.median:,}, 95% ≤ {lengths.p95:,}, longest {lengths.max:,}"]
+    said += [f"{stats.empty:,} empty"] if stats.empty else []
+    said += [f"{stats.repeated:,} repeated"] if stats.repeated else []
+    said += [f"{count:,} also in {clean(split)}" for split, count in stats.shared.items()]
+    said += [f"{stats.dropped:,} dropped"] if stats.dropped else []
     return " · ".join(said)
 
 

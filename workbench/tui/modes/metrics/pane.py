@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Container
 
+from workbench.contracts.lab.prediction_requests import (
+    PredictedRow,
+    PredictionsCompare,
+    PredictionsPage,
+    PredictionsPageReply,
+)
 from workbench.core.errors import WorkbenchError
 from workbench.core.text import cells, clean
 from workbench.display.figures import figure, interval
@@ -23,7 +28,7 @@ from workbench.tui.modes.metrics.curve_view import CurveView
 from workbench.tui.modes.metrics.evaluation_list import SampleList, ScoreRows
 from workbench.tui.modes.metrics.metric_table import MetricTable
 from workbench.tui.modes.metrics.panels import EVERY_ROW, WIDE, Layout, MatrixCell, MetricsState, Panel
-from workbench.tui.modes.metrics.prediction_rows import PAGE, PredictedRow, PredictionRows
+from workbench.tui.modes.metrics.prediction_rows import PAGE, PredictionRows
 from workbench.tui.modes.metrics.requests import EvaluatedRun, Evaluation, MetricsRequest, MetricsView
 from workbench.tui.pane import Pane
 from workbench.tui.selection import Passage
@@ -207,8 +212,8 @@ class MetricsPane(Pane):
         self._become(replace(self.state, compared=asked))
         lab, against = self.app.lab, f"against {marked.name}"
         self.background(
-            lambda: lab.call("predictions.compare", before=asked[0], after=asked[1], split=split),
-            lambda record: self._compared(asked, against, sentence(record)),
+            lambda: lab.ask(PredictionsCompare(*asked)),
+            lambda found: self._compared(asked, against, sentence(found)),
             group="paired",
             failed=lambda error: self._compared(asked, against, error.sentence),
         )
@@ -254,19 +259,18 @@ class MetricsPane(Pane):
         if judged is None or split is None or self.state.panel != "rows":
             return
         lab = self.app.lab
-        page = {"offset": offset, "limit": PAGE, "label": cell.true, "prediction": cell.predicted, "sort": "loss"}
         run = str(self.app.home.runs / judged.run_id)
+        page = PredictionsPage(run, split, cell.true, cell.predicted, offset=offset, limit=PAGE)
         self.background(
-            lambda: lab.call("predictions.page", run=run, split=split, **page),
+            lambda: lab.ask(page),
             lambda reply: self._add_page(offset, reply),
             group="rows",
             failed=self._no_rows,
         )
 
-    def _add_page(self, offset: int, reply: dict[str, Any]) -> None:
-        rows = [PredictedRow.parse(record) for record in reply["rows"]]
-        if rows or offset:
-            self.query_one(PredictionRows).add_page(offset, rows, int(reply["total"]))
+    def _add_page(self, offset: int, reply: PredictionsPageReply) -> None:
+        if reply.rows or offset:
+            self.query_one(PredictionRows).add_page(offset, reply.rows, reply.total)
             self.refresh_footer()
         else:
             self._no_rows(WorkbenchError(f"the kept predictions have no row of {self.state.cell.words}"))

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
 
+from workbench.contracts.lab.prediction_requests import PredictedRow
 from workbench.core.text import cells, clean, cut
 from workbench.display.spans import Line, Span, line
 from workbench.display.wrap import wrap
@@ -15,31 +13,6 @@ from workbench.tui.widgets.table import Column, Row, TableSource, TableWindow, V
 PAGE = 50
 _PREVIEW = 5
 _BOTH = "true → predicted"
-
-
-@dataclass(frozen=True)
-class PredictedRow:
-    """A row of a split, and what the model made of it."""
-
-    row: int
-    label: str
-    prediction: str
-    probability: float | None
-    loss: float
-    text: str
-
-    @classmethod
-    def parse(cls, record: Mapping[str, Any]) -> PredictedRow:
-        """From `predictions.page`."""
-        loss, probability = record.get("loss"), record.get("probability")
-        return cls(
-            row=int(record["row"]),
-            label=str(record["label"]),
-            prediction=str(record["prediction"]),
-            probability=None if probability is None else float(probability),
-            loss=math.nan if loss is None else float(loss),
-            text=str(record["text"]),
-        )
 
 
 class CellRows(TableSource):

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from textual import on
 from textual.app import ComposeResult
@@ -14,12 +12,13 @@ from textual.containers import Horizontal
 from textual.timer import Timer
 from textual.widgets import TextArea
 
+from workbench.contracts.lab.token_requests import TokensEncode, TokensEncodeReply
 from workbench.core.errors import BadInput, WorkbenchError
 from workbench.core.text import clean
 from workbench.tui.bindings import TOKENS, textual_bindings
 from workbench.tui.modals import Prompt
 from workbench.tui.modes.tokens.token_detail import TokenDetail
-from workbench.tui.modes.tokens.token_side import Tokenized, TokenizerSide
+from workbench.tui.modes.tokens.token_side import TokenizerSide
 from workbench.tui.modes.tokens.token_view import FORMS, TokenView
 from workbench.tui.pane import Pane
 from workbench.tui.selection import Passage
@@ -112,21 +111,15 @@ class TokensPane(Pane):
             self._encode_side(passage, number)
 
     def _encode_side(self, passage: Passage, number: int) -> None:
-        params: dict[str, Any] = {"text": passage.text, "pair": passage.pair, "max_length": self._limit}
-        params |= asdict(passage.learnt)
         run = self.app.selection.run
-        if name := self._names[number]:
-            params["tokenizer"] = name
-        elif run is not None:
-            params["run"] = run
-        else:
-            params["tokenizer"] = DEFAULT
+        name = self._names[number] or (DEFAULT if run is None else None)
+        request = TokensEncode(passage.text, passage.pair, name, None if name else run, self._limit, passage.targets)
         side = self.query_one(f"#side{number}", TokenizerSide)
         sources = (passage.text,) if passage.pair is None else (passage.text, passage.pair)
 
-        def show(record: dict[str, Any]) -> None:
+        def show(reply: TokensEncodeReply) -> None:
             self._waiting.discard(number)
-            side.show(Tokenized.parse(record), sources)
+            side.show(reply, sources)
             self._show_detail()
 
         def fail(error: WorkbenchError) -> None:
@@ -137,7 +130,7 @@ class TokensPane(Pane):
         self._waiting.add(number)
         self.set_timer(_PATIENCE, lambda: side.wait() if number in self._waiting else None)
         lab = self.app.lab
-        self.background(lambda: lab.call("tokens.encode", **params), show, group=f"encode{number}", failed=fail)
+        self.background(lambda: lab.ask(request), show, group=f"encode{number}", failed=fail)
 
     def _show_detail(self) -> None:
         view = self._view()
@@ -261,7 +254,7 @@ class TokensPane(Pane):
         reply = self.query_one("#side0", TokenizerSide).reply
         if self._limit:
             return self._limit
-        return (reply.limit or reply.total) if reply else 128
+        return (reply.max_length or reply.total) if reply else 128
 
     def action_limit(self) -> None:
         title = "Maximum length in tokens; 0 for none, empty for the model's own"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from workbench.contracts.lab.token_requests import TextToken
 from workbench.core.text import clean, cut
 from workbench.display.spans import Line, Span
 from workbench.tui.modes.tokens import tokens_flow
-from workbench.tui.modes.tokens.tokens_flow import TextToken
 from workbench.tui.widgets.drawing import Drawing
 
 
@@ -31,7 +31,7 @@ class TokenDetail(Drawing):
 def detail_lines(token: TextToken, place: str, width: int) -> list[Line]:
     """`token 4 of 23   ##s   id 2015   cut off` and `"s"   characters 4–5   word 1   mask 1`."""
     name = clean(token.token[:200])
-    first = [place, f"id {token.id}", *([token.notes] if token.notes else [])]
+    first = [place, f"id {token.id}", *([notes] if (notes := tokens_flow.notes(token)) else [])]
     head = " " + "   ".join(first)
     where = "not in the text" if token.sequence is None else f"characters {token.start}–{token.end}"
     pair = ["second text"] if token.sequence == 1 else []

@@ -2,56 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
-
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
+from workbench.contracts.lab.token_requests import TokensEncodeReply
 from workbench.core.errors import WorkbenchError
 from workbench.tui.modes.tokens.token_view import TokenView
-from workbench.tui.modes.tokens.tokens_flow import TextToken
 from workbench.tui.widgets.drawing import Caption
 
 
-@dataclass(frozen=True, slots=True)
-class Tokenized:
-    """What `tokens.encode` says, as far as the pane shows it."""
-
-    name: str
-    kind: str
-    limit: int | None
-    tokens: tuple[TextToken, ...]
-    total: int
-    cut: int
-    unknown: int
-    special: int
-    left_out: int
-
-    @classmethod
-    def parse(cls, record: dict[str, Any]) -> Tokenized:
-        tokenizer = record["tokenizer"]
-        return cls(
-            name=str(tokenizer["name"]),
-            kind=f"{tokenizer['kind']} {tokenizer['vocabulary']:,}",
-            limit=record["max_length"],
-            tokens=tuple(TextToken.parse(token) for token in record["tokens"]),
-            total=int(record["total"]),
-            cut=int(record["cut"]),
-            unknown=int(record["unknown"]),
-            special=int(record["special"]),
-            left_out=int(record["left_out"]),
-        )
-
-    @property
-    def figures(self) -> str:
-        """`23 tokens, 2 special, 1 unknown, 5 cut at 16`."""
-        said = [f"{self.total:,} tokens", f"{self.special:,} special"]
-        said += [f"{self.unknown:,} unknown"] if self.unknown else []
-        said += [f"{self.cut:,} cut at {self.limit}"] if self.cut else []
-        said += [f"first {len(self.tokens):,} shown"] if len(self.tokens) < self.total else []
-        said += [f"{self.left_out:,} characters not looked at"] if self.left_out else []
-        return ", ".join(said)
+def figures(reply: TokensEncodeReply) -> str:
+    """`23 tokens, 2 special, 1 unknown, 5 cut at 16`."""
+    said = [f"{reply.total:,} tokens", f"{reply.special:,} special"]
+    said += [f"{reply.unknown:,} unknown"] if reply.unknown else []
+    said += [f"{reply.cut:,} cut at {reply.max_length}"] if reply.cut else []
+    said += [f"first {len(reply.tokens):,} shown"] if len(reply.tokens) < reply.total else []
+    said += [f"{reply.left_out:,} characters not looked at"] if reply.left_out else []
+    return ", ".join(said)
 
 
 class TokenizerSide(Vertical):
@@ -65,7 +32,7 @@ class TokenizerSide(Vertical):
     def __init__(self, number: int) -> None:
         super().__init__(id=f"side{number}")
         self.number = number
-        self.reply: Tokenized | None = None
+        self.reply: TokensEncodeReply | None = None
 
     def compose(self) -> ComposeResult:
         yield Caption()
@@ -75,10 +42,12 @@ class TokenizerSide(Vertical):
     def view(self) -> TokenView:
         return self.query_one(TokenView)
 
-    def show(self, reply: Tokenized, sources: tuple[str, ...]) -> None:
+    def show(self, reply: TokensEncodeReply, sources: tuple[str, ...]) -> None:
         self.reply = reply
-        self.query_one(Caption).show(f"{reply.name}  {reply.kind}", f"  {reply.figures}")
-        self.view.show(reply.tokens, sources, reply.limit)
+        tokenizer = reply.tokenizer
+        name = f"{tokenizer.name}  {tokenizer.kind} {tokenizer.vocabulary:,}"
+        self.query_one(Caption).show(name, f"  {figures(reply)}")
+        self.view.show(reply.tokens, sources, reply.max_length)
 
     def wait(self) -> None:
         self.query_one(Caption).show("encoding …", style="muted")

@@ -9,11 +9,12 @@ from typing import Literal
 from textual import events
 from textual.message import Message
 
+from workbench.contracts.lab.token_requests import TextToken
 from workbench.core.text import clean
 from workbench.display.spans import Line, Span
 from workbench.display.wrap import wrap
 from workbench.tui.modes.tokens import tokens_flow
-from workbench.tui.modes.tokens.tokens_flow import Rows, TextToken
+from workbench.tui.modes.tokens.tokens_flow import Rows
 from workbench.tui.widgets.drawing import Drawing
 
 Form = Literal["boxes", "flow", "list"]

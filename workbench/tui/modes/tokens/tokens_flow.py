@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from workbench.contracts.lab.token_requests import TextToken
 from workbench.core.text import cells, clean, cut, pad
 from workbench.display.spans import Line, Span, StyleName
 
@@ -13,51 +13,29 @@ _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 _SHOWN = 400  # characters of one token: an unknown word may be a megabyte long
 
 
-@dataclass(frozen=True, slots=True)
-class TextToken:
-    """A token as `tokens.encode` describes it."""
+def shown(token: TextToken) -> str:
+    """Its piece of the text, safe to show. Later bytes of a character are numbered: 酒₂."""
+    if token.part:
+        return str(token.part + 1).translate(_SUBSCRIPTS)
+    return clean(token.piece[:_SHOWN]) or clean(token.token[:_SHOWN]) or "∅"
 
-    id: int
-    token: str
-    piece: str
-    start: int
-    end: int
-    sequence: int | None
-    special: bool
-    unknown: bool
-    word: int | None
-    mask: int
-    cut: bool
-    part: int
-    label: str = ""  # what is learnt of it
 
-    @classmethod
-    def parse(cls, record: dict[str, Any]) -> TextToken:
-        return cls(**{name: record[name] for name in cls.__slots__ if name in record})
+def notes(token: TextToken) -> str:
+    """What is special about it, in words."""
+    words = {"special": token.special, "unknown": token.unknown, "cut off": token.cut, "padding": not token.mask}
+    said = [word for word, is_so in words.items() if is_so]
+    return ", ".join([*said, f"byte {token.part + 1} of its character"] if token.part else said)
 
-    @property
-    def shown(self) -> str:
-        """Its piece of the text, safe to show. Later bytes of a character are numbered: 酒₂."""
-        if self.part:
-            return str(self.part + 1).translate(_SUBSCRIPTS)
-        return clean(self.piece[:_SHOWN]) or clean(self.token[:_SHOWN]) or "∅"
 
-    @property
-    def notes(self) -> str:
-        """What is special about it, in words."""
-        words = {"special": self.special, "unknown": self.unknown, "cut off": self.cut, "padding": not self.mask}
-        said = [word for word, is_so in words.items() if is_so]
-        return ", ".join([*said, f"byte {self.part + 1} of its character"] if self.part else said)
-
-    def style(self, index: int) -> StyleName:
-        """How it is coloured; neighbours differ."""
-        if self.unknown:
-            return "cut-unknown" if self.cut else "unknown"
-        if self.special:
-            return "cut-special" if self.cut else "special"
-        if index % 2:
-            return "cut-odd" if self.cut else "odd"
-        return "cut-even" if self.cut else "even"
+def style(token: TextToken, index: int) -> StyleName:
+    """How it is coloured; neighbours differ."""
+    if token.unknown:
+        return "cut-unknown" if token.cut else "unknown"
+    if token.special:
+        return "cut-special" if token.cut else "special"
+    if index % 2:
+        return "cut-odd" if token.cut else "odd"
+    return "cut-even" if token.cut else "even"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +79,7 @@ def flow(tokens: Sequence[TextToken], sources: Sequence[str], width: int, limit:
             page.gap(" ")
         if index in cuts:
             page.add(None, cuts[index], "warn")
-        page.add(index, token.shown, token.style(index))
+        page.add(index, shown(token), style(token, index))
         if token.sequence is None:
             page.gap(" ")
         if "\n" in token.piece and not token.part:
@@ -117,8 +95,8 @@ def boxes(tokens: Sequence[TextToken], width: int, limit: int | None) -> Rows:
         if index in cuts:
             page.add(None, cuts[index], "warn")
             page.gap(" ")
-        size = max(cells(token.shown), len(str(token.id)), cells(below(token)))
-        page.add(index, pad(token.shown, min(size, width)), token.style(index))
+        size = max(cells(shown(token)), len(str(token.id)), cells(below(token)))
+        page.add(index, pad(shown(token), min(size, width)), style(token, index))
         page.gap(" ")
     return page.rows
 
@@ -181,23 +159,25 @@ def listed(
     tokens: Sequence[TextToken], top: int, cursor: int, width: int, height: int, limit: int | None
 ) -> list[Line]:
     """One token a line: number, id, token, piece, characters, word, what is special."""
-    shown = range(top, min(len(tokens), top + height - 1))
-    here = [tokens[index] for index in shown]
+    places = range(top, min(len(tokens), top + height - 1))
+    here = [tokens[index] for index in places]
     name = min(24, max([5, *(cells(clean(token.token[:40])) for token in here)]))
-    piece = min(20, max([5, *(cells(token.shown) for token in here)]))
+    piece = min(20, max([5, *(cells(shown(token)) for token in here)]))
     label = max((cells(below(token)) for token in tokens), default=0)
     label = max(5, label) + 2 if label else 0
     head = f"{'#':>5} {'id':>6}  {pad('token', name)}  {pad('piece', piece)}  {'characters':>11} {'word':>5}  "
     head += pad("label", label)
     cuts = marks(tokens, limit)
     lines: list[Line] = [(Span(cut(head, width), "head"),)]
-    for index, token in zip(shown, here, strict=True):
+    for index, token in zip(places, here, strict=True):
         place = "–" if token.sequence is None else f"{token.start}–{token.end}"
         word = "–" if token.word is None else str(token.word)
         left = f"{index:>5} {token.id:>6}  {pad(clean(token.token[:40]), name)}  "
-        right = f"  {place:>11} {word:>5}  {pad(below(token), label)}{cuts.get(index, '') or token.notes}"
+        right = f"  {place:>11} {word:>5}  {pad(below(token), label)}{cuts.get(index, '') or notes(token)}"
         if index == cursor:
-            lines.append((Span(pad(left + pad(token.shown, piece) + right, width), "token-cursor"),))
+            lines.append((Span(pad(left + pad(shown(token), piece) + right, width), "token-cursor"),))
         else:
-            lines.append((Span(left, "muted"), Span(pad(token.shown, piece), token.style(index)), Span(right, "muted")))
+            lines.append(
+                (Span(left, "muted"), Span(pad(shown(token), piece), style(token, index)), Span(right, "muted"))
+            )
     return lines

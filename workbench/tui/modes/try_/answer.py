@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from workbench.contracts.answers import Answer
-from workbench.display.answers import answer_lines
+from workbench.display.answer_lines import answer_lines
 from workbench.display.spans import Line
 from workbench.tui.widgets.drawing import Drawing
 

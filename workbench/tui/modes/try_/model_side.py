@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import TypeVar, cast
 
 from textual import on
 from textual.app import ComposeResult
@@ -13,17 +13,20 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import Static
 
-from workbench.contracts.answers import Answer, parse
+from workbench.contracts.answers import Answer
+from workbench.contracts.lab.model_requests import ModelGenerate, ModelOpenReply, ModelPredict
 from workbench.core.errors import WorkbenchError
 from workbench.core.text import clean
-from workbench.display.answers import copied
+from workbench.display.answer_lines import copied
 from workbench.tui.modes.try_.answer import AnswerView
 from workbench.tui.modes.try_.generated import GeneratedText
 from workbench.tui.modes.try_.newest import Newest
-from workbench.tui.modes.try_.requests import OpenModel, Where
+from workbench.tui.modes.try_.requests import Where
 from workbench.tui.modes.try_.streaming import Generation
 from workbench.tui.pane import Pane
 from workbench.tui.widgets.drawing import Caption
+
+T = TypeVar("T")
 
 _STATES = ("-answer", "-text", "-note")
 
@@ -68,7 +71,7 @@ class ModelSide(Vertical):
     def __init__(self, current: Callable[[], Typed], *, id: str) -> None:
         super().__init__(id=id)
         self.where: Where | None = None
-        self.model: OpenModel | None = None
+        self.model: ModelOpenReply | None = None
         self.generation: Generation | None = None  # the one that runs
         self._written: Generation | None = None  # the one whose text is shown: its end overtakes its last pieces
         self._current = current
@@ -118,9 +121,9 @@ class ModelSide(Vertical):
         self.query_one(Caption).show(where.title, "loading")
         self._note("Loading the model. The first one takes a few seconds; go on typing.")
         lab = self._pane.app.lab
-        self._work("open", lambda: OpenModel.parse(lab.call("model.open", **where.params)), self._loaded, self._failed)
+        self._work("open", lambda: lab.ask(where.request), self._loaded, self._failed)
 
-    def _loaded(self, model: OpenModel) -> None:
+    def _loaded(self, model: ModelOpenReply) -> None:
         self.model = model
         title = self.where.title if self.where else model.name
         self.query_one(Caption).show(title, "" if model.step is None else f"step {model.step}")
@@ -150,19 +153,19 @@ class ModelSide(Vertical):
         elif self._gate.ask(typed):
             self._ask(self.model, typed)
 
-    def _ask(self, model: OpenModel, typed: Typed) -> None:
+    def _ask(self, model: ModelOpenReply, typed: Typed) -> None:
         if not self.has_class("-answer"):
             self._note("Asking …")
         row = dict(zip(model.fields, typed, strict=False))
         lab = self._pane.app.lab
         self._work(
             "predict",
-            lambda: parse(lab.call("model.predict", handle=model.handle, texts=[row])[0]),
-            lambda answer: self._answered(model, typed, row, answer),
+            lambda: lab.ask(ModelPredict(model.handle, (row,))),
+            lambda reply: self._answered(model, typed, row, reply.answers[0]),
             lambda error: self._failed(error) if self.model is model else None,
         )
 
-    def _answered(self, model: OpenModel, typed: Typed, row: dict[str, str], answer: Answer) -> None:
+    def _answered(self, model: ModelOpenReply, typed: Typed, row: dict[str, str], answer: Answer) -> None:
         """Show an answer, unless the model or what is typed is another by now."""
         if self.model is not model:
             return
@@ -186,9 +189,9 @@ class ModelSide(Vertical):
         self.stop()
         self.text.begin(prompt)
         self._show("-text")
-        params = {"handle": self.model.handle, "prompt": prompt, **options}
+        request = ModelGenerate(self.model.handle, prompt, options)
         generation = Generation(
-            self._pane.app.lab, params, lambda text: self.post_message(self.TextArrived(generation, text))
+            self._pane.app.lab, request, lambda text: self.post_message(self.TextArrived(generation, text))
         )
         self.generation = self._written = generation
         self._work(
@@ -250,8 +253,8 @@ class ModelSide(Vertical):
     def _work(
         self,
         what: str,
-        work: Callable[[], Any],
-        then: Callable[[Any], None],
+        work: Callable[[], T],
+        then: Callable[[T], None],
         failed: Callable[[WorkbenchError], None],
     ) -> None:
         self._pane.background(work, then, group=f"{what} {self.id}", failed=failed)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from workbench.contracts.lab.model_requests import ModelOpen
 from workbench.core.errors import BadInput, WorkbenchError
 from workbench.core.home import Home
 from workbench.core.paths import expanded
@@ -19,15 +20,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Where:
-    """A place to load from. `kind` is the parameter of `model.open` that `value` is given as."""
+    """A place to load from, and what to call it."""
 
-    kind: str
-    value: str
+    request: ModelOpen
     title: str
-
-    @property
-    def params(self) -> dict[str, str]:
-        return {self.kind: self.value}
 
 
 @dataclass(frozen=True)
@@ -39,16 +35,16 @@ class TriedRun:
     state: str
     task: str
     base: str = ""
-    generate: Mapping[str, Any] = field(default_factory=dict)
+    generate: Mapping[str, object] = field(default_factory=dict)
     second: str = ""  # the field besides the first that a row needs, as far as the recipe says
 
     @property
     def where(self) -> Where:
-        return Where("run", self.id, self.name)
+        return Where(ModelOpen("run", self.id), self.name)
 
     @property
     def base_where(self) -> Where:
-        return Where("base", self.id, f"{self.base} (base)")
+        return Where(ModelOpen("base", self.id), f"{self.base} (base)")
 
 
 @dataclass(frozen=True)
@@ -96,7 +92,7 @@ def offers(home: Home, view: TryView) -> list[Where]:
     if view.run is None:
         return [other.where for other in view.marked]
     kept = reversed(all_sealed(RunDir(home.runs / view.run.id).checkpoints))
-    checkpoints = [Where("checkpoint", str(path), f"{view.run.name} {path.name}") for path in kept]
+    checkpoints = [Where(ModelOpen("checkpoint", str(path)), f"{view.run.name} {path.name}") for path in kept]
     base = [view.run.base_where] if view.run.base else []
     return [view.run.where, *(other.where for other in view.marked), *checkpoints, *base]
 
@@ -105,36 +101,10 @@ def named(home: Home, text: str) -> Where:
     """A typed run or directory. Blocks. Raises BadInput, UnknownRun or AmbiguousRun."""
     path = expanded(text.strip())
     if path.is_dir():
-        return Where("path", str(path.absolute()), path.name)
+        return Where(ModelOpen("path", str(path.absolute())), path.name)
     if not text.strip() or "/" in text:
         raise BadInput(f"no such directory: {text}", hint="give a run, or a directory with config.json in it")
     from workbench.registry.store import Registry
 
     with Registry.open(home, readonly=True) as registry:
         return _tried(registry.find(text.strip())).where
-
-
-@dataclass(frozen=True)
-class OpenModel:
-    """What `model.open` answered."""
-
-    handle: str
-    task: str
-    labels: Sequence[str]
-    fields: tuple[str, ...]
-    generates: bool
-    name: str
-    step: int | None
-
-    @classmethod
-    def parse(cls, record: Mapping[str, Any]) -> OpenModel:
-        step = record.get("step")
-        return cls(
-            handle=str(record["handle"]),
-            task=str(record["task"]),
-            labels=tuple(str(label) for label in record.get("labels") or ()),
-            fields=tuple(str(field) for field in record["fields"]),
-            generates=bool(record["generates"]),
-            name=str(record.get("name") or ""),
-            step=None if step is None else int(step),
-        )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from textual.message import Message
 
@@ -60,9 +59,9 @@ KNOBS = (
 )
 
 
-def set_from(knobs: Sequence[Knob], values: Mapping[str, Any]) -> tuple[Knob, ...]:
+def set_from(knobs: Sequence[Knob], values: Mapping[str, object]) -> tuple[Knob, ...]:
     """The knobs with a recipe's `[generate]` values, where it gives them."""
-    return tuple(knob.set_to(float(values[knob.key])) if knob.key in values else knob for knob in knobs)
+    return tuple(knob.set_to(float(str(values[knob.key]))) if knob.key in values else knob for knob in knobs)
 
 
 def knob_line(knobs: Sequence[Knob], cursor: int | None) -> Line:
@@ -93,7 +92,7 @@ class Knobs(Drawing, can_focus=True):
 
     @property
     def values(self) -> dict[str, float]:
-        """As `model.generate` takes them."""
+        """As a recipe's `[generate]` has them."""
         return {knob.key: knob.value for knob in self.knobs}
 
     def lines(self, width: int, height: int) -> list[Line]:

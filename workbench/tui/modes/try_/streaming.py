@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from workbench.lab.client import Lab, Stream
+    from workbench.contracts.lab.model_requests import ModelGenerate, TextPiece
+    from workbench.lab.client import Lab, PieceStream
 
 
 class Generation:
     """`read` blocks until the text ends or `stop` was called; `tell` gets each piece, in the reading thread."""
 
-    def __init__(self, lab: Lab, params: dict[str, Any], tell: Callable[[str], object]) -> None:
-        self._lab, self._params, self._tell = lab, params, tell
+    def __init__(self, lab: Lab, request: ModelGenerate, tell: Callable[[str], object]) -> None:
+        self._lab, self._request, self._tell = lab, request, tell
         self._stopped = threading.Event()
-        self._stream: Stream | None = None
+        self._stream: PieceStream[TextPiece] | None = None
 
     @property
     def stopped(self) -> bool:
@@ -24,12 +25,12 @@ class Generation:
 
     def read(self) -> None:
         """Raises WorkbenchError where the model cannot go on."""
-        stream = self._stream = self._lab.stream("model.generate", **self._params)
+        stream = self._stream = self._lab.stream(self._request)
         if self.stopped:
             stream.cancel()
         for piece in stream:
             if not self.stopped:
-                self._tell(str(piece.get("text", "")))
+                self._tell(piece.text)
 
     def stop(self) -> None:
         """End it; pieces still on the way are dropped."""
