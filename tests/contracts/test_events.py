@@ -12,6 +12,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
+from workbench.contracts.coding import encode
 from workbench.contracts.events import (
     EVENTS,
     EvalEvent,
@@ -28,7 +29,6 @@ from workbench.contracts.events import (
     stored,
     text,
 )
-from workbench.contracts.events.coding import encode
 
 
 def step(number: int, scalars: dict[str, float] | None = None) -> StepEvent:

@@ -13,6 +13,7 @@ anything, whether one position follows the other, and, without a mask, whether t
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import pickle
 from copy import deepcopy
@@ -231,6 +232,8 @@ def test_a_predictor_reads_its_answers_in_one_place(made, the_card, tmp_path, ki
 
 def rounded(answers):
     """With its floats cut to what fp32 can be held to: sums are not taken in the same order every time."""
+    if dataclasses.is_dataclass(answers):
+        return rounded(dataclasses.asdict(answers))
     if isinstance(answers, dict):
         return {name: rounded(value) for name, value in answers.items()}
     if isinstance(answers, list | tuple):

@@ -13,7 +13,7 @@ import typer
 from workbench.cli.help import usage
 from workbench.cli.root import cli
 from workbench.contracts import events
-from workbench.contracts.events.coding import HEAD, Details
+from workbench.contracts.coding import HEAD, Details
 from workbench.metrics import catalog
 from workbench.tasks.recipe_union import fields
 from workbench.tui import bindings

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from workbench.contracts.answers import TextAnswer
 from workbench.core.errors import BadInput, WorkbenchError
 from workbench.lab.batch_jobs import BatchJob
 from workbench.lab.opened import AHEAD, CHARACTERS, FIRST_WINDOW, WINDOW, Model, RefusedRow
@@ -23,6 +24,7 @@ _SERVICE = """
 from workbench.lab.model_service import ModelService
 from workbench.lab.services import exposed
 from workbench.lab import model_service as models
+from workbench.contracts.answers import TextAnswer
 from workbench.core.errors import BadInput
 
 class Upper:
@@ -32,7 +34,7 @@ class Upper:
         return [row.upper() for row in rows]
 
     def answer(self, encoded, top_k=None):
-        return [{"text": text} for text in encoded]
+        return [TextAnswer(text) for text in encoded]
 
 class Service(ModelService):
     @exposed
@@ -57,7 +59,7 @@ class Upper:
         return [row.upper() for row in rows]
 
     def answer(self, encoded, top_k=None):
-        return [{"text": text} for text in encoded[:top_k]]
+        return [TextAnswer(text) for text in encoded[:top_k]]
 
 
 @pytest.fixture

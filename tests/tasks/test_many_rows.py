@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
@@ -89,9 +90,11 @@ def rounded(value: object) -> object:
     """The same with every float as something that is equal within 1e-5."""
     if isinstance(value, float):
         return pytest.approx(value, abs=1e-5)
+    if dataclasses.is_dataclass(value):
+        return type(value)(*map(rounded, (getattr(value, one.name) for one in dataclasses.fields(value))))
     if isinstance(value, dict):
         return {key: rounded(inner) for key, inner in value.items()}
-    return [rounded(inner) for inner in value] if isinstance(value, list) else value
+    return type(value)(map(rounded, value)) if isinstance(value, list | tuple) else value
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -141,9 +141,9 @@ def test_it_learns_and_fills_the_mask_it_is_asked_about(sentences, trained, said
     assert last["eval/pseudo_perplexity"] == pytest.approx(np.exp(last["eval/loss"]))
     filler = spec.predictor("masked-lm", run.model)
     (answer,) = filler.predict(["the dog barks and the dog [MASK]"], top_k=3)
-    (fills,) = answer["fills"]
+    (fills,) = answer.fills
     assert len(fills) == 3
-    assert fills[0]["score"] >= fills[1]["score"] >= fills[2]["score"] > 0
+    assert fills[0].score >= fills[1].score >= fills[2].score > 0
     rows = pq.read_table(run.predictions / "validation.parquet").to_pylist()
     gold, called = ([row[side].split(" · ") for row in rows] for side in ("label", "prediction"))
     right = [[one == other for one, other in zip(*pair, strict=True)] for pair in zip(gold, called, strict=True)]

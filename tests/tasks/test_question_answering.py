@@ -152,10 +152,10 @@ def test_it_learns_to_answer_and_says_the_same_of_a_row_when_it_is_used(things, 
         assert row["text"] == f"{source['question']}\n{source['context']}"
         assert row["label"] == source["answers"]["text"][0]
         assert row["exact"] == (row["prediction"] == row["label"])
-        assert (answer["answer"], answer["start"], answer["end"]) == (row["prediction"], row["start"], row["end"])
+        assert (answer.answer, answer.start, answer.end) == (row["prediction"], row["start"], row["end"])
         assert source["context"][row["start"] : row["end"]] == row["prediction"]
-        assert answer["candidates"][0]["text"] == answer["answer"]
-        assert answer["score"] == answer["candidates"][0]["score"]
+        assert answer.candidates[0].text == answer.answer
+        assert answer.score == answer.candidates[0].score
 
 
 def test_it_learns_when_there_is_no_answer(things, trained, said):
@@ -174,8 +174,8 @@ def test_it_learns_when_there_is_no_answer(things, trained, said):
     assert (nothing["start"], nothing["end"]) == (0, 0)
     question, context = nothing["text"].split("\n")
     (answer,) = spec.predictor("question-answering", run.model).predict([{"question": question, "context": context}])
-    assert (answer["answer"], answer["start"], answer["end"]) == ("", 0, 0)
-    assert answer["candidates"], "what it would have said is told all the same"
+    assert (answer.answer, answer.start, answer.end) == ("", 0, 0)
+    assert answer.candidates, "what it would have said is told all the same"
 
 
 def test_an_answer_far_down_is_found_in_the_last_of_many_windows(things, trained, tmp_path):
@@ -191,9 +191,9 @@ def test_an_answer_far_down_is_found_in_the_last_of_many_windows(things, trained
     windows = prepared.splits["validation"]
     assert (np.bincount(windows.place) >= 5).all()
     answers = spec.predictor("question-answering", run.model, max_length=32).predict(long)
-    right = [answer["answer"] == row["answers"]["text"][0] for answer, row in zip(answers, long, strict=True)]
+    right = [answer.answer == row["answers"]["text"][0] for answer, row in zip(answers, long, strict=True)]
     assert np.mean(right) > 0.6
-    assert all(answer["start"] >= len(ballast) for answer, good in zip(answers, right, strict=True) if good)
+    assert all(answer.start >= len(ballast) for answer, good in zip(answers, right, strict=True) if good)
 
 
 CHINESE = {"谁": ["安娜", "李明", "王小红", "陈先生"], "哪": ["北京", "上海市", "天津港", "大草原"]}
@@ -332,12 +332,12 @@ def test_a_model_from_elsewhere_always_answers_and_a_row_needs_both_fields(tmp_p
     assert answerer.max_length == 384
     context = "a cat came 😀 a cat"
     (answer,) = answerer.predict([{"question": "which ?", "context": context}], top_k=3)
-    assert answer["answer"] == context[answer["start"] : answer["end"]] != ""
-    assert len(answer["candidates"]) == 3
-    for one in answer["candidates"]:
-        assert context[one["start"] : one["end"]] == one["text"]
+    assert answer.answer == context[answer.start : answer.end] != ""
+    assert len(answer.candidates) == 3
+    for one in answer.candidates:
+        assert context[one.start : one.end] == one.text
     assert answerer.predict([]) == []
     (nothing,) = answerer.predict([{"question": "which ?", "context": ""}])
-    assert (nothing["answer"], nothing["candidates"], nothing["score"]) == ("", [], 1.0)
+    assert (nothing.answer, nothing.candidates, nothing.score) == ("", (), 1.0)
     with pytest.raises(BadInput, match="a row lacks its context"):
         answerer.predict(["which animal ?"])

@@ -353,7 +353,7 @@ def test_every_family_writes_is_saved_and_writes_the_same_again(family, words, t
     opened = TextWriter(tmp_path, max_length=20)
     opened._sides = sides
     assert isinstance(opened, interface.Predictor)
-    assert [answer["text"] for answer in opened.predict(["a cat", {"text": "a dog sits"}])] == before
+    assert [answer.text for answer in opened.predict(["a cat", {"text": "a dog sits"}])] == before
     # Written token by token it is the same.
     stream = "".join(opened.generate("a dog sits", Generate(max_new_tokens=12, temperature=0)))
     assert stream.strip() == before[1]
@@ -464,7 +464,7 @@ def test_a_small_t5_learns_to_write_dates(dates, trained, said):
 
     # Whoever opens the model gets what the evaluation got.
     opened = spec.predictor("seq2seq", run.model)
-    assert [answer["text"] for answer in opened.predict(table["text"])] == table["prediction"]
+    assert [answer.text for answer in opened.predict(table["text"])] == table["prediction"]
     shown = said(run, "sample")
     assert [event.prompt for event in shown[:3]] == table["text"][:3]
     assert [event.text for event in shown[-3:]] == table["prediction"][:3]

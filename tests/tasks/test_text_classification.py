@@ -130,15 +130,11 @@ def test_a_model_from_scratch_in_chinese_is_saved_opened_and_asked(chinese, tmp_
     assert isinstance(opened, interface.Predictor)
     assert opened.labels == ["好评", "差评"]
     answers = opened.predict(["房间很好", "x" * 5000, ""], top_k=1)
-    assert all(len(answer["probabilities"]) == 1 for answer in answers)
+    assert all(len(answer.probabilities) == 1 for answer in answers)
     (both,) = opened.predict(["太差了"])
-    assert sum(both["probabilities"].values()) == pytest.approx(1)
-    assert (
-        next(iter(both["probabilities"])) == both["label"] == max(both["probabilities"], key=both["probabilities"].get)
-    )
+    assert sum(both.probabilities.values()) == pytest.approx(1)
+    assert next(iter(both.probabilities)) == both.label == max(both.probabilities, key=both.probabilities.get)
     # Alone or among others, an answer is the same.
-    assert opened.predict(["房间很好 " * 9, "太差了"])[1]["probabilities"] == pytest.approx(
-        both["probabilities"], abs=1e-6
-    )
+    assert opened.predict(["房间很好 " * 9, "太差了"])[1].probabilities == pytest.approx(both.probabilities, abs=1e-6)
     with pytest.raises(WorkbenchError, match="generates no text"):
         opened.generate("房间", Generate())

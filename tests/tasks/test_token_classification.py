@@ -13,6 +13,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from workbench.contracts.answers import EntitiesAnswer
 from workbench.core.errors import BadInput, DataError, WorkbenchError
 from workbench.recipe import Generate
 from workbench.tasks import interface, spec
@@ -228,14 +229,14 @@ def test_it_learns_and_tells_its_figures_again_when_asked(people, trained, said)
     assert isinstance(opened, interface.Predictor)
     assert opened.labels == ["O", "B-LOC", "I-LOC", "B-PER", "I-PER"]
     for entry, answer in zip(table, opened.predict([{"tokens": entry["tokens"]} for entry in table]), strict=True):
-        named = "; ".join(f"{found['label']}: {found['text']}" for found in answer["entities"])
+        named = "; ".join(f"{found.label}: {found.text}" for found in answer.entities)
         assert (named or "(none)") == entry["prediction"]
-        assert all(entry["text"][found["start"] : found["end"]] == found["text"] for found in answer["entities"])
-        assert all(0 < found["score"] <= 1 for found in answer["entities"])
+        assert all(entry["text"][found.start : found.end] == found.text for found in answer.entities)
+        assert all(0 < found.score <= 1 for found in answer.entities)
     (answer,) = opened.predict(["the cat,  Karl Ove Knausgård sat"])
     (listed,) = opened.predict([{"tokens": '["the", "cat", ",", "Karl", "Ove", "Knausgård", "sat"]'}])
-    assert [found["text"] for found in answer["entities"]] == [found["text"] for found in listed["entities"]]
-    assert opened.predict(["", "  \n "]) == [{"entities": []}] * 2
+    assert [found.text for found in answer.entities] == [found.text for found in listed.entities]
+    assert opened.predict(["", "  \n "]) == [EntitiesAnswer(())] * 2
     with pytest.raises(BadInput, match="no list of words"):
         opened.predict([{"tokens": "Karl Ove"}])
     with pytest.raises(BadInput, match="lacks its text"):
@@ -265,7 +266,7 @@ def test_chinese_characters_are_read_and_answered_without_spaces(tmp_path, train
     assert " " not in table[0]["text"]
     assert "LOC: " in table[0]["label"]
     (answer,) = spec.predictor("token-classification", run.model).predict(["我在北京和他说李小红"])
-    assert [(found["label"], found["text"]) for found in answer["entities"]] == [("LOC", "北京"), ("PER", "李小红")]
+    assert [(found.label, found.text) for found in answer.entities] == [("LOC", "北京"), ("PER", "李小红")]
 
 
 def test_tags_that_spell_no_entities_are_judged_by_how_many_are_right(tmp_path, trained, said):
@@ -282,7 +283,7 @@ def test_tags_that_spell_no_entities_are_judged_by_how_many_are_right(tmp_path, 
     assert last.labels == ("DET", "NOUN", "VERB")
     assert said(run, "plan")[0].best == "eval/token_accuracy"
     (answer,) = spec.predictor("token-classification", run.model).predict(["the cat slept"])
-    assert [found["label"] for found in answer["entities"]] == ["DET", "NOUN", "VERB"]
+    assert [found.label for found in answer.entities] == ["DET", "NOUN", "VERB"]
     with pytest.raises(BadInput, match="has no metric 'f1'"):
         trained(SCRATCH, "evaluate.best=f1", name="other")
 
@@ -334,11 +335,11 @@ def any_tagger(tmp_path_factory):
 def test_an_entity_is_the_text_between_its_places(any_tagger, text):
     (answer,) = any_tagger.predict([text])
     at = 0
-    for found in answer["entities"]:
-        assert text[found["start"] : found["end"]] == found["text"] != ""
-        assert at <= found["start"] < found["end"]
-        assert found["label"] in ("A", "C")
-        at = found["end"]
+    for found in answer.entities:
+        assert text[found.start : found.end] == found.text != ""
+        assert at <= found.start < found.end
+        assert found.label in ("A", "C")
+        at = found.end
 
 
 def test_a_text_alone_or_among_others_has_the_same_entities(any_tagger):
@@ -346,6 +347,6 @@ def test_a_text_alone_or_among_others_has_the_same_entities(any_tagger):
     together = any_tagger.predict(texts)
     for text, answer in zip(texts, together, strict=True):
         (alone,) = any_tagger.predict([text])
-        assert [(found["start"], found["end"]) for found in alone["entities"]] == [
-            (found["start"], found["end"]) for found in answer["entities"]
+        assert [(found.start, found.end) for found in alone.entities] == [
+            (found.start, found.end) for found in answer.entities
         ]

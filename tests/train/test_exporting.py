@@ -20,7 +20,7 @@ def adapted(runs):
 
 def shares(directory) -> list[float]:
     answers = predictor("text-classification", directory, device="cpu").predict(TEXTS)
-    return [answer["probabilities"]["positive"] for answer in answers]
+    return [answer.probabilities["positive"] for answer in answers]
 
 
 def test_merged_adapters_answer_the_same_without_peft(adapted, tmp_path):

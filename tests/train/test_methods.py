@@ -201,13 +201,13 @@ def test_what_it_learnt_opens_here_and_with_plain_peft_and_transformers(adapted)
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     ours = predictor("text-classification", adapted.model, device="cpu").predict(TEXTS)
-    assert {name for answer in ours for name in answer["probabilities"]} == {"positive", "negative"}
+    assert {name for answer in ours for name in answer.probabilities} == {"positive", "negative"}
     tokenizer = AutoTokenizer.from_pretrained(adapted.model)
     for head in (AutoPeftModelForSequenceClassification, AutoModelForSequenceClassification):
         model = head.from_pretrained(adapted.model).eval()
         for text, answer in zip(TEXTS, ours, strict=True):
             shares = model(**tokenizer(text, return_tensors="pt")).logits.softmax(-1)[0]
-            assert float(shares.max()) == pytest.approx(max(answer["probabilities"].values()), abs=1e-5)
+            assert float(shares.max()) == pytest.approx(max(answer.probabilities.values()), abs=1e-5)
 
 
 def test_predictions_are_those_the_run_was_judged_by(adapted):
@@ -215,7 +215,7 @@ def test_predictions_are_those_the_run_was_judged_by(adapted):
 
     judged = pq.read_table(adapted.predictions / "test.parquet").to_pylist()
     answers = predictor("text-classification", adapted.model, device="cpu").predict([row["text"] for row in judged])
-    assert [answer["label"] for answer in answers] == [row["prediction"] for row in judged]
+    assert [answer.label for answer in answers] == [row["prediction"] for row in judged]
 
 
 def test_a_base_that_has_moved_is_one_clear_sentence(runs, tiny_bert, tmp_path):

@@ -63,7 +63,7 @@ def test_a_run_tells_its_whole_story(runs, logged):
     assert table["row"] == list(range(20))
     said = predictor("text-classification", run.model).predict(table["text"])
     for row, answer in enumerate(said):
-        shares = [answer["probabilities"][name] for name in ("negative", "positive")]
+        shares = [answer.probabilities[name] for name in ("negative", "positive")]
         # Training judges in bf16 where the processor has it.
         assert shares == pytest.approx(table["probabilities"][row], abs=0.03)
     right = sum(label == called for label, called in zip(table["label"], table["prediction"], strict=True))

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from workbench.contracts.answers import LabelAnswer
 from workbench.contracts.events import EventWriter
 from workbench.core.errors import ModelError, WorkbenchError
 from workbench.core.home import Home
 from workbench.core.rundir import RunDir
-from workbench.display.answers import Labels
 from workbench.display.spans import plain
 from workbench.runs.create import create
 from workbench.tasks.experiment import Experiment
@@ -137,7 +137,7 @@ def side(app: WorkbenchApp, name: str = "left") -> ModelSide:
 
 def shares(app: WorkbenchApp, name: str = "left") -> Mapping[str, float]:
     answer = side(app, name).answer.answer
-    return answer.probabilities if isinstance(answer, Labels) else {}
+    return answer.probabilities if isinstance(answer, LabelAnswer) else {}
 
 
 SIZES = pytest.mark.parametrize("size", [(80, 24), (120, 40), (160, 45)], ids=lambda size: f"{size[0]}x{size[1]}")

@@ -72,6 +72,6 @@ def _conclude(home: Home, run: RunDir) -> None:
             say(f"  {key:<18}{figure(key, row.metrics[key].last)}")
     say()
     with Model(run.path) as model:
-        for text, answer in zip(SENTENCES, model.predict(SENTENCES), strict=True):
+        for text, answer in zip(SENTENCES, model.answers(SENTENCES), strict=True):
             print_answer({"text": text}, answer, model.labels)
     say(f'\nNext: `workbench` opens the TUI; `workbench predict {run.id} "…"` tries a sentence.')

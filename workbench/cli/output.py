@@ -23,7 +23,7 @@ def say(text: str = "") -> None:
     print(clean(text, newlines=True))
 
 
-def emit(value: Any) -> None:
+def emit(value: object) -> None:
     """`value` as JSON on standard output. NaN and infinities become the strings "NaN", "Infinity", "-Infinity"."""
     json.dump(jsonable(value), sys.stdout, ensure_ascii=False, indent=2)
     print()

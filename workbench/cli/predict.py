@@ -14,11 +14,12 @@ from workbench.cli.context import find
 from workbench.cli.given import Complete
 from workbench.cli.help import Command
 from workbench.cli.output import AsJson, JsonLines, JsonList, say
+from workbench.contracts.answers import Answer, dump
 from workbench.core.errors import BadInput
 from workbench.core.paths import expanded
 from workbench.core.rundir import RunDir
 from workbench.core.text import clean, cut
-from workbench.display.answers import parse
+from workbench.display.answers import answer_lines
 from workbench.display.spans import plain
 from workbench.lab.opened import Model, RefusedRow
 from workbench.tasks.spec import spec_of
@@ -119,10 +120,10 @@ def checkpoint_of(run: RunDir, checkpoint: str) -> Path:
     raise BadInput(f"no checkpoint {checkpoint!r} in {run.id}", hint=f"it has {known or 'none'}")
 
 
-def _answered(model: Model, rows: Iterator[Complete], top_k: int | None) -> Iterator[tuple[Complete, dict[str, Any]]]:
+def _answered(model: Model, rows: Iterator[Complete], top_k: int | None) -> Iterator[tuple[Complete, Answer]]:
     """Each row with its answer, while later rows are read. Raises BadInput for one that is refused, with its place."""
     ours, theirs = tee(rows)
-    answers = model.predict_each((row.fields for row in theirs), top_k=top_k)
+    answers = model.answer_each((row.fields for row in theirs), top_k=top_k)
     try:
         for answer in answers:
             yield next(ours), answer
@@ -134,20 +135,21 @@ def _answered(model: Model, rows: Iterator[Complete], top_k: int | None) -> Iter
 
 def _answer(model: Model, rows: Iterator[Complete], top_k: int | None, into: Listing | None) -> None:
     if into is None:
-        for row, record in _answered(model, rows, top_k):
-            print_answer({name: row.fields[name] for name in model.fields}, record, model.labels)
+        for row, answer in _answered(model, rows, top_k):
+            print_answer({name: row.fields[name] for name in model.fields}, answer, model.labels)
         return
     with into:
-        for row, made in _answered(model, rows, top_k):
+        for row, answer in _answered(model, rows, top_k):
+            made = dump(answer)
             # Of two keys alike the answer's is meant: what a seq2seq model was given is its "source".
             asked = row.fields.items()
             into.add({"source" if name in made else name: value for name, value in asked} | made)
 
 
-def print_answer(row: dict[str, str], record: dict[str, Any], labels: list[str]) -> None:
+def print_answer(row: dict[str, str], answer: Answer, labels: list[str]) -> None:
     """A row and the answer to it, as Try shows it."""
     say(cut(clean(next(iter(row.values()))), _WIDTH))
-    for line in plain(parse(record, labels).lines(row, _WIDTH - 2, _HEIGHT)):
+    for line in plain(answer_lines(answer, row, _WIDTH - 2, _HEIGHT, labels)):
         print(f"  {line}".rstrip())
 
 

@@ -1,202 +1,133 @@
-"""What a model answers, read from the lab's records and laid out in lines: the same for the terminal and for Try.
-
-`workbench.tasks.interface.Predictor.predict` says which record is which.
-"""
+"""What a model answers, laid out in lines: the same for the terminal and for Try."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Iterable, Mapping, Sequence
 
-from workbench.core.errors import BadInput
+from workbench.contracts.answers import (
+    Answer,
+    EntitiesAnswer,
+    ExtractAnswer,
+    Fill,
+    FillsAnswer,
+    FoundEntity,
+    LabelAnswer,
+    LabelsAnswer,
+    TextAnswer,
+    ValuesAnswer,
+)
 from workbench.core.text import cells, clean, cut, pad
 from workbench.display.spans import Line, Span, folded
 
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 _WIDEST = 72
+_NO_ANSWER = "no answer"
 
 Row = Mapping[str, str]
+Place = tuple[int, int, str]
+"""A piece of a text, from start to end in its code points, and what it is: "" for nothing particular."""
 
 
-class Answer(Protocol):
-    """An answer to one row of fields."""
-
-    def lines(self, row: Row, width: int, height: int) -> list[Line]:
-        """It as it is shown in `width` × `height` cells."""
-
-    def copied(self) -> str:
-        """It as it is copied."""
-
-
-@dataclass(frozen=True)
-class Labels:
-    """The probability of each label, and those that are predicted. `order` is that of the model's."""
-
-    probabilities: Mapping[str, float]
-    predicted: tuple[str, ...]
-    order: Sequence[str] = ()
-
-    def lines(self, row: Row, width: int, height: int) -> list[Line]:
-        return bar_lines(self.probabilities, self.order, width, height, self.predicted)
-
-    def copied(self) -> str:
-        return "\n".join(f"{clean(label)}\t{share:.6f}" for label, share in self.probabilities.items())
+def answer_lines(answer: Answer, row: Row, width: int, height: int, order: Sequence[str] = ()) -> list[Line]:
+    """The answer to a row, as it is shown in `width` × `height` cells. `order` is that of the model's labels."""
+    match answer:
+        case LabelAnswer(label, probabilities):
+            return bar_lines(probabilities, order, width, height, (label,))
+        case LabelsAnswer(labels, probabilities):
+            return bar_lines(probabilities, order, width, height, labels)
+        case ValuesAnswer(values):
+            return _value_lines(values, width)[:height]
+        case EntitiesAnswer(entities):
+            return _entity_lines(entities, next(iter(row.values())), width, height)
+        case ExtractAnswer():
+            return _extract_lines(answer, list(row.values())[-1], width, height)
+        case FillsAnswer(fills):
+            return _fill_lines(fills, width)[:height]
+        case TextAnswer(text):
+            return folded([Span(clean(text, newlines=True))], width)[:height]
 
 
-@dataclass(frozen=True)
-class Values:
-    """A number for each target."""
+def copied(answer: Answer) -> str:
+    """The answer as it is copied."""
+    match answer:
+        case LabelAnswer() | LabelsAnswer():
+            return "\n".join(f"{clean(label)}\t{share:.6f}" for label, share in answer.probabilities.items())
+        case ValuesAnswer(values):
+            return "\n".join(f"{clean(target)}\t{value:.6g}" for target, value in values.items())
+        case EntitiesAnswer(entities):
+            return "\n".join(f"{clean(one.label)}\t{clean(one.text)}\t{one.score:.6f}" for one in entities)
+        case ExtractAnswer(piece):
+            return clean(piece)
+        case FillsAnswer(fills):
+            return "\n".join("\t".join(clean(fill.token) for fill in mask) for mask in fills)
+        case TextAnswer(text):
+            return text
 
-    values: Mapping[str, float]
 
-    def lines(self, row: Row, width: int, height: int) -> list[Line]:
-        name = min(max(cells(clean(target)) for target in self.values), max(6, width // 2))
-        return [
-            (Span(pad(clean(target), name) + "  ", "muted"), Span(f"{value:.4f}", "best"))
-            for target, value in list(self.values.items())[:height]
-        ]
-
-    def copied(self) -> str:
-        return "\n".join(f"{clean(target)}\t{value:.6g}" for target, value in self.values.items())
+def _value_lines(values: Mapping[str, float], width: int) -> list[Line]:
+    name = min(max(cells(clean(target)) for target in values), max(6, width // 2))
+    return [
+        (Span(pad(clean(target), name) + "  ", "muted"), Span(f"{value:.4f}", "best"))
+        for target, value in values.items()
+    ]
 
 
-@dataclass(frozen=True)
-class Piece:
-    """A piece of a text, `start` to `end` in its code points. `label` is what it is, where it is something."""
+def _entity_lines(entities: Sequence[FoundEntity], text: str, width: int, height: int) -> list[Line]:
+    """The text with its entities in it, and a list of them."""
+    if not entities:
+        return [(Span("no entities", "muted"),)]
+    listed = _entity_list(entities, width)[: max(1, height // 2)]
+    lines = folded(marked(text, [(one.start, one.end, one.label) for one in entities]), width)
+    return [*lines[: max(1, height - len(listed) - 1)], (), *listed]
 
-    text: str
-    start: int
-    end: int
-    score: float
-    label: str = ""
 
-    @classmethod
-    def parse(cls, record: Mapping[str, Any]) -> Piece:
-        return cls(
-            text=str(record.get("text", record.get("answer", ""))),
-            start=int(record.get("start") or 0),
-            end=int(record.get("end") or 0),
-            score=float(record.get("score") or 0.0),
-            label=str(record.get("label") or ""),
+def _entity_list(entities: Sequence[FoundEntity], width: int) -> list[Line]:
+    label = min(max(cells(clean(one.label)) for one in entities), max(4, width // 4))
+    room = max(4, width - label - 2 - 8)
+    return [
+        (
+            Span(pad(clean(one.label), label) + "  ", "head"),
+            Span(pad(clean(one.text), room), "best"),
+            Span(pad(f"{one.score:.4f}", 8, right=True), "muted"),
         )
+        for one in entities
+    ]
 
 
-@dataclass(frozen=True)
-class EntityAnswer:
-    """The entities of a text, in its order."""
-
-    found: tuple[Piece, ...]
-
-    def lines(self, row: Row, width: int, height: int) -> list[Line]:
-        if not self.found:
-            return [(Span("no entities", "muted"),)]
-        listed = self._list(width)[: max(1, height // 2)]
-        text = folded(marked(next(iter(row.values())), self.found), width)
-        return [*text[: max(1, height - len(listed) - 1)], (), *listed]
-
-    def _list(self, width: int) -> list[Line]:
-        label = min(max(cells(clean(piece.label)) for piece in self.found), max(4, width // 4))
-        room = max(4, width - label - 2 - 8)
-        return [
-            (
-                Span(pad(clean(piece.label), label) + "  ", "head"),
-                Span(pad(clean(piece.text), room), "best"),
-                Span(pad(f"{piece.score:.4f}", 8, right=True), "muted"),
-            )
-            for piece in self.found
-        ]
-
-    def copied(self) -> str:
-        return "\n".join(f"{clean(piece.label)}\t{clean(piece.text)}\t{piece.score:.6f}" for piece in self.found)
+def _extract_lines(answer: ExtractAnswer, context: str, width: int, height: int) -> list[Line]:
+    """The likeliest pieces, and the context around the one that is the answer."""
+    shares = {one.text or _NO_ANSWER: one.score for one in reversed(answer.candidates)}
+    shares[answer.answer or _NO_ANSWER] = answer.score
+    most = max(1, min(len(shares), height // 3))
+    ranked = sorted(shares, key=lambda text: -shares[text])
+    best = {text: shares[text] for text in ranked[:most]}
+    bars = bar_lines(best, ranked, width, most, (answer.answer or _NO_ANSWER,))
+    text = folded(marked(context, [(answer.start, answer.end, "")] if answer.answer else []), width)
+    return [*bars, (), *_around(text, max(1, height - len(bars) - 1))]
 
 
-@dataclass(frozen=True)
-class Extract:
-    """A piece of the context that answers a question (an empty one: nothing does), and other candidates."""
-
-    best: Piece
-    candidates: tuple[Piece, ...] = ()
-
-    def lines(self, row: Row, width: int, height: int) -> list[Line]:
-        shares = {piece.text or "no answer": piece.score for piece in reversed((self.best, *self.candidates))}
-        most = max(1, min(len(shares), height // 3))
-        ranked = sorted(shares, key=lambda text: -shares[text])
-        bars = bar_lines({text: shares[text] for text in ranked[:most]}, ranked, width, most, (self._predicted,))
-        context = list(row.values())[-1]
-        text = folded(marked(context, (self.best,) if self.best.text else ()), width)
-        return [*bars, (), *_around(text, max(1, height - len(bars) - 1))]
-
-    @property
-    def _predicted(self) -> str:
-        return self.best.text or "no answer"
-
-    def copied(self) -> str:
-        return clean(self.best.text)
+def _fill_lines(fills: Sequence[Sequence[Fill]], width: int) -> list[Line]:
+    lines: list[Line] = []
+    for place, mask in enumerate(fills, 1):
+        if len(fills) > 1:
+            lines += [*([()] if lines else []), (Span(f"mask {place}", "head"),)]
+        shares = {fill.token: fill.score for fill in mask}
+        lines += bar_lines(shares, list(shares), width, len(shares))
+    return lines
 
 
-@dataclass(frozen=True)
-class Fills:
-    """The likeliest tokens for each mask."""
-
-    masks: tuple[Mapping[str, float], ...]
-
-    def lines(self, row: Row, width: int, height: int) -> list[Line]:
-        found: list[Line] = []
-        for place, tokens in enumerate(self.masks, 1):
-            if len(self.masks) > 1:
-                found += [*([()] if found else []), (Span(f"mask {place}", "head"),)]
-            found += bar_lines(tokens, list(tokens), width, len(tokens))
-        return found[:height]
-
-    def copied(self) -> str:
-        return "\n".join("\t".join(map(clean, tokens)) for tokens in self.masks)
-
-
-@dataclass(frozen=True)
-class Written:
-    """Text that the model wrote."""
-
-    text: str
-
-    def lines(self, row: Row, width: int, height: int) -> list[Line]:
-        return folded([Span(clean(self.text, newlines=True))], width)[:height]
-
-    def copied(self) -> str:
-        return self.text
-
-
-def parse(record: Mapping[str, Any], order: Sequence[str] = ()) -> Answer:
-    """The answer in a record. `order` are the model's labels. Raises BadInput for a record of no known kind."""
-    if "probabilities" in record:
-        predicted = record["labels"] if "labels" in record else [record["label"]]
-        shares = {str(label): float(share) for label, share in record["probabilities"].items()}
-        return Labels(shares, tuple(map(str, predicted)), order)
-    if "values" in record:
-        return Values({str(target): float(value) for target, value in record["values"].items()})
-    if "entities" in record:
-        return EntityAnswer(tuple(map(Piece.parse, record["entities"])))
-    if "answer" in record:
-        return Extract(Piece.parse(record), tuple(map(Piece.parse, record.get("candidates") or ())))
-    if "fills" in record:
-        return Fills(tuple({str(fill["token"]): float(fill["score"]) for fill in mask} for mask in record["fills"]))
-    if "text" in record:
-        return Written(str(record["text"]))
-    raise BadInput(f"an answer of no known kind ({', '.join(map(clean, record)) or 'empty'})")
-
-
-def marked(text: str, pieces: Sequence[Piece]) -> list[Span]:
-    """A text with its pieces in brackets, each with its label. Pieces that overlap one before are left out."""
+def marked(text: str, places: Iterable[Place]) -> list[Span]:
+    """A text with these places in brackets, each with its label. Those that overlap one before are left out."""
     spans, at = [], 0
-    for piece in sorted(pieces, key=lambda piece: piece.start):
-        if piece.start < at:
+    for start, end, name in sorted(places, key=lambda place: place[0]):
+        if start < at:
             continue
-        label = [Span(clean(piece.label) + " ", "head")] if piece.label else []
-        inside = Span(clean(text[piece.start : piece.end], newlines=True), "best")
-        spans += [Span(clean(text[at : piece.start], newlines=True)), Span("[", "muted"), *label, inside]
+        label = [Span(clean(name) + " ", "head")] if name else []
+        inside = Span(clean(text[start:end], newlines=True), "best")
+        spans += [Span(clean(text[at:start], newlines=True)), Span("[", "muted"), *label, inside]
         spans += [Span("]", "muted")]
-        at = piece.end
+        at = end
     return [*spans, Span(clean(text[at:], newlines=True))]
 
 

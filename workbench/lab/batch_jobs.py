@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from workbench.contracts.answers import dump
 from workbench.core.errors import BadInput
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class BatchJob:
             if isinstance(window, Exception):
                 raise window
             found = self._predictor.answer(window.encoded, self._top_k) if window.rows else []
-            piece: dict[str, Any] = {"answers": found}
+            piece: dict[str, Any] = {"answers": list(map(dump, found))}
             if window.fault is not None:
                 piece["fault"] = {"what": window.fault.what, "hint": window.fault.hint}
             yield piece

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import ValidationError
 
+from workbench.contracts.answers import dump
 from workbench.core.errors import BadInput, ModelError
 from workbench.core.home import Home
 from workbench.core.paths import expanded
@@ -85,7 +86,7 @@ class ModelService:
     @exposed
     def predict(self, handle: str, texts: list[str | dict[str, str]], top_k: int | None = None) -> list[dict[str, Any]]:
         """An answer to each text or row of fields, as `workbench.tasks.interface.Predictor.predict` says."""
-        return self._load(handle).predictor.predict(texts, top_k)
+        return list(map(dump, self._load(handle).predictor.predict(texts, top_k)))
 
     @exposed
     def batch(self, handle: str, top_k: int | None = None) -> str:

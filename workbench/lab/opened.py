@@ -8,6 +8,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
+from workbench.contracts.answers import Answer, dump, parse
+from workbench.contracts.coding import Json
 from workbench.core.errors import BadInput, WorkbenchError
 from workbench.lab.client import Lab, Stream
 
@@ -38,13 +40,25 @@ class Model:
         self.task, self.labels = str(opened["task"]), list(opened["labels"])
         self.fields, self.generates = tuple(opened["fields"]), bool(opened["generates"])
 
-    def predict(self, rows: Sequence[Row], *, top_k: int | None = None) -> list[dict[str, Any]]:
+    def predict(self, rows: Sequence[Row], *, top_k: int | None = None) -> list[dict[str, Json]]:
         """An answer to each text, or row of `fields`, as `workbench predict --json` gives it."""
-        given = [row if isinstance(row, str) else dict(row) for row in rows]
-        return list(self._lab.call("model.predict", handle=self._handle, texts=given, top_k=top_k))
+        return list(map(dump, self.answers(rows, top_k=top_k)))
 
-    def predict_each(self, rows: Iterable[Row], *, top_k: int | None = None) -> Generator[dict[str, Any], None, None]:
+    def predict_each(self, rows: Iterable[Row], *, top_k: int | None = None) -> Generator[dict[str, Json], None, None]:
         """An answer to each row as `predict` gives it, while rows are still read: any number in little memory.
+
+        Where `rows` raises a WorkbenchError the rows before are answered first. Raises RefusedRow.
+        """
+        with contextlib.closing(self.answer_each(rows, top_k=top_k)) as answers:
+            yield from map(dump, answers)
+
+    def answers(self, rows: Sequence[Row], *, top_k: int | None = None) -> Sequence[Answer]:
+        """As `predict`, typed."""
+        given = [row if isinstance(row, str) else dict(row) for row in rows]
+        return list(map(parse, self._lab.call("model.predict", handle=self._handle, texts=given, top_k=top_k)))
+
+    def answer_each(self, rows: Iterable[Row], *, top_k: int | None = None) -> Generator[Answer, None, None]:
+        """As `predict_each`, typed.
 
         Where `rows` raises a WorkbenchError the rows before are answered first. Raises RefusedRow.
         """
@@ -58,14 +72,14 @@ class Model:
             with contextlib.suppress(WorkbenchError):
                 self._lab.send("model.feed", job=job, rows=None)
 
-    def _answers(self, feed: _Feed, stream: Stream) -> Iterator[dict[str, Any]]:
+    def _answers(self, feed: _Feed, stream: Stream) -> Iterator[Answer]:
         answered = 0
         feed.fill(AHEAD)
         while feed.on_the_way:
             piece = next(stream)
             feed.on_the_way -= 1
             feed.fill(AHEAD)
-            yield from piece["answers"]
+            yield from map(parse, piece["answers"])
             answered += len(piece["answers"])
             if fault := piece.get("fault"):
                 raise RefusedRow(str(fault["what"]), where=f"row {answered + 1}", hint=str(fault["hint"]))

@@ -7,13 +7,17 @@ transformers would look for a whole model there. The config with the labels is `
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from workbench.core.errors import ModelError
 from workbench.core.text import clean
 from workbench.models import hub, locate
+
+if TYPE_CHECKING:
+    from peft import PeftModel
 
 ADAPTER: Final = "adapter_config.json"
 WEIGHTS: Final = "adapter_model.safetensors"
@@ -38,7 +42,7 @@ def base_of(directory: Path) -> Base:
     named = _read(directory / ADAPTER)
     base, revision = str(named.get("base_model_name_or_path") or ""), named.get("revision")
     card = _read(directory / "workbench.json") if (directory / "workbench.json").is_file() else {}
-    asked: dict[str, Any] = (card.get("recipe") or {}).get("model") or {}
+    asked: Mapping[str, Any] = (card.get("recipe") or {}).get("model") or {}
     found = _found(base, revision, asked.get("name"))
     if found is None:
         raise ModelError(
@@ -59,7 +63,7 @@ def _found(base: str, revision: str | None, asked: str | None) -> Path | None:
     return None if snapshot is None else Path(snapshot.path)
 
 
-def open_adapted(head: Any, directory: Path) -> Any:
+def open_adapted(head: Any, directory: Path) -> PeftModel:
     """The base with its adapters in it, in the base's own precision. Raises ModelError, OSError, ValueError."""
     from peft import PeftModel
     from transformers import AutoConfig, GenerationConfig
@@ -79,7 +83,7 @@ def open_adapted(head: Any, directory: Path) -> Any:
     return PeftModel.from_pretrained(model, str(directory))
 
 
-def _read(file: Path) -> dict[str, Any]:
+def _read(file: Path) -> Mapping[str, Any]:
     try:
         value = json.loads(file.read_text("utf-8"))
     except (OSError, ValueError) as error:

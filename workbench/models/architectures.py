@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 _TABLE: Final = re.compile(r"MODEL_FOR_\w+_MAPPING_NAMES")
 _MASKED: Final = "MODEL_FOR_MASKED_LM_MAPPING_NAMES"
@@ -31,7 +31,7 @@ class Head:
     one_way: bool = False
 
 
-def unfit(task: str, head: Head, config: Mapping[str, Any]) -> str | None:
+def unfit(task: str, head: Head, config: Mapping[str, object]) -> str | None:
     """Why a model of this config cannot learn the task; None where it can, or where that is not known."""
     type, there = str(config.get("model_type") or ""), _types(head.table)
     if not type or not there:
@@ -46,7 +46,7 @@ def unfit(task: str, head: Head, config: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _reads_both_ways(config: Mapping[str, Any]) -> bool:
+def _reads_both_ways(config: Mapping[str, object]) -> bool:
     """Whether a model that is there for either kind of language modelling was not made a decoder."""
     type = config["model_type"]
     either = type in _types(_MASKED) and type not in _types(_WRITING)

@@ -9,7 +9,7 @@ import hashlib
 import importlib.util
 import json
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -205,7 +205,7 @@ def _check_weights(directory: Path, *, allow_pickle: bool) -> None:
         raise ModelError(what, where=str(directory), hint="a model.safetensors is needed")
 
 
-def _header(path: Path) -> dict[str, Any]:
+def _header(path: Path) -> Mapping[str, Any]:
     """The header of a safetensors file: 8 bytes of length, little-endian, then that much JSON. Raises ModelError."""
     try:
         with path.open("rb") as file:

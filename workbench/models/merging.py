@@ -10,9 +10,12 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from workbench.core.errors import BadInput, ModelError, WorkbenchError
+
+if TYPE_CHECKING:
+    from peft import PeftModel
 
 
 def merge(source: Path, auto_class: str, to: Path) -> None:
@@ -21,7 +24,7 @@ def merge(source: Path, auto_class: str, to: Path) -> None:
 
     from workbench.models import weights
 
-    model: Any = weights.open_model(getattr(transformers, auto_class), source, "cpu")[0]
+    model: PeftModel = weights.open_model(getattr(transformers, auto_class), source, "cpu")[0]
     model.merge_and_unload().save_pretrained(to)
 
 

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from workbench.core.errors import ModelError
 from workbench.core.text import clean
 from workbench.models import adapter_files, locate
 from workbench.recipe import Model
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+
 END: Final = "<|endoftext|>"
 PAD: Final = "<|pad|>"
 _UNLIMITED: Final = 1_000_000  # transformers writes 1e30 where a tokenizer has no limit
 
 
-def load_tokenizer(asked: Model, search: Sequence[Path], texts: Iterable[str]) -> Any:
+def load_tokenizer(asked: Model, search: Sequence[Path], texts: Iterable[str]) -> PreTrainedTokenizerBase:
     """The tokenizer of the recipe; `bpe` trains one on `texts`. Raises ModelError."""
     if asked.tokenizer == locate.BPE:
         return train_bpe(texts, asked.vocab_size)
@@ -25,7 +28,7 @@ def load_tokenizer(asked: Model, search: Sequence[Path], texts: Iterable[str]) -
     return open_tokenizer(located.path_or_id, revision=located.revision, trust=asked.trust_remote_code)
 
 
-def open_tokenizer(path: str | Path, *, revision: str | None = None, trust: bool = False) -> Any:
+def open_tokenizer(path: str | Path, *, revision: str | None = None, trust: bool = False) -> PreTrainedTokenizerBase:
     """The tokenizer in a directory or on the hub, with a token to pad with. Raises ModelError."""
     from transformers import AutoTokenizer
 
@@ -38,7 +41,7 @@ def open_tokenizer(path: str | Path, *, revision: str | None = None, trust: bool
     return tokenizer
 
 
-def train_bpe(texts: Iterable[str], vocab_size: int) -> Any:
+def train_bpe(texts: Iterable[str], vocab_size: int) -> PreTrainedTokenizerBase:
     """A byte-level BPE tokenizer as GPT-2's (Radford et al. 2019), learnt from `texts`. Any text can be written."""
     from tokenizers import Tokenizer, decoders, pre_tokenizers, processors, trainers
     from tokenizers.models import BPE
@@ -61,7 +64,9 @@ def train_bpe(texts: Iterable[str], vocab_size: int) -> Any:
     )
 
 
-def load_model(head: Any, asked: Model, located: locate.Located, config: dict[str, Any]) -> tuple[Any, list[str]]:
+def load_model(
+    head: Any, asked: Model, located: locate.Located, config: Mapping[str, object]
+) -> tuple[PreTrainedModel, list[str]]:
     """The model with the head `head` (an Auto class), and the names of its weights that are new.
 
     It is in fp32, unless it is stored in bf16 and may stay so (`located.bf16`).
@@ -91,12 +96,12 @@ def load_model(head: Any, asked: Model, located: locate.Located, config: dict[st
     return model, sorted({str(name) for name in report["missing_keys"]} | mismatched)
 
 
-def _is_bf16(config: Any) -> bool:
+def _is_bf16(config: PreTrainedConfig) -> bool:
     """Whether the weights are stored in bf16, as the config of a checkpoint says."""
     return str(getattr(config, "dtype", None)).removeprefix("torch.") == "bfloat16"
 
 
-def _four_bit() -> dict[str, Any]:
+def _four_bit() -> dict[str, object]:
     """How QLoRA loads a model (Dettmers et al. 2023): NF4, its scales quantized again, onto the GPU at once."""
     import torch
     from transformers import BitsAndBytesConfig
@@ -110,22 +115,23 @@ def _four_bit() -> dict[str, Any]:
     return {"quantization_config": settings, "device_map": {"": torch.cuda.current_device()}}
 
 
-def read_config(asked: Model, located: locate.Located, config: dict[str, Any]) -> Any:
+def read_config(asked: Model, located: locate.Located, config: Mapping[str, object]) -> PreTrainedConfig:
     """The config alone, with `config` and the recipe's own fields set. Raises ModelError."""
     from transformers import AutoConfig
 
-    fields = config | dict(asked.config)
+    fields = {**config, **asked.config}
     if located.kind == "scratch":
         return _scratch(located.type or "", fields, asked.dropout)
     try:
-        return AutoConfig.from_pretrained(
+        found: PreTrainedConfig = AutoConfig.from_pretrained(
             located.path_or_id, revision=located.revision, trust_remote_code=asked.trust_remote_code, **fields
         )
+        return found
     except (OSError, ValueError, KeyError, TypeError, ImportError) as error:
         raise _unloadable("config", located.path_or_id, error) from error
 
 
-def vocabulary(located: locate.Located, tokenizer: Any, *tokens: str) -> dict[str, Any]:
+def vocabulary(located: locate.Located, tokenizer: PreTrainedTokenizerBase, *tokens: str) -> dict[str, object]:
     """What a config from scratch must know of the tokenizer: its size and the ids of these `tokens`, by their fields.
 
     Nothing for weights that are loaded: they bring their own.
@@ -149,7 +155,7 @@ def open_model(head: Any, model_dir: Path, device: str | None) -> tuple[Any, str
     return model.to(place).eval(), place
 
 
-def _scratch(architecture: str, fields: dict[str, Any], dropout: float | None) -> Any:
+def _scratch(architecture: str, fields: Mapping[str, object], dropout: float | None) -> PreTrainedConfig:
     from transformers import AutoConfig
 
     try:
@@ -160,7 +166,7 @@ def _scratch(architecture: str, fields: dict[str, Any], dropout: float | None) -
     return settings
 
 
-def set_dropout(config: Any, rate: float | None) -> None:
+def set_dropout(config: PreTrainedConfig, rate: float | None) -> None:
     """Set every dropout the config has to `rate`; one that is None follows another, and stays so."""
     if rate is None:
         return
@@ -169,7 +175,7 @@ def set_dropout(config: Any, rate: float | None) -> None:
             setattr(config, name, float(rate))
 
 
-def longest(config: Any, tokenizer: Any) -> int | None:
+def longest(config: PreTrainedConfig, tokenizer: PreTrainedTokenizerBase) -> int | None:
     """Tokens the model can take at once, None where its positions have no end."""
     limits = [
         getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None),

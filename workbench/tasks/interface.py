@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.contracts.answers import Answer
 from workbench.core.errors import BadInput
 from workbench.recipe import Generate
 from workbench.recipe.schema import Problem
@@ -125,7 +126,7 @@ def loss_of(loss: Loss, outputs: Any, batch: Batch, num_items_in_batch: Any = No
 
 
 # What a predictor is asked about: a text, or the fields of a row by name.
-Asked = str | Mapping[str, str]
+Asked = str | Mapping[str, object]
 
 
 @runtime_checkable
@@ -142,21 +143,16 @@ class Predictor(Protocol):
     fields: tuple[str, ...]
     generates: bool
 
-    def predict(self, rows: Sequence[Asked], top_k: int | None = None) -> list[dict[str, Any]]:
-        """An answer to each row, told apart by its keys.
+    def predict(self, rows: Sequence[Asked], top_k: int | None = None) -> Sequence[Answer]:
+        """An answer to each row, with at most `top_k` labels, candidates or tokens.
 
-        One label: `{"label", "probabilities": {name: share}}`, likeliest first, at most `top_k`. Several labels:
-        `{"labels": [names], "probabilities"}`. Regression: `{"values": {target: float}}`. Entities:
-        `{"entities": [{"label", "start", "end", "text", "score"}]}`, in code points of the text. An answer:
-        `{"answer", "start", "end", "score", "candidates": [{"text", "start", "end", "score"}]}`, of the context,
-        `answer` empty where there is none. Text: `{"text"}`. Masked tokens: `{"fills": [[{"token", "score"}]]}`, one
-        list a mask. Raises BadInput for a row that lacks a field.
+        Raises BadInput for a row that lacks a field.
         """
 
     def encode(self, rows: Sequence[Asked]) -> Any:
         """The first half of `predict`: rows as tokens. Needs no device. Raises BadInput as `predict` does."""
 
-    def answer(self, encoded: Any, top_k: int | None = None) -> list[dict[str, Any]]:
+    def answer(self, encoded: Any, top_k: int | None = None) -> Sequence[Answer]:
         """The second half of `predict`: the model's answers to what `encode` gave, in the order of the rows."""
 
     def generate(self, prompt: str, options: Generate) -> Iterator[str]:

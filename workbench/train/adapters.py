@@ -9,7 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from workbench.core.errors import BadInput
 from workbench.core.suggest import nearest
@@ -18,10 +18,14 @@ from workbench.recipe import Recipe
 from workbench.tasks.spec import TaskSpec, spec_of
 from workbench.train.anatomy import Anatomy, anatomy, unwrapped
 
+if TYPE_CHECKING:
+    from peft import PeftModel
+    from transformers import PreTrainedModel
+
 
 def adapt(
-    model: Any, recipe: Recipe, new: Collection[str], frozen: Collection[str], base: tuple[str, str | None]
-) -> Any:
+    model: PreTrainedModel, recipe: Recipe, new: Collection[str], frozen: Collection[str], base: tuple[str, str | None]
+) -> PreTrainedModel:
     """The model with adapters in it, everything else but its head frozen.
 
     Layers with weights in `frozen` get none. `base` is the id or directory of the model, and its revision, as they are
@@ -60,10 +64,11 @@ def adapt(
     settings.base_model_name_or_path, settings.revision = base
     _freeze_saved(adapted, frozen)
     _widen(adapted)
-    return adapted
+    # peft stands in for the model, with all its attributes.
+    return cast("PreTrainedModel", adapted)
 
 
-def save(model: Any, directory: Path) -> None:
+def save(model: PreTrainedModel, directory: Path) -> None:
     """Adapters, head and config; not the base. Raises OSError and SafetensorError."""
     # The other value asks the hub whether the vocabulary has grown.
     model.save_pretrained(directory, save_embedding_layers=False)
@@ -75,7 +80,7 @@ def save(model: Any, directory: Path) -> None:
         unwrapped(model).generation_config.save_pretrained(directory)
 
 
-def load(model: Any, directory: Path) -> None:
+def load(model: PreTrainedModel, directory: Path) -> None:
     """Put the adapters and the head of a checkpoint into the model. Raises OSError and SafetensorError."""
     from peft import set_peft_model_state_dict
     from safetensors.torch import load_file
@@ -84,7 +89,7 @@ def load(model: Any, directory: Path) -> None:
     assert not result.unexpected_keys, f"{directory}: not the adapters of this model"
 
 
-def modules_of(model: Any) -> tuple[list[str], int]:
+def modules_of(model: PreTrainedModel) -> tuple[list[str], int]:
     """The last words of the names of the layers with adapters, and how many such layers there are."""
     from peft.tuners.lora import LoraLayer
 
@@ -92,11 +97,11 @@ def modules_of(model: Any) -> tuple[list[str], int]:
     return sorted({name.rpartition(".")[2] for name in names}), len(names)
 
 
-def is_adapted(model: Any) -> bool:
+def is_adapted(model: PreTrainedModel) -> bool:
     return hasattr(model, "peft_config")
 
 
-def _targets(model: Any, build: Anatomy, asked: list[str] | None) -> list[str]:
+def _targets(model: PreTrainedModel, build: Anatomy, asked: list[str] | None) -> list[str]:
     """Full names of the layers that get adapters."""
     linear = _linear_layers(model, build)
     wanted = asked or _usual(model)
@@ -113,7 +118,7 @@ def _targets(model: Any, build: Anatomy, asked: list[str] | None) -> list[str]:
     return [name for name in linear if any(_is(name, word) for word in wanted)] or linear
 
 
-def _usual(model: Any) -> list[str] | None:
+def _usual(model: PreTrainedModel) -> list[str] | None:
     """Which layers peft gives adapters to in this family; None where it does not say."""
     from peft.utils.constants import TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING as USUAL
 
@@ -121,7 +126,7 @@ def _usual(model: Any) -> list[str] | None:
     return list(found) if isinstance(found, list) else None
 
 
-def _linear_layers(model: Any, build: Anatomy) -> list[str]:
+def _linear_layers(model: PreTrainedModel, build: Anatomy) -> list[str]:
     import torch
     from transformers.pytorch_utils import Conv1D
 
@@ -137,14 +142,14 @@ def _weights_of(layer: str) -> set[str]:
     return {f"{layer}.weight"}
 
 
-def _transposed(model: Any, layer: str) -> bool:
+def _transposed(model: PreTrainedModel, layer: str) -> bool:
     """Whether its layers keep their weights as GPT-2 does, input first."""
     from transformers.pytorch_utils import Conv1D
 
     return isinstance(model.get_submodule(layer), Conv1D)
 
 
-def _whole(model: Any, build: Anatomy, spec: TaskSpec, new: Collection[str]) -> list[str]:
+def _whole(model: PreTrainedModel, build: Anatomy, spec: TaskSpec, new: Collection[str]) -> list[str]:
     """Names of the modules that learn whole: the head of a classifier, and whatever else is new.
 
     What is tied to the embeddings is left out: two copies of one table would learn apart.
@@ -156,24 +161,24 @@ def _whole(model: Any, build: Anatomy, spec: TaskSpec, new: Collection[str]) -> 
     return sorted(owner for owner in owners if owner and not _holds(model, owner, shared))
 
 
-def _shared(model: Any) -> set[int]:
+def _shared(model: PreTrainedModel) -> set[int]:
     """The identities of weights that are embeddings, by whatever name."""
     tables = (model.get_input_embeddings(), model.get_output_embeddings())
     return {id(weight) for table in tables if table is not None for weight in table.parameters()}
 
 
-def _holds(model: Any, owner: str, weights: set[int]) -> bool:
+def _holds(model: PreTrainedModel, owner: str, weights: set[int]) -> bool:
     return any(id(weight) in weights for weight in model.get_submodule(owner).parameters())
 
 
-def _widen(model: Any) -> None:
+def _widen(model: PeftModel) -> None:
     """What learns is in fp32, whatever the base is in: small steps would vanish in the rounding of bf16."""
     for weight in model.parameters():
         if weight.requires_grad:
             weight.data = weight.data.float()
 
 
-def _freeze_saved(model: Any, frozen: Collection[str]) -> None:
+def _freeze_saved(model: PeftModel, frozen: Collection[str]) -> None:
     """A head that matches a pattern of `train.freeze` does not learn either."""
     for name, weight in unwrapped(model).named_parameters():
         if name.replace("modules_to_save.default.", "") in frozen:

@@ -9,7 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+    from transformers import PreTrainedModel
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,7 @@ class Anatomy:
         return sum(stack.layers for stack in self.stacks) + 1
 
 
-def anatomy(model: Any) -> Anatomy:
+def anatomy(model: PreTrainedModel) -> Anatomy:
     """Of a transformers model, or of one that adapters were put into."""
     whole = unwrapped(model)
     stacks = tuple(_stacks(whole))
@@ -72,12 +76,13 @@ def anatomy(model: Any) -> Anatomy:
     return Anatomy(stacks, looked_up, head)
 
 
-def unwrapped(model: Any) -> Any:
+def unwrapped(model: PreTrainedModel | PeftModel) -> PreTrainedModel:
     """The transformers model within its adapters."""
-    return model.get_base_model() if hasattr(model, "peft_config") and hasattr(model, "get_base_model") else model
+    adapted = hasattr(model, "peft_config") and hasattr(model, "get_base_model")
+    return cast("PreTrainedModel", cast("PeftModel", model).get_base_model() if adapted else model)
 
 
-def _stacks(model: Any) -> Iterator[Stack]:
+def _stacks(model: PreTrainedModel) -> Iterator[Stack]:
     import torch
 
     taken: list[str] = []
@@ -89,7 +94,7 @@ def _stacks(model: Any) -> Iterator[Stack]:
             yield Stack(name, len(module))
 
 
-def _looked_up(model: Any, name: str, stacks: tuple[Stack, ...]) -> bool:
+def _looked_up(model: PreTrainedModel, name: str, stacks: tuple[Stack, ...]) -> bool:
     import torch
 
     if any(stack.layer(name) is not None for stack in stacks):
@@ -98,7 +103,7 @@ def _looked_up(model: Any, name: str, stacks: tuple[Stack, ...]) -> bool:
     return "embed" in path or isinstance(model.get_submodule(path), torch.nn.Embedding)
 
 
-def _body(model: Any, stacks: tuple[Stack, ...]) -> tuple[str, ...]:
+def _body(model: PreTrainedModel, stacks: tuple[Stack, ...]) -> tuple[str, ...]:
     """What names of weights of the body begin with. A T5 has no module of that name: what holds layers is its body."""
     prefix = getattr(model, "base_model_prefix", "")
     if prefix and hasattr(model, prefix):

@@ -9,15 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 from workbench.train.device import Device
 from workbench.train.varlen import ATTENTION
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
 _RATES: Final = ("attention_probs_dropout_prob", "attn_pdrop", "attention_dropout")
 
 
-def for_training(model: Any, device: Device) -> None:
+def for_training(model: PreTrainedModel, device: Device) -> None:
     """Give the model the attention to train with."""
     drops = any(isinstance(rate := getattr(model.config, name, None), float) and rate > 0 for name in _RATES)
     if device.kind == "cpu" and device.precision == "bf16" and drops and _current(model) == "sdpa":
@@ -25,7 +28,7 @@ def for_training(model: Any, device: Device) -> None:
 
 
 @contextmanager
-def for_judging(model: Any) -> Iterator[None]:
+def for_judging(model: PreTrainedModel) -> Iterator[None]:
     """An attention for padded rows in which nothing is dropped; afterwards the one before again."""
     before, fused = _current(model), getattr(model, "_supports_sdpa", False)
     swapped = before == ATTENTION or (before == "eager" and fused)
@@ -34,10 +37,10 @@ def for_judging(model: Any) -> Iterator[None]:
     try:
         yield
     finally:
-        if swapped:
+        if before is not None and swapped:
             model.set_attn_implementation(before)
 
 
-def _current(model: Any) -> str | None:
+def _current(model: PreTrainedModel) -> str | None:
     found: str | None = getattr(model.config, "_attn_implementation", None)
     return found

@@ -6,10 +6,13 @@ import functools
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from workbench import recipe
 from workbench.core.errors import BadInput
+
+if TYPE_CHECKING:
+    import torch
 
 Precision = Literal["bf16", "fp16", "fp32"]
 
@@ -24,7 +27,7 @@ class Device:
     index: int = 0
 
     @property
-    def torch(self) -> Any:
+    def torch(self) -> torch.device:
         """It as torch names it."""
         import torch
 

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import TYPE_CHECKING
 
 from workbench.core.errors import BadInput
 from workbench.core.suggest import nearest
 from workbench.recipe import Train
 from workbench.train.anatomy import Anatomy, anatomy
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
-def frozen(model: Any, train: Train, new: Collection[str]) -> set[str]:
+
+def frozen(model: PreTrainedModel, train: Train, new: Collection[str]) -> set[str]:
     """Names of the weights that are not to learn. `new` are those with no pretrained value: never frozen by
     `head_only`. Raises BadInput where a field means nothing for this model.
     """
@@ -32,7 +35,7 @@ def frozen(model: Any, train: Train, new: Collection[str]) -> set[str]:
     return found
 
 
-def freeze(model: Any, names: Collection[str]) -> None:
+def freeze(model: PreTrainedModel, names: Collection[str]) -> None:
     """Freeze them. Raises BadInput where nothing would be left to learn."""
     left = [name for name, _ in model.named_parameters() if name not in names]
     if not left:

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING
 
 from workbench.core.errors import BadInput
 from workbench.recipe import Recipe, Train
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 
 def asked(train: Train) -> bool:
@@ -30,7 +33,7 @@ def problems(recipe: Recipe) -> Iterator[str]:
         yield "train.liger: it needs a CUDA GPU, and this run has none: leave it out"
 
 
-def apply(model: Any) -> None:
+def apply(model: PreTrainedModel) -> None:
     """Give the model the kernels of its family, before anything is put into it. Raises BadInput where there are none.
 
     Parts that all models of the family share, such as the rotary positions, change for the whole process.

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -25,6 +25,10 @@ from workbench.train.ranks import Ranks
 from workbench.train.rhythm import Rhythm
 from workbench.train.sharding import whole
 
+if TYPE_CHECKING:
+    from torch.optim.lr_scheduler import LRScheduler
+    from transformers import PreTrainedModel
+
 
 @dataclass
 class Loop:
@@ -35,12 +39,12 @@ class Loop:
     from there on; without it, being out of memory ends the training.
     """
 
-    model: Any
+    model: PreTrainedModel
     passes: Passes | GraphedPasses
     batches: Batches
     rhythm: Rhythm
-    optimizer: Any
-    schedule: Any
+    optimizer: torch.optim.Optimizer
+    schedule: LRScheduler
     ranks: Ranks
     max_grad_norm: float
     watching: bool = False
@@ -76,7 +80,7 @@ class Loop:
     def told(self, value: float | None) -> None:
         """What an evaluation found of the metric that is watched, if anything."""
         if self.watching and value is not None:
-            self.schedule.step(value)
+            self.schedule.step(value)  # type: ignore[arg-type]  # schedules that watch take the metric here
 
     def step(self, number: int, work: StepBatches) -> Step:
         """One optimizer step. Nothing in it waits for the device, but for what a schedule or fp16 may need."""

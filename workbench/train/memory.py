@@ -8,16 +8,17 @@ Dropout draws other numbers for pieces than for the whole.
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
+
+from workbench.tasks.shared.rows import Batch
 
 
-def rows_of(batch: Mapping[str, Any]) -> int:
+def rows_of(batch: Batch) -> int:
     """Rows of a batch of tensors, by the first there is."""
     return int(next(iter(batch.values())).shape[0])
 
 
-def pieces(batch: Mapping[str, Any], parts: int) -> Iterator[dict[str, Any]]:
+def pieces(batch: Batch, parts: int) -> Iterator[Batch]:
     """The batch in `parts` of equal rows, or nearly so; fewer where there are fewer rows."""
     rows = rows_of(batch)
     size = -(-rows // parts)
@@ -25,7 +26,7 @@ def pieces(batch: Mapping[str, Any], parts: int) -> Iterator[dict[str, Any]]:
         yield {name: tensor[start : start + size] for name, tensor in batch.items()}
 
 
-def divisible(batch: Mapping[str, Any]) -> bool:
+def divisible(batch: Batch) -> bool:
     """Whether every tensor of the batch has a row for each row."""
     rows = rows_of(batch)
     return rows > 1 and all(tensor.dim() > 0 and tensor.shape[0] == rows for tensor in batch.values())

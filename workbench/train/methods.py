@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 from workbench.contracts.events import AdapterFacts
 from workbench.models.locate import Located
@@ -12,6 +12,9 @@ from workbench.recipe import Recipe
 from workbench.train import adapters, liger
 from workbench.train.anatomy import anatomy, unwrapped
 from workbench.train.freezing import freeze, frozen
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 _ADAPTERS: Final = {"lora", "dora", "qlora"}
 _FEW: Final = 8  # names in a sentence
@@ -36,7 +39,9 @@ def loaded_for(located: Located, recipe: Recipe, precision: str) -> Located:
     return replace(located, four_bit=method == "qlora", bf16=bf16)
 
 
-def apply(model: Any, recipe: Recipe, new: Collection[str], located: Located) -> tuple[Any, Learning]:
+def apply(
+    model: PreTrainedModel, recipe: Recipe, new: Collection[str], located: Located
+) -> tuple[PreTrainedModel, Learning]:
     """The model with only that left trainable which the recipe wants to learn. Raises BadInput."""
     if liger.asked(recipe.train):
         liger.apply(model)
@@ -59,7 +64,7 @@ def apply(model: Any, recipe: Recipe, new: Collection[str], located: Located) ->
     return model, Learning(recipe.train.method, count, learnt, list(new), sorted(still), told)
 
 
-def doubts(model: Any, new: Collection[str]) -> str | None:
+def doubts(model: PreTrainedModel, new: Collection[str]) -> str | None:
     """A sentence where pretrained weights that ought to have been there are new; None where only the head is.
 
     A pooler is passed over: a checkpoint of a masked language model has none, and a classifier's learns with its head.
@@ -76,7 +81,7 @@ def doubts(model: Any, new: Collection[str]) -> str | None:
     return f"{count} new, not pretrained: is this the right model? ({named})"
 
 
-def _second_names(model: Any) -> set[str]:
+def _second_names(model: PreTrainedModel) -> set[str]:
     once = {name for name, _ in model.named_parameters()}
     return {name for name, _ in model.named_parameters(remove_duplicate=False)} - once
 

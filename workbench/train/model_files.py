@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from workbench.train import adapters, sharding
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
 
 def save(
-    model: Any, tokenizer: Any, directory: Path, *, use_cache: bool, weights: dict[str, Any] | None = None
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    directory: Path,
+    *,
+    use_cache: bool,
+    weights: sharding.StateDict | None = None,
 ) -> None:
     """The model and its tokenizer as `from_pretrained` reads them. Raises OSError and SafetensorError.
 
@@ -28,7 +36,7 @@ def save(
     tokenizer.save_pretrained(directory)
 
 
-def load(model: Any, directory: Path) -> None:
+def load(model: PreTrainedModel, directory: Path) -> None:
     """Put back what `save` has written. Raises OSError and SafetensorError."""
     if adapters.is_adapted(model):
         adapters.load(model, directory)

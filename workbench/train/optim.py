@@ -6,19 +6,32 @@ import inspect
 import math
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 from workbench.core.errors import BadInput
 from workbench.recipe import Train
 from workbench.train.anatomy import anatomy, unwrapped
 from workbench.train.optimizer_options import ADAMW, WATCHING
 
+if TYPE_CHECKING:
+    import torch
+    from torch.optim.lr_scheduler import LRScheduler
+    from transformers import PreTrainedModel
+
 _SHARE_OF_DECAY: Final = 10  # warmup_stable_decay goes down over a tenth of the steps, unless it is told otherwise
 # Weights that do not decay, by name, as transformers' Trainer has it; those of a LayerNorm never do.
 _NO_DECAY: Final = (r"bias", r"layernorm", r"rmsnorm", r"(?:^|\.)norm(?:$|\.)", r"_norm(?:$|\.)")
 
 
-def decaying(model: Any) -> set[str]:
+class Group(TypedDict, total=False):
+    """Weights that have a learning rate and a decay of their own, as torch's optimizers take them."""
+
+    params: list[torch.nn.Parameter]
+    lr: float
+    weight_decay: float
+
+
+def decaying(model: PreTrainedModel) -> set[str]:
     """Names of the weights that decay: no biases, no norms."""
     import torch
     from transformers.trainer_pt_utils import get_parameter_names
@@ -26,7 +39,7 @@ def decaying(model: Any) -> set[str]:
     return set(get_parameter_names(model, [torch.nn.LayerNorm], list(_NO_DECAY)))
 
 
-def optimizer(model: Any, train: Train) -> Any:
+def optimizer(model: PreTrainedModel, train: Train) -> torch.optim.Optimizer:
     """The optimizer of a recipe over the weights that are trained, with a learning rate for each layer where asked."""
     kind, settings = _kind(model, train)
     groups = by_depth(model, train, decaying(unwrapped(model))) if train.layer_decay < 1 else _groups(model, train)
@@ -37,7 +50,7 @@ def optimizer(model: Any, train: Train) -> Any:
     return made
 
 
-def _groups(model: Any, train: Train) -> list[dict[str, Any]]:
+def _groups(model: PreTrainedModel, train: Train) -> list[Group]:
     decayed = decaying(model)
     learnt = [(name, weight) for name, weight in model.named_parameters() if weight.requires_grad]
     return [
@@ -46,7 +59,7 @@ def _groups(model: Any, train: Train) -> list[dict[str, Any]]:
     ]
 
 
-def _kind(model: Any, train: Train) -> tuple[Any, dict[str, Any]]:
+def _kind(model: PreTrainedModel, train: Train) -> tuple[type[torch.optim.Optimizer], dict[str, Any]]:
     """The optimizer's class and its settings."""
     name = ADAMW if train.optimizer == "adamw" else train.optimizer
     if name == ADAMW:
@@ -77,7 +90,7 @@ def _kind(model: Any, train: Train) -> tuple[Any, dict[str, Any]]:
     return kind, settings | missed
 
 
-def _keep_embeddings_whole(model: Any) -> None:
+def _keep_embeddings_whole(model: PreTrainedModel) -> None:
     """bitsandbytes keeps 32 bits of an embedding's moments: few of its rows are in a batch (Dettmers et al. 2022)."""
     import torch
     from bitsandbytes.optim import GlobalOptimManager  # type: ignore[import-not-found]  # an extra
@@ -87,14 +100,17 @@ def _keep_embeddings_whole(model: Any) -> None:
             GlobalOptimManager.get_instance().register_module_override(module, "weight", {"optim_bits": 32})
 
 
-def schedule(optimizer: Any, train: Train, steps: int, direction: str) -> Any:
+def schedule(optimizer: torch.optim.Optimizer, train: Train, steps: int, direction: str) -> LRScheduler:
     """The schedule of a run of so many steps. Raises BadInput where its settings are refused."""
     from transformers import get_scheduler
 
     warmup = train.warmup_steps if train.warmup_ratio is None else math.ceil(steps * train.warmup_ratio)
     settings = schedule_settings(train, steps, direction)
     try:
-        return get_scheduler(schedule_name(train), optimizer, warmup, steps, scheduler_specific_kwargs=settings)
+        made: LRScheduler = get_scheduler(
+            schedule_name(train), optimizer, warmup, steps, scheduler_specific_kwargs=settings
+        )
+        return made
     except (ValueError, TypeError) as error:
         raise BadInput(f"{train.schedule} cannot be made ({error})", where="train.schedule_args") from error
 
@@ -104,14 +120,14 @@ def schedule_name(train: Train) -> str:
     return "constant_with_warmup" if train.schedule == "constant" and warm else train.schedule
 
 
-def by_depth(model: Any, train: Train, decayed: Collection[str]) -> list[dict[str, Any]]:
+def by_depth(model: PreTrainedModel, train: Train, decayed: Collection[str]) -> list[Group]:
     """Groups of weights with a learning rate each: lr · layer_decay^(top − depth), the head first.
 
     As ELECTRA (Clark et al. 2020, `layerwise_lr_decay`) and BEiT (Bao et al. 2021) are fine-tuned: each layer learns
     a little less than the one above it, embeddings the least. In an encoder-decoder the decoder stands on the encoder.
     """
     build = anatomy(model)
-    groups: dict[tuple[int, bool], list[Any]] = {}
+    groups: dict[tuple[int, bool], list[torch.nn.Parameter]] = {}
     for name, weight in unwrapped(model).named_parameters():
         if weight.requires_grad:
             place = build.depth(name), name in decayed
@@ -126,9 +142,9 @@ def by_depth(model: Any, train: Train, decayed: Collection[str]) -> list[dict[st
     ]
 
 
-def schedule_settings(train: Train, steps: int, direction: str) -> dict[str, Any]:
+def schedule_settings(train: Train, steps: int, direction: str) -> dict[str, object]:
     """`train.schedule_args` with what a schedule of `steps` needs and the recipe leaves open."""
-    given: dict[str, Any] = dict(train.schedule_args)
+    given: dict[str, object] = dict(train.schedule_args)
     if train.schedule == "warmup_stable_decay":
         given.setdefault("num_decay_steps", -(-steps // _SHARE_OF_DECAY))
     if train.schedule in WATCHING:
@@ -149,10 +165,10 @@ class Penalty:
 
     l1: float
     l2: float
-    weights: list[Any] = field(default_factory=list)
+    weights: list[torch.nn.Parameter] = field(default_factory=list)
 
     @classmethod
-    def of(cls, model: Any, train: Train) -> Penalty | None:
+    def of(cls, model: PreTrainedModel, train: Train) -> Penalty | None:
         """None where a recipe asks for neither."""
         if not (train.l1 or train.l2):
             return None
@@ -160,18 +176,18 @@ class Penalty:
         named = model.named_parameters()
         return cls(train.l1, train.l2, [weight for name, weight in named if name in kept and weight.requires_grad])
 
-    def add(self) -> Any:
+    def add(self) -> torch.Tensor:
         """Add the gradient to that of the loss. Returns the penalty, a scalar on the weights' device."""
         import torch
 
-        learnt = [weight for weight in self.weights if weight.grad is not None]
-        total = torch.zeros((), device=learnt[0].device if learnt else None)
+        moved = [(weight, weight.grad) for weight in self.weights if weight.grad is not None]
+        total = torch.zeros((), device=moved[0][0].device if moved else None)
         with torch.no_grad():
-            for weight in learnt:
+            for weight, gradient in moved:
                 if self.l1:
                     total += self.l1 * weight.abs().sum()
-                    weight.grad.add_(weight.sign(), alpha=self.l1)
+                    gradient.add_(weight.sign(), alpha=self.l1)
                 if self.l2:
                     total += self.l2 / 2 * weight.square().sum()
-                    weight.grad.add_(weight, alpha=self.l2)
+                    gradient.add_(weight, alpha=self.l2)
         return total

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 import torch
 from torch.nn.parallel import DistributedDataParallel
@@ -16,6 +16,9 @@ from workbench.train.ranks import Ranks
 from workbench.train.sharding import gradients_apart, sharded
 from workbench.train.unpadding import Unpadding
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
 _NARROW: Final = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -27,17 +30,16 @@ def autocast(device: Device) -> AbstractContextManager[None]:
     return torch.autocast(device.kind, dtype=narrow)
 
 
-def trained(model: Any, train: Train, device: Device, ranks: Ranks) -> Any:
+def trained(model: PreTrainedModel, train: Train, device: Device, ranks: Ranks) -> torch.nn.Module:
     """What training calls in place of the model: compiled, and joined with the other processes' where there are any.
 
     The weights are those of `model` itself, which evaluation goes on calling.
     """
-    if train.compile:
-        model = torch.compile(model)
-    if ranks.world == 1 or sharded(model):
-        return model
+    called: torch.nn.Module = torch.compile(model) if train.compile else model  # type: ignore[assignment]  # a module in, a module out
+    if ranks.world == 1 or sharded(called):
+        return called
     return DistributedDataParallel(
-        model,
+        called,
         device_ids=[device.index] if device.kind == "cuda" else None,
         # Some models have weights that a loss does not reach, a pooler say. Checkpointed activations forbid the search.
         find_unused_parameters=not train.activation_checkpointing,
@@ -53,7 +55,7 @@ class Passes:
 
     def __init__(
         self,
-        model: Any,
+        model: torch.nn.Module,
         loss: Loss | None,
         device: Device,
         ranks: Ranks,

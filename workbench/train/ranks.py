@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar, cast
 
 import torch
 import torch.distributed as dist
 
 from workbench.core.errors import WorkbenchError
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +20,7 @@ class Ranks:
 
     rank: int
     world: int
-    group: Any = None
+    group: dist.ProcessGroup | None = None
 
     @classmethod
     def of_environment(cls) -> Ranks:
@@ -57,21 +59,20 @@ class Ranks:
             dist.all_reduce(values, group=self.group)
         return values
 
-    def gather(self, part: Any) -> list[Any]:
+    def gather(self, part: T) -> list[T]:
         """What each process gives, in the first; an empty list in the others."""
         if self.group is None:
             return [part]
-        parts: list[Any] | None = [None] * self.world if self.first else None
+        parts: list[T | None] | None = [None] * self.world if self.first else None
         dist.gather_object(part, parts, dst=0, group=self.group)
-        return parts or []
+        return cast("list[T]", parts or [])
 
-    def share(self, value: Any) -> Any:
-        """What the first process gives, in all of them."""
-        if self.group is None:
-            return value
+    def share(self, value: T | None) -> T:
+        """What the first process gives, in all of them. The others may give None."""
         box = [value]
-        dist.broadcast_object_list(box, src=0, group=self.group)
-        return box[0]
+        if self.group is not None:
+            dist.broadcast_object_list(box, src=0, group=self.group)
+        return cast("T", box[0])
 
     def wait(self) -> None:
         """Until every process is here."""

@@ -11,7 +11,7 @@ import json
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from workbench.core.errors import BadInput
 from workbench.core.flatten import flatten
@@ -20,6 +20,9 @@ from workbench.recipe import Recipe
 from workbench.tasks import recipe_union
 from workbench.train.best import Standing
 from workbench.train.ready import Ready
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 STATE: Final = "state.json"
 _NOT_TRAINING: Final = {
@@ -39,7 +42,7 @@ class Difference:
 class Fingerprint:
     """What must be equal for a resumed run to be the same run. `batch` is rows to one optimizer step."""
 
-    recipe: dict[str, Any]
+    recipe: Mapping[str, object]
     data: dict[str, str]
     tokenizer: str
     batch: int
@@ -60,14 +63,14 @@ class Fingerprint:
         return found
 
 
-def _recipe_changes(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
+def _recipe_changes(then: Mapping[str, object], now: Mapping[str, object]) -> list[str]:
     # A field that came since stood at its default then.
     old, new = flatten(_trained_by(recipe_union.stored(then))), flatten(now)
     changed = [key for key in old.keys() | new.keys() if old.get(key) != new.get(key) and key not in _NOT_TRAINING]
     return [clean(f"{key} was {_shown(old.get(key))} and is now {_shown(new.get(key))}") for key in sorted(changed)]
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)[:80]
 
 
@@ -96,12 +99,12 @@ def fingerprint(ready: Ready, world: int) -> Fingerprint:
     )
 
 
-def _trained_by(recipe: Recipe) -> dict[str, Any]:
+def _trained_by(recipe: Recipe) -> dict[str, object]:
     """The fields of a recipe that say what is trained, not where."""
     return {key: value for key, value in recipe.resolved().items() if key != "launch"}
 
 
-def tokenizer_digest(tokenizer: Any) -> str:
+def tokenizer_digest(tokenizer: PreTrainedTokenizerBase) -> str:
     """16 hex digits, equal where the tokenizer does the same."""
     inner = getattr(tokenizer, "backend_tokenizer", None)
     body = inner.to_str() if inner is not None else repr(sorted(tokenizer.get_vocab().items()))

@@ -6,10 +6,10 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 from safetensors import SafetensorError
 
@@ -21,6 +21,9 @@ from workbench.train.ranks import Ranks
 from workbench.train.resume import Progress
 from workbench.train.run_log import Journal
 from workbench.train.state import save_generators
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig, PreTrainedModel
 
 CARD: Final = "workbench.json"
 _SLACK: Final = 32 << 20  # bytes beside weights and optimizer: tokenizer, states, the file system's own
@@ -36,7 +39,7 @@ class Card:
     task: str
     run: str
     max_length: int
-    recipe: dict[str, Any]
+    recipe: Mapping[str, object]
 
     def write(self, directory: Path, step: int) -> None:
         record = {
@@ -55,7 +58,7 @@ class Saver:
     def __init__(self, root: Path, journal: Journal, ranks: Ranks, *, keep: int) -> None:
         self._root, self._journal, self._ranks, self._keep = root, journal, ranks, keep
 
-    def save(self, model: Any, progress: Progress, write: Callable[[Path], None]) -> bool:
+    def save(self, model: PreTrainedModel, progress: Progress, write: Callable[[Path], None]) -> bool:
         """Seal the step, prune the older ones, and write the `checkpoint` event. Returns whether it is sealed.
 
         `write` puts weights and training state into a directory; it is called in the first process.
@@ -69,7 +72,7 @@ class Saver:
             shutil.rmtree(partial, ignore_errors=True)
         return sealed
 
-    def _begin(self, model: Any, partial: Path) -> None:
+    def _begin(self, model: PreTrainedModel, partial: Path) -> None:
         self._root.mkdir(mode=0o700, exist_ok=True)
         checkpoints.discard_partial(self._root)
         needed, free = estimate(model), shutil.disk_usage(self._root).free
@@ -110,7 +113,7 @@ class Saver:
         return True
 
 
-def estimate(model: Any) -> int:
+def estimate(model: PreTrainedModel) -> int:
     """Bytes a checkpoint takes: the weights, and two moments in fp32 of those that are trained."""
     learnt = [parameter for parameter in model.parameters() if parameter.requires_grad]
     kept = learnt if adapters.is_adapted(model) else model.state_dict().values()
@@ -119,7 +122,7 @@ def estimate(model: Any) -> int:
     return sum(weights.values()) + moments + _SLACK
 
 
-def take_thresholds(directory: Path, config: Any) -> None:
+def take_thresholds(directory: Path, config: PreTrainedConfig) -> None:
     """Put the labels' thresholds that were saved with some weights back beside them: they were the best for these."""
     file = directory / (CONFIG if is_adapter(directory) else "config.json")
     if hasattr(config, "thresholds") and file.is_file():

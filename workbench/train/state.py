@@ -5,13 +5,17 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import torch
 
 from workbench.train.ranks import Ranks
-from workbench.train.sharding import load_optimizer_state
+from workbench.train.sharding import StateDict, load_optimizer_state
+
+if TYPE_CHECKING:
+    from torch.optim.lr_scheduler import LRScheduler
+    from transformers import PreTrainedModel
 
 _OPTIMIZER: Final = "optimizer.pt"
 _SCHEDULE: Final = "scheduler.pt"
@@ -22,12 +26,12 @@ _SCALER: Final = "scaler.pt"
 class TrainingState:
     """`scaler` is None but in fp16."""
 
-    model: Any
-    optimizer: Any
-    schedule: Any
+    model: PreTrainedModel
+    optimizer: torch.optim.Optimizer
+    schedule: LRScheduler
     scaler: torch.amp.GradScaler | None
 
-    def save(self, directory: Path, optimizer: dict[str, Any]) -> None:
+    def save(self, directory: Path, optimizer: StateDict) -> None:
         """`optimizer` is `sharding.optimizer_state`. Raises OSError, and RuntimeError where the disk is full."""
         torch.save(optimizer, directory / _OPTIMIZER)
         torch.save(self.schedule.state_dict(), directory / _SCHEDULE)

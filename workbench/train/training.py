@@ -187,7 +187,7 @@ class Training:
             best = self._standing.judge(self._ready.rule, self._step, scalars)
             self._say_verdict("validation", "eval", verdict, keep=best or self._ready.rule.metric is None)
             self._sample()
-        self._loop.told(scalars.get(self._ready.rule.metric))
+        self._loop.told(scalars.get(self._ready.rule.metric or ""))
         return best and self._rhythm.save_every != 0
 
     def _save(self) -> None:

@@ -14,7 +14,7 @@ import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import torch
 from transformers import AttentionInterface
@@ -25,6 +25,9 @@ from workbench.recipe import Recipe
 from workbench.tasks.shared.rows import Batch
 from workbench.train.anatomy import unwrapped
 from workbench.train.varlen import ATTENTION, UnpaddedLayout, attend
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 _TRIED: Final = (12, 5)  # tokens of the two rows that a model is tried with
 _EXACT: Final = 1e-4  # how far answers may differ, as a share of the greatest: in fp32, and in half precision
@@ -40,7 +43,7 @@ class Unpadding:
     Positions are those of the columns of a padded batch; with `first` those of the tokens, from that number on.
     """
 
-    def __init__(self, model: Any, first: int | None) -> None:
+    def __init__(self, model: PreTrainedModel, first: int | None) -> None:
         body = unwrapped(model).base_model
         self._first = first
         self._layout: UnpaddedLayout | None = None
@@ -63,7 +66,9 @@ class Unpadding:
         for hook in self._hooks:
             hook.remove()
 
-    def _pack(self, body: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]] | None:
+    def _pack(
+        self, body: PreTrainedModel, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[Any, dict[str, Any]] | None:
         layout = self._layout
         if layout is None:
             return None
@@ -74,23 +79,23 @@ class Unpadding:
         packed = {name: layout.packed(value) if _along(value, layout) else value for name, value in given.items()}
         return (), packed | {"position_ids": layout.positions, "layout": layout}
 
-    def _pad(self, body: Any, args: tuple[Any, ...], outputs: Any) -> Any:
+    def _pad(self, body: PreTrainedModel, args: tuple[Any, ...], outputs: Any) -> Any:
         if self._layout is None:
             return None
         outputs.last_hidden_state = self._layout.padded(outputs.last_hidden_state)
         if getattr(outputs, "pooler_output", None) is not None:
             # It saw one row alone.
-            outputs.pooler_output = body.pooler(outputs.last_hidden_state)
+            outputs.pooler_output = cast("torch.nn.Module", body.pooler)(outputs.last_hidden_state)
         return outputs
 
 
-def _along(value: Any, layout: UnpaddedLayout) -> bool:
+def _along(value: object, layout: UnpaddedLayout) -> bool:
     return isinstance(value, torch.Tensor) and value.shape[:2] == layout.texts.shape
 
 
-def unpad(model: Any) -> Unpadding:
+def unpad(model: PreTrainedModel) -> Unpadding:
     """Have the model compute without padding, on the device where it is. Raises BadInput where it cannot."""
-    why = refusal(unwrapped(model).base_model, unwrapped(model))
+    why = refusal(cast("PreTrainedModel", unwrapped(model).base_model), unwrapped(model))
     if why is None:
         # Models of RoBERTa's kind count positions from behind the one that stands for padding.
         for first in (None, (model.config.pad_token_id or 0) + 1):
@@ -107,7 +112,7 @@ def _sentence(family: str, why: str) -> str:
     return f"{family} cannot be trained without padding ({why})"
 
 
-def refusal(body: Any, model: Any = None) -> str | None:
+def refusal(body: PreTrainedModel, model: PreTrainedModel | None = None) -> str | None:
     """Why a model with this body cannot do without padding, by what it says of itself; None where nothing speaks
     against it. `model` is the whole."""
     if body.config.is_encoder_decoder:
@@ -133,7 +138,7 @@ def problems(recipe: Recipe, located: Located) -> list[str]:
     return [] if why is None else [f"train.padding_free: {_sentence(config.model_type, why)}: leave it out"]
 
 
-def _differs(model: Any, unpadding: Unpadding) -> str | None:
+def _differs(model: PreTrainedModel, unpadding: Unpadding) -> str | None:
     """How the answers of a model without padding differ from those with padding; None where they are the same."""
     batch, weight = _tried(model), next(model.parameters())
     move = partial(torch.Tensor.to, device=weight.device)
@@ -150,23 +155,23 @@ def _differs(model: Any, unpadding: Unpadding) -> str | None:
     return None if same else "its answers would not be the same"
 
 
-def _tried(model: Any) -> Batch:
+def _tried(model: PreTrainedModel) -> Batch:
     """Two rows of made-up tokens, the second one padded. Draws nothing from the global generator."""
-    words, padding = model.get_input_embeddings().weight.shape[0], model.config.pad_token_id or 0
+    words, padding = next(model.get_input_embeddings().parameters()).shape[0], model.config.pad_token_id or 0
     ids = torch.randint(words - 1, (len(_TRIED), max(_TRIED)), generator=torch.Generator().manual_seed(0))
     ids += ids >= padding
     mask = torch.arange(max(_TRIED)) < torch.tensor(_TRIED)[:, None]
     return {"input_ids": ids.masked_fill(~mask, padding), "attention_mask": mask.long()}
 
 
-def _answers(model: Any, batch: Batch) -> torch.Tensor:
+def _answers(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
     """The logits of all rows [rows, classes], or of all real tokens [tokens, classes], in fp32."""
     logits: torch.Tensor = model(**batch).logits.float()
     return logits if logits.dim() == 2 else logits[batch["attention_mask"].bool()]
 
 
 @contextmanager
-def _still(model: Any) -> Iterator[None]:
+def _still(model: PreTrainedModel) -> Iterator[None]:
     training = model.training
     model.eval()
     try:
@@ -177,7 +182,7 @@ def _still(model: Any) -> Iterator[None]:
 
 
 @contextmanager
-def _attending(model: Any) -> Iterator[None]:
+def _attending(model: PreTrainedModel) -> Iterator[None]:
     before = model.config._attn_implementation
     model.set_attn_implementation(ATTENTION)
     try:

@@ -7,7 +7,7 @@ Scalars may be NaN or infinite. JSON has no such numbers, so they are written as
 and "-Infinity", which any parser reads and none mistakes for a value.
 """
 
-from workbench.contracts.events.coding import Json, as_json, decode, number, plain, text
+from workbench.contracts.coding import Json, as_json, decode, number, plain, text
 from workbench.contracts.events.data_event import DataEvent
 from workbench.contracts.events.eval_event import CalibrationBin, ClassScores, EvalEvent, ThresholdCurve
 from workbench.contracts.events.event import (

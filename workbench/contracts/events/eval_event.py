@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from workbench.contracts.events.coding import Details, Finite
+from workbench.contracts.coding import Details, Finite
 from workbench.contracts.events.event import Event
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any, ClassVar, Final, Literal, TypeAlias
 
-from workbench.contracts.events.coding import LARGEST, Details, Json, encode
+from workbench.contracts.coding import LARGEST, Details, Json, encode
 
 VERSION: Final = 1
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from workbench.contracts.events.coding import text
+from workbench.contracts.coding import text
 from workbench.contracts.events.event import UNDATED, VERSION, Event, UnknownEvent
 from workbench.contracts.events.parsing import parse
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
-from workbench.contracts.events.coding import UNREADABLE, decode, number, whole
+from workbench.contracts.coding import UNREADABLE, decode, number, whole
 from workbench.contracts.events.data_event import DataEvent
 from workbench.contracts.events.eval_event import EvalEvent
 from workbench.contracts.events.event import FAR, Event, StepEvent, UnknownEvent, step_of, step_values

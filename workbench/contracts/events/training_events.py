@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from workbench.contracts.events.coding import Details
+from workbench.contracts.coding import Details
 from workbench.contracts.events.event import EndState, Event
 
 

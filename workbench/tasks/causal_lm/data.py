@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.contracts.answers import Answer
 from workbench.core.errors import BadInput, DataError, ModelError, WorkbenchError
 from workbench.models import architectures, weights
 from workbench.recipe import Generate
@@ -249,13 +250,13 @@ class TextGenerator:
         self._model, _ = weights.open_model(AutoModelForCausalLM, model_dir, device)
         self._positions = weights.longest(self._model.config, self._tokenizer)
 
-    def predict(self, rows: Sequence[Asked], top_k: int | None = None) -> list[dict[str, Any]]:
+    def predict(self, rows: Sequence[Asked], top_k: int | None = None) -> list[Answer]:
         return self.answer(self.encode(rows), top_k)
 
     def encode(self, rows: Sequence[Asked]) -> Sequence[Asked]:
         return rows
 
-    def answer(self, encoded: Sequence[Asked], top_k: int | None = None) -> list[dict[str, Any]]:
+    def answer(self, encoded: Sequence[Asked], top_k: int | None = None) -> list[Answer]:
         raise WorkbenchError("a language model gives no labels", hint="generate from a prompt")
 
     def generate(self, prompt: str, options: Generate) -> Iterator[str]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.contracts.answers import Fill, FillsAnswer
 from workbench.core.errors import BadInput, DataError, ModelError, WorkbenchError
 from workbench.models import weights
 from workbench.recipe import Generate
@@ -248,7 +249,7 @@ class MaskFiller:
         self._batches = LengthBatches(self._device, padding, tokens=max(1, _LOGITS // self._vocabulary))
         self._words: dict[int, str] = {}
 
-    def predict(self, rows: Sequence[Asked], top_k: int | None = None) -> list[dict[str, Any]]:
+    def predict(self, rows: Sequence[Asked], top_k: int | None = None) -> list[FillsAnswer]:
         return self.answer(self.encode(rows), top_k)
 
     def encode(self, rows: Sequence[Asked]) -> list[dict[str, Any]]:
@@ -258,15 +259,15 @@ class MaskFiller:
         found = self._tokenizer(texts, verbose=False)["input_ids"] if texts else []
         return [self._item(ids) for ids in found]
 
-    def answer(self, encoded: list[dict[str, Any]], top_k: int | None = None) -> list[dict[str, Any]]:
+    def answer(self, encoded: list[dict[str, Any]], top_k: int | None = None) -> list[FillsAnswer]:
         several = min(top_k or _TOP, self._vocabulary)
-        fills: list[list[Any]] = [[] for _ in encoded]
+        answers = [FillsAnswer(())] * len(encoded)
         ask = partial(self._likeliest, encoded, several)
         for places, (tokens, shares) in self._batches.answers(encoded, ask):
             each = zip(tokens.tolist(), shares.tolist(), strict=True)
             for place in places.tolist():
-                fills[place] = [self._fill(*next(each)) for _ in encoded[place]["masks"]]
-        return [{"fills": fill} for fill in fills]
+                answers[place] = FillsAnswer(tuple(self._fill(*next(each)) for _ in encoded[place]["masks"]))
+        return answers
 
     def generate(self, prompt: str, options: Generate) -> Iterator[str]:
         raise WorkbenchError("a masked language model writes no text", hint=f"put {_COMMON_MASK} into one")
@@ -292,10 +293,10 @@ class MaskFiller:
         likeliest = logits.float().softmax(-1).topk(min(several, logits.shape[-1]))
         return likeliest.indices, likeliest.values
 
-    def _fill(self, tokens: list[int], shares: list[float]) -> list[dict[str, Any]]:
-        return [{"token": self._word(token), "score": share} for token, share in zip(tokens, shares, strict=True)]
+    def _fill(self, tokens: list[int], shares: list[float]) -> tuple[Fill, ...]:
+        return tuple(Fill(self._word(token), share) for token, share in zip(tokens, shares, strict=True))
 
     def _word(self, token: int) -> str:
         if token not in self._words:
-            self._words[token] = self._tokenizer.decode([token])
+            self._words[token] = str(self._tokenizer.decode([token]))
         return self._words[token]

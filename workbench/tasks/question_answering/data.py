@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from workbench.contracts.answers import Candidate, ExtractAnswer
 from workbench.core.errors import DataError, WorkbenchError
 from workbench.models import weights
 from workbench.recipe import Generate
@@ -210,7 +211,7 @@ class Answerer:
         self._search = Search(evaluate.n_best, evaluate.max_answer_length, getattr(config, "null_threshold", None))
         self._batches = LengthBatches(self._device, Padding(self._tokenizer.pad_token_id))
 
-    def predict(self, rows: Sequence[Asked], top_k: int | None = None) -> list[dict[str, Any]]:
+    def predict(self, rows: Sequence[Asked], top_k: int | None = None) -> list[ExtractAnswer]:
         return self.answer(self.encode(rows), top_k)
 
     def encode(self, rows: Sequence[Asked]) -> tuple[list[str], Windows | None]:
@@ -218,12 +219,12 @@ class Answerer:
         contexts = [context for _, context in asked]
         return contexts, self._cut.windows([question for question, _ in asked], contexts)[0] if asked else None
 
-    def answer(self, encoded: tuple[list[str], Windows | None], top_k: int | None = None) -> list[dict[str, Any]]:
+    def answer(self, encoded: tuple[list[str], Windows | None], top_k: int | None = None) -> list[ExtractAnswer]:
         contexts, windows = encoded
         if windows is None:
             return []
         given = answer_search.answers(windows, self._found(windows), contexts, self._search)
-        return [self._record(one, context, top_k or _TOP) for one, context in zip(given, contexts, strict=True)]
+        return [self._answer(one, context, top_k or _TOP) for one, context in zip(given, contexts, strict=True)]
 
     def generate(self, prompt: str, options: Generate) -> Iterator[str]:
         raise WorkbenchError("this model writes no text", hint="ask it a question about a context")
@@ -234,16 +235,11 @@ class Answerer:
 
         return Found(np.arange(len(windows)), *self._batches.gathered(windows, ask))
 
-    def _record(self, given: Given, context: str, top_k: int) -> dict[str, Any]:
+    def _answer(self, given: Given, context: str, top_k: int) -> ExtractAnswer:
         shares, none = given.shares(null=self._search.threshold is not None)
         start, end = given.span
-        return {
-            "answer": context[start:end],
-            "start": start,
-            "end": end,
-            "score": shares[0] if given.called else none,
-            "candidates": [
-                {"text": context[begin:stop], "start": begin, "end": stop, "score": share}
-                for (begin, stop, _), share in list(zip(given.candidates, shares, strict=True))[:top_k]
-            ],
-        }
+        candidates = tuple(
+            Candidate(context[begin:stop], begin, stop, share)
+            for (begin, stop, _), share in list(zip(given.candidates, shares, strict=True))[:top_k]
+        )
+        return ExtractAnswer(context[start:end], start, end, shares[0] if given.called else none, candidates)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from workbench.contracts.answers import TextAnswer
 from workbench.core.errors import BadInput, ModelError
 from workbench.models import weights
 from workbench.recipe import Generate
@@ -292,18 +293,18 @@ class TextWriter:
         most = max(1, (_ROWS_ON_GPU if place.startswith("cuda") else _ROWS_ON_CPU) // self._beams)
         self._batches = LengthBatches(place, Padding(tokenizer.pad_token_id), rows=most)
 
-    def predict(self, rows: Sequence[Asked], top_k: int | None = None) -> list[dict[str, Any]]:
+    def predict(self, rows: Sequence[Asked], top_k: int | None = None) -> list[TextAnswer]:
         return self.answer(self.encode(rows), top_k)
 
     def encode(self, rows: Sequence[Asked]) -> list[dict[str, Any]]:
         texts = [field_of(row, self.fields)[0] for row in rows]
         return [{"input_ids": ids} for ids in self._sides.sources(texts)[0]] if texts else []
 
-    def answer(self, encoded: list[dict[str, Any]], top_k: int | None = None) -> list[dict[str, Any]]:
-        answers: list[dict[str, Any]] = [{} for _ in encoded]
+    def answer(self, encoded: list[dict[str, Any]], top_k: int | None = None) -> list[TextAnswer]:
+        answers = [TextAnswer("")] * len(encoded)
         for places, (written,) in self._batches.answers(encoded, self._written):
             for place, ids in zip(places.tolist(), written.tolist(), strict=True):
-                answers[place] = {"text": generation.text_of(self._sides.tokenizer, ids).strip()}
+                answers[place] = TextAnswer(generation.text_of(self._sides.tokenizer, ids).strip())
         return answers
 
     def _written(self, batch: Batch, places: Places) -> tuple[Any]:

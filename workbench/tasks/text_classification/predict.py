@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.contracts.answers import Answer, LabelAnswer, LabelsAnswer, ValuesAnswer
 from workbench.core.errors import WorkbenchError
 from workbench.data.tables.targets import Scale
 from workbench.models import weights
@@ -56,7 +57,7 @@ class TextClassifier:
         padding = Padding(self._tokenizer.pad_token_id, self._tokenizer.padding_side)
         self._batches = LengthBatches(self._device, padding)
 
-    def predict(self, rows: Sequence[Asked], top_k: int | None = None) -> list[dict[str, Any]]:
+    def predict(self, rows: Sequence[Asked], top_k: int | None = None) -> Sequence[Answer]:
         return self.answer(self.encode(rows), top_k)
 
     def encode(self, rows: Sequence[Asked]) -> list[dict[str, Any]]:
@@ -65,7 +66,7 @@ class TextClassifier:
         texts = [row[0] for row in asked]
         return text_pairs.items(text_pairs.read(self._tokenizer, texts, others, self.max_length, typed=self._typed))
 
-    def answer(self, encoded: list[dict[str, Any]], top_k: int | None = None) -> list[dict[str, Any]]:
+    def answer(self, encoded: list[dict[str, Any]], top_k: int | None = None) -> Sequence[Answer]:
         if not encoded:
             return []
         (logits,) = self._batches.gathered(encoded, self._logits)
@@ -74,10 +75,10 @@ class TextClassifier:
     def _logits(self, batch: Batch, places: Places) -> tuple[Any]:
         return (self._model(**batch).logits.float(),)
 
-    def _answers(self, logits: NDArray[np.float64], top_k: int | None) -> list[dict[str, Any]]:
+    def _answers(self, logits: NDArray[np.float64], top_k: int | None) -> Sequence[Answer]:
         if self._problem == "regression":
             values = self._scale.back(logits).tolist()
-            return [{"values": dict(zip(self.labels, row, strict=True))} for row in values]
+            return [ValuesAnswer(dict(zip(self.labels, row, strict=True))) for row in values]
         if self._problem == "multi-label":
             shares = sigmoid(logits)
             called = [
@@ -85,13 +86,10 @@ class TextClassifier:
                 for row in (shares >= self._thresholds).tolist()
             ]
             return [
-                {"labels": [name for name in ranked if name in names], "probabilities": _first(ranked, top_k)}
+                LabelsAnswer(tuple(name for name in ranked if name in names), _first(ranked, top_k))
                 for ranked, names in zip(self._ranked(shares), called, strict=True)
             ]
-        return [
-            {"label": next(iter(ranked)), "probabilities": _first(ranked, top_k)}
-            for ranked in self._ranked(softmax(logits))
-        ]
+        return [LabelAnswer(next(iter(ranked)), _first(ranked, top_k)) for ranked in self._ranked(softmax(logits))]
 
     def _ranked(self, shares: NDArray[np.float64]) -> Iterator[dict[str, float]]:
         """The labels of each row with their shares [rows, labels], likeliest first."""

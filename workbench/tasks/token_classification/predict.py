@@ -11,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.contracts.answers import EntitiesAnswer, FoundEntity
 from workbench.core.errors import BadInput, WorkbenchError
 from workbench.data.report.writing import Range, Writing
 from workbench.data.tables.tags import Tagset, scheme_of
@@ -71,19 +72,19 @@ class Tagger:
         self._cutter = Cutter.of(self._tokenizer, self.max_length, stride if fits else None)
         self._batches = LengthBatches(self._device, Padding(self._tokenizer.pad_token_id, PADDED))
 
-    def predict(self, rows: Sequence[Asked], top_k: int | None = None) -> list[dict[str, Any]]:
+    def predict(self, rows: Sequence[Asked], top_k: int | None = None) -> list[EntitiesAnswer]:
         return self.answer(self.encode(rows), top_k)
 
     def encode(self, rows: Sequence[Asked]) -> tuple[list[Words], Pieces]:
         asked = [self._words(row) for row in rows]
         return asked, self._cutter.cut([row.words for row in asked])
 
-    def answer(self, encoded: tuple[list[Words], Pieces], top_k: int | None = None) -> list[dict[str, Any]]:
+    def answer(self, encoded: tuple[list[Words], Pieces], top_k: int | None = None) -> list[EntitiesAnswer]:
         asked, pieces = encoded
         offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum([len(row.ranges) for row in asked], dtype=np.int64)])
         called, shares = self._called(pieces, offsets)
         parts = zip(asked, offsets[:-1], offsets[1:], strict=True)
-        return [{"entities": self._entities(row, called[start:end], shares[start:end])} for row, start, end in parts]
+        return [EntitiesAnswer(self._entities(row, called[start:end], shares[start:end])) for row, start, end in parts]
 
     def generate(self, prompt: str, options: Generate) -> Iterator[str]:
         raise WorkbenchError("a tagger generates no text", hint="give it texts to tag")
@@ -113,7 +114,7 @@ class Tagger:
         best = self._model(**batch).logits.float().softmax(-1).max(-1)
         return best.indices, best.values
 
-    def _entities(self, row: Words, called: NDArray[np.int64], shares: NDArray[np.float64]) -> list[dict[str, Any]]:
+    def _entities(self, row: Words, called: NDArray[np.int64], shares: NDArray[np.float64]) -> tuple[FoundEntity, ...]:
         seen = np.flatnonzero(called >= 0)
         tags = [self._tagset.canonical[place] for place in called[seen]]
         found = []
@@ -121,8 +122,8 @@ class Tagger:
             words = seen[first:after]
             start, end = row.ranges[words[0]][0], row.ranges[words[-1]][1]
             score = float(shares[words].mean())
-            found.append({"label": kind, "start": start, "end": end, "text": row.text[start:end], "score": score})
-        return found
+            found.append(FoundEntity(kind, start, end, row.text[start:end], score))
+        return tuple(found)
 
     def _spans(self, tags: list[str]) -> list[Span]:
         if self._tagset.spells_entities:

@@ -13,9 +13,10 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import Static
 
+from workbench.contracts.answers import Answer, parse
 from workbench.core.errors import WorkbenchError
 from workbench.core.text import clean
-from workbench.display import answers
+from workbench.display.answers import copied
 from workbench.tui.modes.try_.answer import AnswerView
 from workbench.tui.modes.try_.generated import GeneratedText
 from workbench.tui.modes.try_.newest import Newest
@@ -99,7 +100,7 @@ class ModelSide(Vertical):
         if self.has_class("-text"):
             return self.text.prompt + self.text.written
         if self.has_class("-answer") and self.answer.answer:
-            return self.answer.answer.copied()
+            return copied(self.answer.answer)
         return ""
 
     # -- the model -----------------------------------------------------------------------------------------------
@@ -156,18 +157,18 @@ class ModelSide(Vertical):
         lab = self._pane.app.lab
         self._work(
             "predict",
-            lambda: lab.call("model.predict", handle=model.handle, texts=[row]),
-            lambda records: self._answered(model, typed, row, records),
+            lambda: parse(lab.call("model.predict", handle=model.handle, texts=[row])[0]),
+            lambda answer: self._answered(model, typed, row, answer),
             lambda error: self._failed(error) if self.model is model else None,
         )
 
-    def _answered(self, model: OpenModel, typed: Typed, row: dict[str, str], records: list[dict[str, Any]]) -> None:
+    def _answered(self, model: OpenModel, typed: Typed, row: dict[str, str], answer: Answer) -> None:
         """Show an answer, unless the model or what is typed is another by now."""
         if self.model is not model:
             return
         if typed == self._current():
             self._answer_to = typed
-            self.answer.show(answers.parse(records[0], model.labels), row)
+            self.answer.show(answer, row, model.labels)
             self._show("-answer")
         newer = self._gate.answered()
         if newer is not None:

@@ -1,14 +1,17 @@
 """Typed values from JSON and back: how a class is read from a record, and written to one.
 
-The fields of a class say what is asked of a record:
+The fields of a class say what is asked of a record. Of `Details`, which stand in logs for years:
 
 - a field without a default must be there and must be what its type says, or the record is refused; one that may be
   None may be missing;
 - a field with a default is left at it where it is missing or cannot be read. Where the default is None, None is not
   written.
 
-What a class has no field for, as a newer version may write, and what could not be read, is kept in `rest` and written
+What the class has no field for, as a newer version may write, and what could not be read, is kept in `rest` and written
 again: nothing is lost on the way through.
+
+Any other dataclass crosses between two processes of one installation. Its record must have each field that has no
+default, and no other; one that cannot be read is refused.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ import json
 import math
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Final, Literal, NewType, TypeAlias, TypeVar
@@ -37,6 +40,7 @@ LARGEST: Final = 2**62
 _SPECIAL: Final = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 D = TypeVar("D", bound="Details")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +48,12 @@ class Details:
     """A record. `rest` holds what this version has no field for or cannot read, as it came."""
 
     rest: Mapping[str, object] = field(default_factory=dict)
+
+
+class Tabled:
+    """A dataclass of which there are many at a time: a tuple of them crosses as columns, in half the time."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +126,8 @@ def _named(value: object) -> Mapping[str, object]:
 
 def _tuple_of(*hints: object) -> Callable[[object], object]:
     if len(hints) == 2 and hints[1] is ...:
+        if isinstance(hints[0], type) and issubclass(hints[0], Tabled):
+            return _table_of(hints[0])
         read = _reader(hints[0])
         return lambda value: tuple(map(read, _listed(value)))
     readers = [_reader(hint) for hint in hints]
@@ -126,8 +138,36 @@ def _mapping_of(read: Callable[[object], object]) -> Callable[[object], object]:
     return lambda value: {str(key): read(item) for key, item in _named(value).items()}
 
 
+def _table_of(cls: type[Tabled]) -> Callable[[object], object]:
+    """What reads the columns of some rows."""
+    hints = typing.get_type_hints(cls)
+    readers = [_column_of(hints[name]) for name in names(cls)]
+
+    def read(value: object) -> object:
+        columns = [reader(column) for reader, column in zip(readers, _listed(value), strict=True)]
+        if len(set(map(len, columns))) > 1:
+            raise ValueError("columns of different lengths")
+        return tuple(map(cls, *columns))
+
+    return read
+
+
+def _column_of(hint: object) -> Callable[[object], list[object]]:
+    read = _reader(hint)
+    simple = set(typing.get_args(hint)) if isinstance(hint, types.UnionType) else {hint}
+
+    def column(value: object) -> list[object]:
+        values = _listed(value)
+        # Of half a million values, as of a page of long rows, nearly all are what they should be.
+        return values if simple.issuperset(map(type, values)) else list(map(read, values))
+
+    return column
+
+
 def _any_of(*hints: object) -> Callable[[object], object]:
     """What reads a value of the first of the types that it can be read as."""
+    if all(map(dataclasses.is_dataclass, hints)):
+        return _told_apart(*hints)
     readers = [_reader(hint) for hint in hints if hint is not types.NoneType]
 
     def read(value: object) -> object:
@@ -139,6 +179,17 @@ def _any_of(*hints: object) -> Callable[[object], object]:
         return readers[-1](value)
 
     return (lambda value: None if value is None else read(value)) if types.NoneType in hints else read
+
+
+def _told_apart(*hints: object) -> Callable[[object], object]:
+    """What reads a record as the class that has its fields."""
+    readers = {tuple(sorted(names(hint))): _reader(hint) for hint in hints}
+
+    def read(value: object) -> object:
+        record = _named(value)
+        return readers[tuple(sorted(record))](record)
+
+    return read
 
 
 _SIMPLE: Final[Mapping[object, Callable[[object], object]]] = {
@@ -160,8 +211,10 @@ def _reader(hint: object) -> Callable[[object], object]:
     if origin is Mapping:
         return _mapping_of(_reader(parts[1]))
     assert isinstance(hint, type)
-    assert issubclass(hint, Details), f"no reader for {hint}"
-    return lambda value: decode(hint, _named(value))
+    assert dataclasses.is_dataclass(hint), f"no reader for {hint}"
+    if issubclass(hint, Details):
+        return lambda value: decode(hint, _named(value))
+    return lambda value: _exact(hint, _named(value))
 
 
 def _default(one: dataclasses.Field[Any]) -> Callable[[], object] | None:
@@ -170,8 +223,23 @@ def _default(one: dataclasses.Field[Any]) -> Callable[[], object] | None:
     return None if one.default_factory is dataclasses.MISSING else one.default_factory
 
 
+def names(cls: object) -> tuple[str, ...]:
+    """The fields of a dataclass."""
+    return _names(cls)
+
+
+# mypy takes the `__hash__` of a class's instances for its own, and so would refuse a class here.
 @cache
-def _fields(cls: type[Details]) -> tuple[_Field, ...]:
+def _names(cls: Any) -> tuple[str, ...]:
+    return tuple(one.name for one in dataclasses.fields(cls))
+
+
+def _fields(cls: object) -> tuple[_Field, ...]:
+    return _fields_of(cls)
+
+
+@cache
+def _fields_of(cls: Any) -> tuple[_Field, ...]:
     hints = typing.get_type_hints(cls)
     return tuple(
         _Field(
@@ -191,7 +259,7 @@ def decode(cls: type[D], record: Mapping[str, object], **head: object) -> D:
     """A record as what it is to be. Raises one of UNREADABLE."""
     given: dict[str, object] = dict(head)
     rest = dict(record)
-    for one in _fields(cls):  # type: ignore[arg-type]  # mypy takes the hash of objects for that of their class
+    for one in _fields(cls):
         if one.name in rest:
             try:
                 given[one.name] = one.read(rest[one.name])
@@ -206,11 +274,24 @@ def decode(cls: type[D], record: Mapping[str, object], **head: object) -> D:
     return cls(**given, rest=rest)
 
 
+def _exact(cls: type[T], record: Mapping[str, object]) -> T:
+    given = {one.name: one.read(record[one.name]) for one in _fields(cls) if one.default is None or one.name in record}
+    if len(given) < len(record):
+        raise ValueError(f"{cls.__name__} has no {next(name for name in record if name not in given)}")
+    return cls(**given)
+
+
+@cache
+def reader(cls: type[T]) -> Callable[[object], T]:
+    """What reads a value as that type. It raises one of UNREADABLE."""
+    return _reader(cls)  # type: ignore[return-value]  # what reads a type gives one of it
+
+
 def encode(details: Details) -> dict[str, Json]:
     """A record as JSON has it, except that floats are as they are: `text` sees to those that JSON cannot say."""
     record: dict[str, Json] = {
         one.name: _encoded(value)
-        for one in _fields(type(details))  # type: ignore[arg-type]  # as above
+        for one in _fields(type(details))
         if (value := getattr(details, one.name)) is not None or not one.spare
     }
     for name, value in details.rest.items():
@@ -219,14 +300,30 @@ def encode(details: Details) -> dict[str, Json]:
     return record
 
 
+def record(value: object) -> dict[str, Json]:
+    """A dataclass that is no `Details` as JSON has it, floats as they are."""
+    return {name: _encoded(getattr(value, name)) for name in names(type(value))}
+
+
+_SCALARS: Final = frozenset((str, int, float, bool, types.NoneType))
+
+
 def _encoded(value: object) -> Any:
-    if isinstance(value, Details):
-        return encode(value)
+    if type(value) in _SCALARS:
+        return value
     if isinstance(value, Mapping):
         return {str(key): _encoded(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_encoded(item) for item in value]
-    return value
+        return _encoded_list(value)
+    if isinstance(value, Details):
+        return encode(value)
+    return record(value) if dataclasses.is_dataclass(value) else value
+
+
+def _encoded_list(values: Sequence[object]) -> Any:
+    if values and isinstance(values[0], Tabled):
+        values = [[getattr(row, name) for row in values] for name in names(type(values[0]))]
+    return values if _SCALARS.issuperset(map(type, values)) else [_encoded(item) for item in values]
 
 
 def as_json(value: object) -> Any:
