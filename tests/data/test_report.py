@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from workbench.contracts.events.coding import encode
+from workbench.contracts.coding import encode
 from workbench.core.errors import DataError
 from workbench.data.report import row_report
 from workbench.data.tables import labels

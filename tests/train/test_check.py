@@ -9,7 +9,7 @@ import sys
 import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers
 
-from workbench.contracts.check_report import as_record, refusal
+from workbench.contracts.check_report import dump, refusal
 from workbench.core.errors import RecipeError
 from workbench.core.home import Home, recipes_dir
 from workbench.tasks.experiment import Experiment
@@ -19,7 +19,7 @@ from workbench.train import check
 def answer(recipe, overrides, home):
     """What the command prints for a recipe."""
     try:
-        return as_record(check.check(Experiment.read(recipe, overrides), Home(home)))
+        return json.loads(dump(check.check(Experiment.read(recipe, overrides), Home(home))))
     except RecipeError as error:
         return json.loads(refusal(check.said(error)))
 

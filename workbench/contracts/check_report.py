@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from workbench.contracts.events.coding import UNREADABLE, D, Details, Json, decode, encode
+from workbench.contracts.coding import UNREADABLE, D, Details, Json, decode, encode
 from workbench.contracts.events.data_event import LengthLedger, SplitReport
 from workbench.core.errors import RecipeError
 

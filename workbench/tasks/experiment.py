@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from workbench.core.errors import BadInput
 from workbench.core.rundir import RunDir
@@ -15,10 +14,6 @@ from workbench.models import locate
 from workbench.recipe import Recipe, reading
 from workbench.tasks import recipe_union
 from workbench.tasks.spec import TaskSpec, spec_of
-
-if TYPE_CHECKING:
-    from workbench.data.cache.token_cache import TokenCache
-    from workbench.data.tables.splits import Splits
 
 
 @dataclass(frozen=True)
@@ -101,9 +96,3 @@ class Experiment:
         """Where the tokenizer is, None where it is trained on the rows. Raises ModelError."""
         own = self.recipe.model.tokenizer
         return locate.locate_tokenizer(self.recipe.model, self.search) if own else self.model
-
-    def splits(self, cache: TokenCache | None = None) -> Splits:
-        """The rows, read and divided (`workbench.data.tables.splits.load`). Raises DataError."""
-        from workbench.tasks.loading import splits_for  # with pyarrow
-
-        return splits_for(self.recipe, self.search, cache)

@@ -36,6 +36,7 @@ from workbench.models import architectures, locate
 from workbench.recipe import Recipe
 from workbench.recipe.schema import Problem
 from workbench.tasks.experiment import Experiment
+from workbench.tasks.loading import splits_for
 from workbench.tasks.spec import load, spec_of
 from workbench.train import lengths, light_imports, optimizer_options, preparing
 
@@ -65,7 +66,7 @@ def _checked(experiment: Experiment, home: Home, cache: TokenCache, *, alone: bo
     if wanted.model.tokenizer:
         _attempt(lambda: experiment.tokenizer, problems)
     problems += device_problems(wanted) + optimizer_options.problems(wanted)
-    loaded = _attempt(lambda: experiment.splits(cache), problems)
+    loaded = _attempt(lambda: splits_for(wanted, experiment.search, cache), problems)
     data = _attempt(lambda: row_report.whole(loaded, wanted.data), problems) if loaded else None
     problems += choice_problems(wanted, loaded if data else None)
     if model is not None and loaded is not None:

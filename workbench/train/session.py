@@ -16,6 +16,7 @@ from workbench.data.cache.token_cache import TokenCache
 from workbench.data.report import row_report, unknown_tokens
 from workbench.recipe import Recipe
 from workbench.tasks.experiment import Experiment
+from workbench.tasks.loading import splits_for
 from workbench.train import checkpoints, device, lengths, methods, optimizer_options, preparing
 from workbench.train.preparing import PreparedRows
 from workbench.train.ready import Ended, Ready
@@ -64,7 +65,8 @@ class Session:
         preparing.rule_of(recipe)
         chosen = device.choose(recipe)
         trained = checkpoint if experiment.tokenizer is None else None
-        rows = preparing.prepare(experiment, experiment.splits(self._cache()), trained)
+        splits = splits_for(recipe, experiment.search, self._cache())
+        rows = preparing.prepare(experiment, splits, trained)
         self._say_data(experiment, rows)
         from workbench.train.rng import seed_everything
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from workbench.contracts.check_report import DataReport
-from workbench.contracts.events.coding import decode, encode
+from workbench.contracts.coding import decode, encode
 from workbench.contracts.events.data_event import SplitReport
 from workbench.core.errors import DataError
 from workbench.data.cache import kept_tables, token_entry
