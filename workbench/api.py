@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from workbench.contracts.check_report import CheckReport
 from workbench.contracts.events import Event
 from workbench.core.errors import BadInput
 from workbench.core.home import Home, recipe_file
@@ -35,6 +36,7 @@ from workbench.runs import control
 from workbench.runs.preflight import preflight
 from workbench.runs.record import in_progress
 from workbench.runs.start import start
+from workbench.tasks.experiment import Experiment
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -52,10 +54,9 @@ class Workbench:
     def __repr__(self) -> str:
         return f"Workbench({str(self.home.path)!r})"
 
-    def check(self, recipe: str | Path, changes: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """What `workbench check RECIPE --json` prints. Raises RecipeError with every problem found."""
-        file = recipe_file(str(recipe))
-        return preflight(file, [file.parent, Path.cwd()], _overrides(changes), home=self.home)
+    def check(self, recipe: str | Path, changes: Mapping[str, Any] | None = None) -> CheckReport:
+        """What `workbench check RECIPE` tells. Raises RecipeError with every problem found."""
+        return preflight(Experiment.read(recipe_file(str(recipe)), _overrides(changes)), self.home)
 
     def start(self, recipe: str | Path, changes: Mapping[str, Any] | None = None, *, tags: Sequence[str] = ()) -> Run:
         """Check a recipe, a file or the name of a shipped one, and start it as a run that goes on by itself.
@@ -63,16 +64,8 @@ class Workbench:
         `changes` override fields: `{"train.learning_rate": 3e-5, "name": "lower"}`; None leaves a field out. Raises
         RecipeError with every problem found, BadInput, WorkbenchError; then nothing has been made.
         """
-        file = recipe_file(str(recipe))
-        started = start(
-            self.home,
-            file,
-            search=[file.parent, Path.cwd()],
-            overrides=_overrides(changes),
-            tags=tags,
-            argv=sys.argv,
-        )
-        return self.run(started.id)
+        experiment = Experiment.read(recipe_file(str(recipe)), _overrides(changes), tags=tags)
+        return self.run(start(self.home, experiment, argv=sys.argv).id)
 
     def run(self, handle: str) -> Run:
         """The run that an id, a unique prefix, a unique name or "last" means. Raises UnknownRun, AmbiguousRun."""

@@ -22,6 +22,7 @@ from test_start_speed import RECIPE
 
 from workbench.core.home import Home
 from workbench.runs.create import create
+from workbench.tasks.experiment import Experiment
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(7200)]
 
@@ -100,7 +101,7 @@ def check(place: Path, rows: int) -> list[str]:
 
 
 def train(place: Path, rows: int) -> list[str]:
-    run = create(Home(place / "home"), RECIPE, search=[place])
+    run = create(Home(place / "home"), Experiment.read(RECIPE, search=[place]))
     return [sys.executable, "-m", "workbench.train", str(run.path)]
 
 

@@ -22,6 +22,7 @@ import pytest
 
 from workbench.core.home import Home
 from workbench.runs.create import create
+from workbench.tasks.experiment import Experiment
 
 pytestmark = pytest.mark.benchmark
 
@@ -110,7 +111,7 @@ def test_a_run_begins_as_soon_as_a_plain_script_and_again_sooner(tmp_path: Path)
         place.mkdir()
         write(place / "rows.csv", rows)
         for which in ("first", "again"):
-            run = create(Home(place / "home"), RECIPE, search=[place])
+            run = create(Home(place / "home"), Experiment.read(RECIPE, search=[place]))
             ours = started([sys.executable, "-m", "workbench.train", str(run.path)])
             script = Path(__file__).with_name("plain_start.py")
             plain = started([sys.executable, str(script), str(place / "rows.csv"), str(place / "cache")])

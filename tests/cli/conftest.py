@@ -13,6 +13,7 @@ from workbench.contracts.events import EventWriter
 from workbench.core.home import Home
 from workbench.core.rundir import RunDir
 from workbench.runs.create import create
+from workbench.tasks.experiment import Experiment
 
 RECIPE = """\
 name = "{name}"
@@ -63,7 +64,7 @@ def finished_run(shell: Shell) -> Callable[..., RunDir]:
     """Make a run that has ended, with three steps and two evaluations in its logs."""
 
     def make(name: str = "first", *, rate: str = "5e-5", accuracy: float = 0.75, state: str = "completed") -> RunDir:
-        run = create(Home(shell.home).ensure(), RECIPE.format(name=name, rate=rate), tags=["made"])
+        run = create(Home(shell.home).ensure(), Experiment.read(RECIPE.format(name=name, rate=rate), tags=["made"]))
         log = EventWriter(run.events)
         log.write("plan", total_steps=3, steps_per_epoch=3, best="accuracy", direction="max")
         for step in (1, 2, 3):

@@ -21,6 +21,7 @@ from workbench.core.home import Home
 from workbench.core.rundir import RunDir
 from workbench.runs.create import create
 from workbench.runs.record import how_it_ended, in_progress
+from workbench.tasks.experiment import Experiment
 from workbench.train.run_log import LogJournal
 from workbench.train.stopping import StopRequest
 
@@ -62,7 +63,7 @@ class Runs:
 
     def make(self, task: str, *overrides: str, text: str | None = None) -> RunDir:
         changes = [f"launch.device={DEVICE}", *overrides]
-        return create(self.home, text or gpu_tasks.recipe(task), overrides=changes, search=[self.rows])
+        return create(self.home, Experiment.read(text or gpu_tasks.recipe(task), overrides=changes, search=[self.rows]))
 
     def train(self, run: RunDir, *, stop_after: int | None = None) -> str:
         """One attempt in this process, stopped after so many of its steps. Returns the state it ended in."""

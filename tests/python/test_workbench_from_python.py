@@ -91,10 +91,9 @@ def test_what_is_wrong_is_raised_in_one_sentence(bench, recipe, tmp_path):
 
 
 def test_a_check_tells_what_the_command_tells(bench, recipe):
-    answer = bench.check(recipe, {"train.epochs": 2.0})
-    assert answer["ok"]
-    assert answer["recipe"]["train"]["epochs"] == 2
-    assert answer["steps"]["total"] == 8
+    report = bench.check(recipe, {"train.epochs": 2.0})
+    assert report.recipe["train"]["epochs"] == 2
+    assert report.steps.total == 8
 
 
 def test_its_names_are_those_that_are_exported():

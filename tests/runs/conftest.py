@@ -14,6 +14,7 @@ from workbench.core.home import Home
 from workbench.core.rundir import RunDir
 from workbench.runs.create import create
 from workbench.runs.spawn import launch
+from workbench.tasks.experiment import Experiment
 from workbench.train.checkpoints import publish
 
 
@@ -28,7 +29,7 @@ def home(tmp_path):
 @pytest.fixture
 def new_run(home):
     def make(*overrides):
-        return create(home, RECIPE, overrides=list(overrides))
+        return create(home, Experiment.read(RECIPE, overrides=list(overrides)))
 
     return make
 

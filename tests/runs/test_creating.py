@@ -15,6 +15,7 @@ from workbench.core.errors import BadInput, RecipeError
 from workbench.core.home import Home
 from workbench.runs import provenance
 from workbench.runs.create import create
+from workbench.tasks.experiment import Experiment
 
 
 def test_a_run_is_made_with_its_recipe_byte_for_byte(home, tmp_path, monkeypatch):
@@ -23,7 +24,8 @@ def test_a_run_is_made_with_its_recipe_byte_for_byte(home, tmp_path, monkeypatch
     source = RECIPE.replace("\n", "\r\n").encode() + "# größer\n".encode()
     file.write_bytes(source)
     monkeypatch.chdir(tmp_path)
-    run = create(home, file, overrides=["train.epochs=1"], tags=["a"], argv=["workbench", "run", "x.toml"])
+    experiment = Experiment.read(file, overrides=["train.epochs=1"], tags=["a"])
+    run = create(home, experiment, argv=["workbench", "run", "x.toml"])
     assert run.recipe.read_bytes() == source
     facts = run.read_facts()
     assert (facts["id"], facts["name"], facts["v"]) == (run.id, "pretence", 1)
@@ -42,7 +44,7 @@ def test_a_run_is_made_with_its_recipe_byte_for_byte(home, tmp_path, monkeypatch
 def test_only_the_owner_can_read_a_run(home):
     old = os.umask(0)
     try:
-        run = create(home, RECIPE)
+        run = create(home, Experiment.read(RECIPE))
     finally:
         os.umask(old)
     modes = {path.name: path.stat().st_mode & 0o777 for path in [run.path, *run.path.iterdir()]}
@@ -50,7 +52,7 @@ def test_only_the_owner_can_read_a_run(home):
 
 
 def test_name_and_tags_override_the_recipes(home):
-    run = create(home, 'tags = ["old"]\n' + RECIPE, name='a "quoted" 名', tags=["new", "old"])
+    run = create(home, Experiment.read('tags = ["old"]\n' + RECIPE, name='a "quoted" 名', tags=["new", "old"]))
     recipe = run.read_facts()["recipe"]
     assert recipe["name"] == 'a "quoted" 名'
     assert recipe["tags"] == ["old", "new"]
@@ -59,19 +61,19 @@ def test_name_and_tags_override_the_recipes(home):
 @pytest.mark.parametrize("name", ["../x", "a/b", "..", ".hidden", "a\\b", "", " x", "a\nb", "a\x1b[2J", "\x7f"])
 def test_a_name_that_could_leave_the_directory_or_act_on_a_terminal_is_refused(home, name):
     with pytest.raises(RecipeError):
-        create(home, RECIPE, name=name)
+        create(home, Experiment.read(RECIPE, name=name))
     assert not home.runs.exists() or list(home.runs.iterdir()) == []
 
 
 def test_a_recipe_that_is_not_there_is_said(home, tmp_path):
     with pytest.raises(RecipeError, match="no such recipe"):
-        create(home, tmp_path / "missing.toml")
+        create(home, Experiment.read(tmp_path / "missing.toml"))
     assert not home.path.exists()
 
 
 def test_a_recipe_that_does_not_validate_changes_nothing(home):
     with pytest.raises(RecipeError, match="batch_size"):
-        create(home, RECIPE, overrides=["train.batch_size=0"])
+        create(home, Experiment.read(RECIPE, overrides=["train.batch_size=0"]))
     assert not home.path.exists()
 
 
@@ -82,14 +84,15 @@ def test_a_disk_that_fails_leaves_nothing(home, monkeypatch, number):
 
     monkeypatch.setattr("workbench.core.rundir.os.fsync", fail)
     with pytest.raises(BadInput, match="home") as caught:
-        create(home, RECIPE)
+        create(home, Experiment.read(RECIPE))
     assert ("no space" in str(caught.value)) == (number != errno.EIO)
     assert list(home.runs.iterdir()) == []
 
 
 def test_a_write_the_kernel_refuses_leaves_nothing(tmp_path):
     code = "import sys; from pathlib import Path; from workbench.core.home import Home; "
-    code += "from workbench.runs.create import create; create(Home(Path(sys.argv[1])), sys.argv[2])"
+    code += "from workbench.runs.create import create; from workbench.tasks.experiment import Experiment; "
+    code += "create(Home(Path(sys.argv[1])), Experiment.read(sys.argv[2]))"
     done = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path / "home"), RECIPE],
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (200, 200)),
@@ -102,13 +105,16 @@ def test_a_write_the_kernel_refuses_leaves_nothing(tmp_path):
 def test_a_home_that_cannot_be_written_is_said(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(BadInput, match="--home"):
-        create(Home(tmp_path / "file" / "home"), RECIPE)
+        create(Home(tmp_path / "file" / "home"), Experiment.read(RECIPE))
 
 
 def test_an_id_that_is_taken_is_made_anew(home, monkeypatch):
     ids = iter(["same00000", "same00000", "other0000"])
     monkeypatch.setattr("workbench.runs.create.new_run_id", lambda: next(ids))
-    assert [create(home, RECIPE).id, create(home, RECIPE).id] == ["same00000", "other0000"]
+    assert [create(home, Experiment.read(RECIPE)).id, create(home, Experiment.read(RECIPE)).id] == [
+        "same00000",
+        "other0000",
+    ]
     assert sorted(os.listdir(home.runs)) == ["other0000", "same00000"]
 
 
@@ -118,20 +124,20 @@ def test_an_id_that_is_taken_is_made_anew(home, monkeypatch):
 )
 def test_a_secret_in_the_recipe_is_refused_and_not_repeated(home, line):
     with pytest.raises(BadInput, match="environment of `workbench run`") as caught:
-        create(home, RECIPE + f"[launch]\n{line}\n")
+        create(home, Experiment.read(RECIPE + f"[launch]\n{line}\n"))
     assert "hf_abc" not in str(caught.value)
     with pytest.raises(BadInput, match="secret"):
-        create(home, RECIPE, overrides=["launch.env.MY_API_KEY=x"])
+        create(home, Experiment.read(RECIPE, overrides=["launch.env.MY_API_KEY=x"]))
     assert not home.path.exists()
 
 
 def test_a_secret_elsewhere_in_the_recipe_is_refused_with_its_line(home):
     with pytest.raises(BadInput, match="recipe:2"):
-        create(home, f'notes = "a\\nb"\n# token: ghp_{"a1B2" * 9}\n{RECIPE}')
+        create(home, Experiment.read(f'notes = "a\\nb"\n# token: ghp_{"a1B2" * 9}\n{RECIPE}'))
 
 
 def test_secrets_of_the_command_line_are_not_written(home):
-    run = create(home, RECIPE, argv=["workbench", "run", "--token", "abc123", "x=hf_" + "a" * 30])
+    run = create(home, Experiment.read(RECIPE), argv=["workbench", "run", "--token", "abc123", "x=hf_" + "a" * 30])
     text = run.facts.read_text()
     assert "abc123" not in text
     assert "aaaa" not in text

@@ -15,6 +15,7 @@ from workbench.core.home import Home
 from workbench.core.errors import BadInput, WorkbenchError
 from workbench.runs import control
 from workbench.runs.create import create
+from workbench.tasks.experiment import Experiment
 from workbench.runs.spawn import launch
 from workbench.core.supervisor_record import Record
 
@@ -37,7 +38,7 @@ def fill(*logs):
 def test_creation():
     fill()
     try:
-        create(home, RECIPE)
+        create(home, Experiment.read(RECIPE))
     except BadInput as error:
         assert "no space left" in str(error), error
     else:
@@ -47,7 +48,7 @@ def test_creation():
 
 
 def test_acts_and_the_end():
-    run = create(home, RECIPE)
+    run = create(home, Experiment.read(RECIPE))
     launch(run, trainer=fake(run, "--die", "9", "--steps", "100"))
     until(lambda: steps(run))
     fill(run.user_log, run.supervisor_log)

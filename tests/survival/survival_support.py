@@ -13,13 +13,14 @@ from workbench.registry import Ingestor, Registry
 from workbench.runs.create import create
 from workbench.runs.record import how_it_ended, in_progress
 from workbench.runs.spawn import launch
+from workbench.tasks.experiment import Experiment
 
 LONG = 240.0
 STEPS = 48
 
 
 def start(home, material, *overrides):
-    run = create(home, material / "survival.toml", overrides=list(overrides))
+    run = create(home, Experiment.read(material / "survival.toml", overrides=list(overrides)))
     launch(run)
     return run
 

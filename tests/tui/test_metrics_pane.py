@@ -14,6 +14,7 @@ from workbench.core.home import Home
 from workbench.core.rundir import RunDir
 from workbench.metrics.confusion import Confusion
 from workbench.runs.create import create
+from workbench.tasks.experiment import Experiment
 from workbench.tui.app import WorkbenchApp
 from workbench.tui.modes.metrics.confusion_matrix import ConfusionMatrix
 from workbench.tui.modes.metrics.curve_view import CurveView
@@ -87,7 +88,7 @@ def make_run(home: Home) -> MakeRun:
         test: bool = False,
         kept: dict | None = None,
     ) -> RunDir:
-        run = create(home, recipe(name, "text-classification"))
+        run = create(home, Experiment.read(recipe(name, "text-classification")))
         writer = EventWriter(run.events)
         writer.write("started", pid=1, host="here")
         writer.write("eval", **eval_fields(50, labels, counts, loss + 0.1))
@@ -211,7 +212,7 @@ async def test_a_run_without_probabilities_says_why_it_has_no_curves(app, make_r
 
 
 async def test_runs_that_share_only_the_loss_are_not_compared(app, home, make_run, opened):
-    other = create(home, recipe("stars", "text-classification"))
+    other = create(home, Experiment.read(recipe("stars", "text-classification")))
     writer = EventWriter(other.events)
     writer.write("eval", step=5, epoch=1.0, split="validation", scalars={"eval/loss": 0.1, "eval/mse": 0.1})
     writer.close()
@@ -222,7 +223,7 @@ async def test_runs_that_share_only_the_loss_are_not_compared(app, home, make_ru
 
 
 async def test_of_several_labels_rows_are_counted_and_not_labels(app, home, opened, shot):
-    run = create(home, recipe("topics", "text-classification"))
+    run = create(home, Experiment.read(recipe("topics", "text-classification")))
     writer = EventWriter(run.events)
     classes = [
         {"label": name, "support": 40, "precision": 0.9, "recall": 0.8, "specificity": None, "f1": 0.85}
@@ -261,7 +262,7 @@ async def test_a_row_opens_in_try_and_esc_closes_the_rows(app, make_run, opened,
 async def test_the_worst_rows_of_answers_say_both_answers_and_open_in_try_as_question_and_context(
     app, home, opened, until, comes_to
 ):
-    run = create(home, recipe("answers", "question-answering"))
+    run = create(home, Experiment.read(recipe("answers", "question-answering")))
     writer = EventWriter(run.events)
     for step in range(1, 13):
         scalars = {"eval/loss": 3 / step, "eval/f1": step / 20, "eval/exact_match": step / 30}
@@ -369,7 +370,9 @@ async def test_marked_runs_are_what_is_compared(app, make_run, opened, until):
 
 
 async def test_a_language_model_shows_its_scores_and_samples(app, home, tmp_path, opened, agrees, shot):
-    run = create(home, recipe("gpt2-docs", "text-classification").replace("text-classification", "causal-lm"))
+    run = create(
+        home, Experiment.read(recipe("gpt2-docs", "text-classification").replace("text-classification", "causal-lm"))
+    )
     writer = EventWriter(run.events)
     for step, loss in ((100, 5.25), (200, 4.5)):
         scalars = {"eval/loss": loss, "eval/perplexity": math.exp(loss), "eval/token_accuracy": step / 1000}
@@ -388,7 +391,7 @@ async def test_a_language_model_shows_its_scores_and_samples(app, home, tmp_path
 
 async def test_runs_of_another_task_are_not_compared_unless_marked(app, home, make_run, opened, until):
     run = make_run("classifier", [[8, 2], [0, 10]], ["bad", "good"])
-    other = create(home, recipe("writer", "causal-lm"))
+    other = create(home, Experiment.read(recipe("writer", "causal-lm")))
     writer = EventWriter(other.events)
     writer.write("eval", step=5, epoch=1.0, split="validation", scalars={"eval/loss": 5.0, "eval/perplexity": 148.4})
     writer.close()
@@ -403,7 +406,7 @@ async def test_runs_of_another_task_are_not_compared_unless_marked(app, home, ma
 
 async def test_a_run_that_is_not_evaluated_yet_says_where_to_look(app, home, make_run, opened, shot):
     make_run("judged", [[8, 2], [0, 10]], ["bad", "good"])
-    run = create(home, recipe("young", "text-classification"))
+    run = create(home, Experiment.read(recipe("young", "text-classification")))
     async with app.run_test(size=(80, 24)) as pilot:
         await opened(pilot, app, run)
         await pilot.pause()
@@ -420,7 +423,7 @@ async def test_with_no_run_at_all_the_next_key_is_named(app, until, shot):
 
 
 async def test_a_run_that_is_judged_while_one_looks_appears(app, home, opened, until):
-    run = create(home, recipe("live", "text-classification"))
+    run = create(home, Experiment.read(recipe("live", "text-classification")))
     async with app.run_test(size=(80, 24)) as pilot:
         screen = await opened(pilot, app, run)
         assert not screen.query_one(ConfusionMatrix).display

@@ -24,6 +24,7 @@ from workbench.core.home import Home
 from workbench.core.rundir import RunDir
 from workbench.display.spans import plain
 from workbench.runs.create import create
+from workbench.tasks.experiment import Experiment
 from workbench.tui.app import WorkbenchApp
 from workbench.tui.modes.try_.composer import Composer
 from workbench.tui.modes.try_.generated import generated_lines
@@ -109,7 +110,7 @@ class FakeLab:
 def make_run(home: Home) -> Callable[..., RunDir]:
     def make(name: str, task: str = "text-classification", extra: str = "") -> RunDir:
         text = f'name = "{name}"\ntask = "{task}"\n[model]\nname = "builtin:minilm"\n'
-        run = create(home, text + f'[data]\nsource = "builtin:reviews"\n{extra}')
+        run = create(home, Experiment.read(text + f'[data]\nsource = "builtin:reviews"\n{extra}'))
         writer = EventWriter(run.events)
         writer.write("started", pid=1, host="here")
         writer.write("finished", state="completed", reason="", exit_code=0)

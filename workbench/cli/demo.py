@@ -41,10 +41,11 @@ def demo(
 ) -> int:
     """Fine-tune the packaged MiniLM on the built-in reviews and watch it."""
     from workbench.runs.start import start
+    from workbench.tasks.experiment import Experiment
 
     home = home_of(context)
     recipe = recipe_file("demo-sentiment")
-    run = start(home, recipe, search=[recipe.parent], overrides=overrides or [], argv=sys.argv)
+    run = start(home, Experiment.read(recipe, overrides or [], search=[recipe.parent]), argv=sys.argv)
     if tui and sys.stdin.isatty() and sys.stdout.isatty():
         from workbench.tui.app import run_tui
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -14,10 +14,15 @@ from workbench.cli.context import home_of
 from workbench.cli.follow import Status, follow
 from workbench.cli.help import Command
 from workbench.cli.output import AsJson, emit, say
+from workbench.contracts.check_report import CheckReport, FoundModel, as_record
 from workbench.core.home import recipe_file
 from workbench.display.data_report import measured_lines, report_lines
 from workbench.display.spans import Line, plain
 from workbench.models.locate import BPE
+
+if TYPE_CHECKING:
+    from workbench.recipe import Model
+    from workbench.tasks.experiment import Experiment
 
 _WIDTH: Final = 80
 RecipePath = Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe file, or the name of a shipped one.")]
@@ -42,20 +47,13 @@ def run(
 ) -> int:
     """Validate a recipe and start it as a run that goes on without this terminal."""
     from workbench.runs.start import start  # with pydantic, which no help text needs
+    from workbench.tasks.experiment import Experiment
 
-    path = recipe_file(recipe)
-    changes = [*(overrides or []), *([f"name={json.dumps(name, ensure_ascii=False)}"] if name is not None else [])]
     waiting = Status(sys.stderr)
     try:
-        started = start(
-            home_of(context),
-            path,
-            search=[path.parent, Path.cwd()],
-            overrides=changes,
-            tags=tags or [],
-            argv=sys.argv,
-            progress=waiting.show if waiting.on_terminal else lambda text: None,
-        )
+        experiment = Experiment.read(recipe_file(recipe), overrides or [], name=name, tags=tags or [])
+        progress = waiting.show if waiting.on_terminal else lambda text: None
+        started = start(home_of(context), experiment, argv=sys.argv, progress=progress)
     finally:
         waiting.clear()
     if as_json:
@@ -76,43 +74,42 @@ def check(
 ) -> int:
     """Validate a recipe, find its model and data, and tell all there is to know before it runs."""
     from workbench.runs.preflight import measure, preflight
+    from workbench.tasks.experiment import Experiment
 
-    path = recipe_file(recipe)
-    asked = (path, [path.parent, Path.cwd()], overrides or [])
-    answer = preflight(*asked, home=home_of(context))
+    experiment = Experiment.read(recipe_file(recipe), overrides or [])
+    report = preflight(experiment, home_of(context))
     if not as_json:
-        _print_plan(path, answer)
+        _print_plan(experiment, report)
     if measuring:
-        measured = measure(*asked, home=home_of(context))
-        answer |= {"measured": measured}
+        measured = measure(experiment, home_of(context))
+        report = replace(report, measured=measured)
         if not as_json:
             _print_lines(measured_lines(measured))
     if as_json:
-        emit(answer)
+        emit(as_record(report))
     return 0
 
 
-def _print_plan(path: Path, answer: dict[str, Any]) -> None:
-    recipe, model, steps = answer["recipe"], answer["model"], answer["steps"]
-    train = recipe["train"]
-    say(f"{path.name} is fine: {recipe['name']}, {recipe['task']}")
-    say(f"  model      {_model(recipe['model'], model)}")
-    _print_lines(report_lines(answer["data"], _WIDTH - 2))
-    about = "about " if steps["estimated"] else ""
+def _print_plan(experiment: Experiment, report: CheckReport) -> None:
+    recipe, steps, train = experiment.recipe, report.steps, experiment.recipe.train
+    say(f"{Path(experiment.where).name} is fine: {recipe.name}, {recipe.task}")
+    say(f"  model      {_model(recipe.model, report.model)}")
+    _print_lines(report_lines(report.data, _WIDTH - 2))
+    about = "about " if steps.estimated else ""
     say(
-        f"  train      {about}{steps['total']:,} steps ({steps['per_epoch']:,} an epoch), batch {train['batch_size']}"
-        f" × {train['gradient_accumulation']}, learning rate {train['learning_rate']:g}, {train['schedule']}"
+        f"  train      {about}{steps.total:,} steps ({steps.per_epoch:,} an epoch), batch {train.batch_size}"
+        f" × {train.gradient_accumulation}, learning rate {train.learning_rate:g}, {train.schedule}"
     )
 
 
-def _model(asked: dict[str, Any], found: dict[str, Any]) -> str:
+def _model(asked: Model, found: FoundModel) -> str:
     """Which weights, where they are and how many; from scratch also which tokenizer."""
-    if found["where"] == "scratch":
-        own = f", a bpe tokenizer of {asked['vocab_size']:,} trained on the rows" if asked["tokenizer"] == BPE else ""
-        return f"{asked['architecture']} from scratch{own or ', tokenizer of ' + asked['tokenizer']}"
-    size = f"{found['parameters'] / 1e6:,.1f} M parameters" if found.get("parameters") else None
-    facts = (found["where"], found.get("type"), size)
-    return f"{asked['name']} ({', '.join(fact for fact in facts if fact)})"
+    if found.where == "scratch":
+        own = f", a bpe tokenizer of {asked.vocab_size:,} trained on the rows" if asked.tokenizer == BPE else ""
+        return f"{asked.architecture} from scratch{own or f', tokenizer of {asked.tokenizer}'}"
+    size = f"{found.parameters / 1e6:,.1f} M parameters" if found.parameters else None
+    facts = (found.where, found.type, size)
+    return f"{asked.name} ({', '.join(fact for fact in facts if fact)})"
 
 
 def _print_lines(lines: Iterable[Line]) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
+from workbench.contracts.check_report import DataReport, Measurement
+from workbench.contracts.events.data_event import LengthLedger, SplitReport
 from workbench.core.text import clean, cut, pad
 from workbench.display.spans import Line, Span
 
@@ -12,27 +13,27 @@ _LABELS: Final = 12
 _FIELDS: Final = {"max_length": "tokens of a text", "max_target_length": "tokens of a target"}
 
 
-def report_lines(data: Mapping[str, Any], width: int) -> list[Line]:
-    """`data` as `workbench check --json` has it, in lines of at most `width` cells."""
-    lines = [line for split, facts in data["splits"].items() for line in _split(split, facts, width)]
-    columns = ", ".join(f"{clean(role)}: {clean(str(name))}" for role, name in data.get("columns", {}).items() if name)
+def report_lines(data: DataReport, width: int) -> list[Line]:
+    """The report in lines of at most `width` cells."""
+    lines = [line for split, facts in data.splits.items() for line in _split(split, facts, width)]
+    columns = ", ".join(f"{clean(role)}: {clean(name)}" for role, name in data.columns.items() if name)
     if columns:
         lines.append((Span("columns    ", "head"), Span(cut(columns, width - 11))))
-    if unread := data.get("unread"):
-        listed = ", ".join(clean(str(name)) for name in unread)
+    if data.unread:
+        listed = ", ".join(map(clean, data.unread))
         lines.append((Span("not read   ", "muted"), Span(cut(listed, width - 11), "muted")))
-    for field, ledger in (data.get("ledger") or {}).items():
+    for field, ledger in (data.ledger or {}).items():
         lines += [(), *_ledger(field, ledger)]
-    notes = [str(note) for note in data.get("notes") or ()]
-    return [*lines, *([()] if notes else []), *((Span("note  ", "head"), Span(clean(note))) for note in notes)]
+    said = [(Span("note  ", "head"), Span(clean(note))) for note in data.notes]
+    return [*lines, *([()] if said else []), *said]
 
 
-def _split(name: str, facts: Mapping[str, Any], width: int) -> list[Line]:
-    characters = facts["characters"]
-    dropped = f", {facts['dropped']:,} dropped" if facts.get("dropped") else ""
-    lengths = f"   characters median {characters['median']:,}, longest {characters['max']:,}"
-    lines: list[Line] = [(Span(pad(clean(name), 11), "head"), Span(f"{facts['rows']:>9,} rows{dropped}{lengths}"))]
-    labels = facts.get("labels") or {}
+def _split(name: str, facts: SplitReport, width: int) -> list[Line]:
+    characters = facts.characters
+    dropped = f", {facts.dropped:,} dropped" if facts.dropped else ""
+    lengths = f"   characters median {characters.median:,}, longest {characters.max:,}"
+    lines: list[Line] = [(Span(pad(clean(name), 11), "head"), Span(f"{facts.rows:>9,} rows{dropped}{lengths}"))]
+    labels = facts.labels or {}
     total = sum(labels.values())
     for label, count in list(labels.items())[:_LABELS] if total else ():
         share = count / total
@@ -43,21 +44,19 @@ def _split(name: str, facts: Mapping[str, Any], width: int) -> list[Line]:
     return lines
 
 
-def _ledger(field: str, ledger: Mapping[str, Any]) -> list[Line]:
-    sampled = f", of {ledger['sampled']:,} of {ledger['rows']:,} rows" if ledger["sampled"] < ledger["rows"] else ""
-    about = (
-        f"{_FIELDS.get(field, field)}: median {ledger['median']:,}, p95 {ledger['p95']:,}, longest {ledger['max']:,}"
-    )
+def _ledger(field: str, ledger: LengthLedger) -> list[Line]:
+    sampled = f", of {ledger.sampled:,} of {ledger.rows:,} rows" if ledger.sampled < ledger.rows else ""
+    about = f"{_FIELDS.get(field, field)}: median {ledger.median:,}, p95 {ledger.p95:,}, longest {ledger.max:,}"
     lines: list[Line] = [(Span("lengths    ", "head"), Span(about + sampled))]
-    windowed = any(entry.get("windows") is not None for entry in ledger["entries"])
+    windowed = any(entry.windows is not None for entry in ledger.entries)
     heads = ("in windows", "a row takes", "labels lost") if windowed else ("rows cut", "tokens lost", "labels lost")
     lines.append((Span(f"  {'data.' + field:<22}{_cells(*heads, 'padding', 'time')}", "head"),))
-    for entry in ledger["entries"]:
-        chosen = entry["max_length"] == ledger["chosen"]
-        golds = "–" if entry["golds_lost"] is None else _share(entry["golds_lost"])
-        taken = f"{entry['windows']:.2f}" if windowed else _share(entry["tokens_lost"])
-        cells = _cells(_share(entry["rows_cut"]), taken, golds, _share(entry["padding"]), f"{entry['time']:.2f}×")
-        text = f"{'▸' if chosen else ' '} {entry['max_length']:<22,}{cells}"
+    for entry in ledger.entries:
+        chosen = entry.max_length == ledger.chosen
+        golds = "–" if entry.golds_lost is None else _share(entry.golds_lost)
+        taken = _share(entry.tokens_lost) if entry.windows is None else f"{entry.windows:.2f}"
+        cells = _cells(_share(entry.rows_cut), taken, golds, _share(entry.padding), f"{entry.time:.2f}×")
+        text = f"{'▸' if chosen else ' '} {entry.max_length:<22,}{cells}"
         lines.append((Span(text, "best" if chosen else ""),))
     return lines
 
@@ -73,23 +72,23 @@ def _share(value: float) -> str:
     return f"{100 * value:.1f} %"
 
 
-def measured_lines(measured: Mapping[str, Any]) -> list[Line]:
+def measured_lines(measured: Measurement) -> list[Line]:
     """What `workbench check --measure` found."""
-    batch, disk = measured["batch"], measured["disk"]
+    batch, disk = measured.batch, measured.disk
     rows: list[tuple[str, str]] = [
-        ("longest batch", f"{batch['rows']} rows of {batch['tokens']:,} tokens on {measured['device']}"),
+        ("longest batch", f"{batch.rows} rows of {batch.tokens:,} tokens on {measured.device}"),
         (
             "a step",
-            f"{measured['step_seconds']:.3f} s of the longest, {measured['typical_seconds']:.3f} s of the usual",
+            f"{measured.step_seconds:.3f} s of the longest, {measured.typical_seconds:.3f} s of the usual",
         ),
-        ("memory", f"{measured['peak_memory'] / 1e9:.2f} GB at its peak"),
+        ("memory", f"{measured.peak_memory / 1e9:.2f} GB at its peak"),
     ]
-    if measured.get("evaluation_seconds") is not None:
-        rows.append(("evaluation", f"{measured['evaluation_seconds']:.3f} s for the longest batch"))
+    if measured.evaluation_seconds is not None:
+        rows.append(("evaluation", f"{measured.evaluation_seconds:.3f} s for the longest batch"))
     rows += [
-        ("a save", f"{measured['save_seconds']:.2f} s, {measured['save_bytes'] / 1e6:,.1f} MB"),
-        ("training", f"about {_duration(measured['eta_seconds'])} for {measured['steps']:,} steps"),
-        ("disk", f"{disk['needed'] / 1e9:.2f} GB needed, {disk['free'] / 1e9:,.1f} GB free"),
+        ("a save", f"{measured.save_seconds:.2f} s, {measured.save_bytes / 1e6:,.1f} MB"),
+        ("training", f"about {_duration(measured.eta_seconds)} for {measured.steps:,} steps"),
+        ("disk", f"{disk.needed / 1e9:.2f} GB needed, {disk.free / 1e9:,.1f} GB free"),
     ]
     return [(Span(pad(name, 15), "head"), Span(text)) for name, text in rows]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +25,10 @@ _AT = re.compile(r"(?P<what>.*) \(at line (?P<line>\d+), column (?P<column>\d+)\
 _BYTE_ORDER_MARK = "\ufeff"  # some editors begin a UTF-8 file with it; TOML has no place for it
 
 
-def load(path: Path, kinds: Kinds, overrides: list[str] | None = None) -> Recipe:
-    """The recipe in a file, with `--set` overrides. Raises RecipeError, every problem in it."""
+def text_of(path: Path) -> str:
+    """The text of a recipe file, line ends and all. Raises RecipeError where it cannot be read."""
     try:
-        text = path.read_text("utf-8")
+        return path.read_bytes().decode("utf-8")
     except FileNotFoundError as error:
         raise RecipeError(["no such recipe: see `workbench recipes ls`"], where=str(path)) from error
     except OSError as error:
@@ -36,11 +36,12 @@ def load(path: Path, kinds: Kinds, overrides: list[str] | None = None) -> Recipe
         raise RecipeError([told], where=str(path)) from error
     except UnicodeDecodeError as error:
         raise RecipeError([f"not UTF-8 ({error.reason} at byte {error.start}): save it so"], where=str(path)) from error
-    return parse(text, kinds, where=str(path), overrides=overrides)
 
 
-def parse(text: str, kinds: Kinds, *, where: str = "recipe", overrides: list[str] | None = None) -> Recipe:
-    """The recipe in `text`, of the kind that its task names. `where` names it in messages.
+def parse(
+    text: str, kinds: Kinds, *, where: str = "recipe", overrides: list[str] | None = None, tags: Sequence[str] = ()
+) -> Recipe:
+    """The recipe in `text`, of the kind that its task names. `where` names it in messages; `tags` are added to its own.
 
     Raises RecipeError with every problem in it.
     """
@@ -53,6 +54,9 @@ def parse(text: str, kinds: Kinds, *, where: str = "recipe", overrides: list[str
             overridden.add(_override(table, assignment, known))
         except ValueError as error:
             problems.append(f"--set {cut(assignment, 80)}: {error}")
+    if tags:
+        _add_tags(table, tags)
+        overridden.add("tags")
     written = FieldPlaces(text, where, frozenset(overridden))
     kind = kinds.get(str(table.get("task")), Recipe)
     if kind is Recipe and "task" in table:
@@ -66,6 +70,13 @@ def parse(text: str, kinds: Kinds, *, where: str = "recipe", overrides: list[str
     if problems:
         raise RecipeError(problems)
     return recipe
+
+
+def _add_tags(table: dict[str, Any], tags: Sequence[str]) -> None:
+    """What is no list of tags is left for validation to refuse."""
+    known = table.get("tags", [])
+    if isinstance(known, list) and all(isinstance(tag, str) for tag in known):
+        table["tags"] = list(dict.fromkeys([*known, *tags]))
 
 
 def _no_such_task(task: Any, kinds: Kinds, written: FieldPlaces) -> str:

@@ -1,51 +1,43 @@
-"""Ask, before anything is created, whether a recipe would run: its data, its model, its metrics.
+"""Ask, before anything is created, whether an experiment would run: its data, its model, its metrics.
 
 The answer needs readers that the command line and the TUI may not import, so a child process gives it.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
-from workbench.core.errors import RecipeError, WorkbenchError
+from workbench.contracts.check_report import CheckReport, Measurement, MeasureReport, parse
+from workbench.core.errors import WorkbenchError
 from workbench.core.home import Home
-from workbench.tasks.recipe_union import load
+from workbench.tasks.experiment import Experiment
+
+R = TypeVar("R", CheckReport, MeasureReport)
 
 
-def preflight(recipe: Path, search: Sequence[Path], overrides: Sequence[str] = (), *, home: Home) -> dict[str, Any]:
-    """What `workbench.train.check` says of the recipe: resolved recipe, model, data and steps.
+def preflight(experiment: Experiment, home: Home) -> CheckReport:
+    """What `workbench.train.check` says of the experiment.
 
-    `search` are the directories that relative paths may mean, tried in order; `home` is where the run's checkpoints
-    would have to find room. Raises RecipeError with every problem
-    found, WorkbenchError where the check itself broke.
+    `home` is where the run's checkpoints would have to find room. Raises RecipeError with every problem found,
+    WorkbenchError where the check itself broke.
     """
-    return _asked("workbench.train.check", recipe, search, overrides, home)
+    return _asked("workbench.train.check", CheckReport, experiment, home)
 
 
-def measure(recipe: Path, search: Sequence[Path], overrides: Sequence[str] = (), *, home: Home) -> dict[str, Any]:
+def measure(experiment: Experiment, home: Home) -> Measurement:
     """What `workbench.train.measure` finds: memory, time and disk. Takes a few steps' time. Raises like `preflight`."""
-    measured = _asked("workbench.train.measure", recipe, search, overrides, home)["measured"]
-    return dict(measured)
+    return _asked("workbench.train.measure", MeasureReport, experiment, home).measured
 
 
-def _asked(module: str, recipe: Path, search: Sequence[Path], overrides: Sequence[str], home: Home) -> dict[str, Any]:
-    load(recipe, list(overrides))  # what is wrong with the recipe itself is said at once
-    argv = [sys.executable, "-m", module, str(recipe), "--home", str(home.path)]
-    argv += [word for directory in search for word in ("--base-dir", str(directory))]
-    argv += [word for assignment in overrides for word in ("--set", assignment)]
+def _asked(module: str, kind: type[R], experiment: Experiment, home: Home) -> R:
+    argv = [sys.executable, "-m", module, "-", "--home", str(home.path)]
     environment = os.environ | {"HF_HUB_DISABLE_TELEMETRY": "1", "TOKENIZERS_PARALLELISM": "false"}
-    child = subprocess.run(argv, capture_output=True, text=True, env=environment, stdin=subprocess.DEVNULL, check=False)
+    child = subprocess.run(argv, capture_output=True, text=True, env=environment, input=experiment.dump(), check=False)
     try:
-        answer = json.loads(child.stdout.strip().splitlines()[-1])
+        return parse(kind, child.stdout.strip().splitlines()[-1])
     except (IndexError, ValueError) as error:
         last = (child.stderr.strip().splitlines() or [f"exit code {child.returncode}"])[-1]
-        raise WorkbenchError(f"the check of the recipe broke off ({last})", where=str(recipe)) from error
-    if not answer.get("ok"):
-        raise RecipeError([str(problem) for problem in answer["problems"]])
-    return dict(answer)
+        raise WorkbenchError(f"the check of the recipe broke off ({last})", where=experiment.where) from error

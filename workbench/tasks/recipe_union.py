@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,12 @@ def kinds() -> dict[str, type[Recipe]]:
 
 def load(path: Path, overrides: list[str] | None = None) -> Recipe:
     """The recipe in a file, with `--set` overrides. Raises RecipeError, every problem in it."""
-    return reading.load(path, kinds(), overrides)
+    return parse(reading.text_of(path), where=str(path), overrides=overrides)
 
 
-def parse(text: str, *, where: str = "recipe", overrides: list[str] | None = None) -> Recipe:
-    """The recipe in `text`. `where` names it in messages. Raises RecipeError, every problem in it."""
-    return reading.parse(text, kinds(), where=where, overrides=overrides)
+def parse(text: str, *, where: str = "recipe", overrides: list[str] | None = None, tags: Sequence[str] = ()) -> Recipe:
+    """The recipe in `text`. `where` names it in messages, `tags` are added. Raises RecipeError, every problem in it."""
+    return reading.parse(text, kinds(), where=where, overrides=overrides, tags=tags)
 
 
 def stored(resolved: Mapping[str, Any]) -> Recipe:

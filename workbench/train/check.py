@@ -1,23 +1,29 @@
-"""Would this recipe run? Asked before anything is created, and answered without torch in about half a second.
+"""Would this recipe run? Asked before anything is created, and answered without torch.
 
-`python -m workbench.train.check RECIPE.toml [--base-dir DIR]… [--set FIELD=VALUE]… [--home DIR]` prints one JSON
-object, `{"ok": true, "recipe", "model", "data", "steps"}` or `{"ok": false, "problems": [sentences]}`; exits 0 or 2.
+`python -m workbench.train.check RECIPE.toml [--base-dir DIR]… [--set FIELD=VALUE]… [--home DIR]` prints what
+`workbench.contracts.check_report` says, and exits 0 or 2. With `-` as the recipe it reads an experiment from stdin.
+
+Rows are prepared as training prepares them, all of them, so that a recipe that passes cannot fail there. What is made
+of them stays in the home's cache for the run. Rows of a model that would be downloaded first, or that comes with code
+of its own, are not: nothing is fetched and no foreign code is run for a check.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
+from workbench.contracts.check_report import CheckReport, DataReport, FoundModel, StepCount, dump, refusal
+from workbench.contracts.events.data_event import LengthLedger
 from workbench.core.errors import BadInput, RecipeError, WorkbenchError
 from workbench.core.home import Home
 from workbench.data.cache.token_cache import TokenCache
@@ -29,10 +35,10 @@ from workbench.metrics import catalog
 from workbench.models import architectures, locate
 from workbench.recipe import Recipe
 from workbench.recipe.schema import Problem
-from workbench.tasks import recipe_union
+from workbench.tasks.experiment import Experiment
 from workbench.tasks.loading import splits_for
 from workbench.tasks.spec import load, spec_of
-from workbench.train import lengths, optimizer_options
+from workbench.train import lengths, light_imports, optimizer_options, preparing
 
 T = TypeVar("T")
 
@@ -43,43 +49,42 @@ _CHECKPOINT_BYTES = 12
 _WEIGHT_BYTES = 4
 
 
-def check(path: Path, search: Sequence[Path], overrides: Sequence[str], home: Home) -> dict[str, Any]:
-    """The answer, as the module's docstring says. Every problem that can be found beside another is."""
-    try:
-        wanted = recipe_union.load(path, list(overrides))
-    except RecipeError as error:
-        return {
-            "ok": False,
-            "problems": [f"{error.where}: {problem}" if error.where else problem for problem in error.problems],
-        }
+def check(experiment: Experiment, home: Home, *, alone: bool = False) -> CheckReport:
+    """All there is to know of an experiment that would run. Raises RecipeError, every problem that can be found beside
+    another.
+
+    `alone` says that this process does nothing else, so that transformers may be imported without torch.
+    """
     with _cache(home) as cache:
-        return _answer(wanted, search, home, cache)
+        return _checked(experiment, home, cache, alone=alone)
 
 
-def _answer(wanted: Recipe, search: Sequence[Path], home: Home, cache: TokenCache) -> dict[str, Any]:
+def _checked(experiment: Experiment, home: Home, cache: TokenCache, *, alone: bool) -> CheckReport:
     problems: list[str] = []
-    model = _attempt(lambda: locate.locate(wanted.model, search), problems)
+    wanted = experiment.recipe
+    model = _attempt(lambda: experiment.model, problems)
     if wanted.model.tokenizer:
-        _attempt(lambda: locate.locate_tokenizer(wanted.model, search), problems)
+        _attempt(lambda: experiment.tokenizer, problems)
     problems += device_problems(wanted) + optimizer_options.problems(wanted)
-    loaded = _attempt(lambda: splits_for(wanted, search, cache), problems)
-    data = _attempt(lambda: described(wanted, loaded), problems) if loaded else None
+    loaded = _attempt(lambda: splits_for(wanted, experiment.search, cache), problems)
+    data = _attempt(lambda: row_report.whole(loaded, wanted.data), problems) if loaded else None
     problems += choice_problems(wanted, loaded if data else None)
     if model is not None and loaded is not None:
-        problems += chat_problems(wanted, loaded, search)
+        problems += chat_problems(experiment, loaded)
     if model is not None:
-        problems += fit_problems(wanted, model) + length_problems(wanted, model) + disk_problems(wanted, model, home)
-        problems += padding_problems(wanted, model)
+        problems += fit_problems(experiment) + length_problems(experiment) + disk_problems(experiment, home)
+        problems += padding_problems(experiment)
+    if not problems and loaded is not None:
+        problems += preparation_problems(experiment, loaded, alone=alone)
     if problems or model is None or loaded is None or data is None:
-        return {"ok": False, "problems": list(dict.fromkeys(problems))}
-    data |= tokenized(wanted, loaded, model, search, data["notes"])
-    return {
-        "ok": True,
-        "recipe": wanted.resolved(),
-        "model": {"path": model.path_or_id, "where": model.kind, "type": model.type, "parameters": model.parameters()},
-        "data": data,
-        "steps": steps(wanted, loaded, lengths.positions(wanted, model), windows=_windows(data["ledger"])),
-    }
+        raise RecipeError(list(dict.fromkeys(problems)))
+    data = tokenized(experiment, loaded, data)
+    return CheckReport(
+        recipe=wanted.resolved(),
+        model=FoundModel(path=model.path_or_id, where=model.kind, type=model.type, parameters=model.parameters()),
+        data=data,
+        steps=steps(wanted, loaded, lengths.positions(experiment), windows=_windows(data.ledger or {})),
+    )
 
 
 @contextmanager
@@ -97,34 +102,37 @@ def _cache(home: Home) -> Iterator[TokenCache]:
 def _attempt(do: Callable[[], T], problems: list[str]) -> T | None:
     try:
         return do()
+    except RecipeError as error:
+        problems += error.problems
     except BadInput as error:
         problems.append(error.sentence)
-        return None
+    return None
 
 
-def described(wanted: Recipe, loaded: splits.Splits) -> dict[str, Any]:
-    """What `report` says of the rows. Raises DataError where the labels cannot be used."""
-    return row_report.whole(loaded, wanted.data)
+def preparation_problems(experiment: Experiment, loaded: splits.Splits, *, alone: bool = False) -> list[str]:
+    """What would stop a run while its rows are made into tokens. Rows that passed before are not looked at again."""
+    problems: list[str] = []
+    if preparing.can_be_tried(experiment) and not preparing.tried_before(experiment, loaded):
+        if alone:
+            light_imports.transformers_without_torch()
+        _attempt(lambda: preparing.try_out(experiment, loaded), problems)
+    return problems
 
 
-def tokenized(
-    wanted: Recipe, loaded: splits.Splits, model: locate.Located, search: Sequence[Path], notes: list[str]
-) -> dict[str, Any]:
-    """What only the tokenizer tells: `{"ledger": as lengths.ledgers has it, "notes"}`, what it does not know added.
+def tokenized(experiment: Experiment, loaded: splits.Splits, data: DataReport) -> DataReport:
+    """The report with what only the tokenizer tells: the ledger of lengths, and a note of what it does not know.
 
     Where it is trained, or comes with no tokenizer.json, a note says that nothing of it is known yet.
     """
-    located = locate.locate_tokenizer(wanted.model, search)
+    located = experiment.tokenizer
     file = located.directory / "tokenizer.json" if located and located.directory else None
     if file is None or not file.is_file():
-        return {"ledger": {}, "notes": [*notes, _untold(located)]}
+        return replace(data, ledger={}, notes=(*data.notes, _untold(located)))
     from tokenizers import Tokenizer
 
     tokenizer = lengths.uncut(Tokenizer.from_file(str(file)))
-    return {
-        "ledger": lengths.ledgers(wanted, loaded, tokenizer, model),
-        "notes": [*notes, *unknown_tokens.notes(loaded, tokenizer)],
-    }
+    notes = (*data.notes, *unknown_tokens.notes(loaded, tokenizer))
+    return replace(data, ledger=lengths.ledgers(experiment, loaded, tokenizer), notes=notes)
 
 
 def _untold(located: locate.Located | None) -> str:
@@ -167,30 +175,30 @@ def device_problems(wanted: Recipe) -> list[str]:
     return problems
 
 
-def fit_problems(wanted: Recipe, model: locate.Located) -> list[str]:
+def fit_problems(experiment: Experiment) -> list[str]:
     """A model that cannot learn the task. Code of its own may do what transformers cannot."""
-    if wanted.model.trust_remote_code:
+    if experiment.recipe.model.trust_remote_code:
         return []
-    config = {"model_type": model.type} | lengths.config_of(wanted, model)
-    why = architectures.unfit(wanted.task, spec_of(wanted.task).head, config)
-    return [] if why is None else [f"{model.name}: {why}"]
+    config = {"model_type": experiment.model.type} | lengths.config_of(experiment)
+    why = architectures.unfit(experiment.recipe.task, experiment.spec.head, config)
+    return [] if why is None else [f"{experiment.model.name}: {why}"]
 
 
-def padding_problems(wanted: Recipe, model: locate.Located) -> list[str]:
+def padding_problems(experiment: Experiment) -> list[str]:
     """A model that needs padding; transformers is asked, which is slow, only where none is wanted."""
-    if not wanted.train.padding_free:
+    if not experiment.recipe.train.padding_free:
         return []
     from workbench.train import unpadding
 
     problems: list[str] = []
-    return _attempt(lambda: unpadding.problems(wanted, model), problems) or problems
+    return _attempt(lambda: unpadding.problems(experiment.recipe, experiment.model), problems) or problems
 
 
-def chat_problems(wanted: Recipe, loaded: splits.Splits, search: Sequence[Path]) -> list[str]:
+def chat_problems(experiment: Experiment, loaded: splits.Splits) -> list[str]:
     """Chats whose tokenizer does not say how a chat is written."""
     if loaded.columns.shape.name != "chat":
         return []
-    located = locate.locate_tokenizer(wanted.model, search)
+    located = experiment.tokenizer
     if located is not None and (located.directory is None or locate.has_chat_template(located.directory)):
         return []
     return [
@@ -199,26 +207,25 @@ def chat_problems(wanted: Recipe, loaded: splits.Splits, search: Sequence[Path])
     ]
 
 
-def length_problems(wanted: Recipe, model: locate.Located) -> list[str]:
+def length_problems(experiment: Experiment) -> list[str]:
     """Lengths beyond the positions the model has learned."""
-    there = lengths.positions(wanted, model)
-    usual = type(wanted.data)()
-    fields = [length.field for length in spec_of(wanted.task).lengths]
-    asked = {f"data.{field}": getattr(wanted.data, field) for field in fields}
-    asked = {name: length for name, length in asked.items() if length != getattr(usual, name.removeprefix("data."))}
+    there, data = lengths.positions(experiment), experiment.recipe.data
+    usual = type(data)()
+    fields = [length.field for length in experiment.spec.lengths]
+    asked = {field: getattr(data, field) for field in fields if getattr(data, field) != getattr(usual, field)}
     return [
-        f"{field} = {length} is more than the {there} positions of the model: use at most {there}"
+        f"data.{field} = {length} is more than the {there} positions of the model: use at most {there}"
         for field, length in asked.items()
         if there is not None and length is not None and length > there
     ]
 
 
-def disk_problems(wanted: Recipe, model: locate.Located, home: Home) -> list[str]:
+def disk_problems(experiment: Experiment, home: Home) -> list[str]:
     """Too little room for the checkpoints: those that stay, the best, and the one being written."""
-    parameters = model.parameters()
+    parameters, train = experiment.model.parameters(), experiment.recipe.train
     if parameters is None:
         return []
-    kept = 0 if wanted.train.save_every == "never" else wanted.train.keep_checkpoints + 2
+    kept = 0 if train.save_every == "never" else train.keep_checkpoints + 2
     needed = parameters * (_CHECKPOINT_BYTES * kept + _WEIGHT_BYTES)
     place = next((path for path in (home.path, *home.path.parents) if path.exists()), Path("/"))
     free = shutil.disk_usage(place).free
@@ -230,7 +237,7 @@ def disk_problems(wanted: Recipe, model: locate.Located, home: Home) -> list[str
     ]
 
 
-def steps(wanted: Recipe, loaded: splits.Splits, longest: int | None = None, *, windows: float = 1.0) -> dict[str, Any]:
+def steps(wanted: Recipe, loaded: splits.Splits, longest: int | None = None, *, windows: float = 1.0) -> StepCount:
     """Optimizer steps an epoch and in all, as Trainer counts them.
 
     An estimate of plain text in blocks and of batches by tokens, from their bytes, and of rows that take so many
@@ -246,15 +253,15 @@ def steps(wanted: Recipe, loaded: splits.Splits, longest: int | None = None, *, 
         batches, estimated = math.ceil(tokens / (train.batch_tokens * wanted.launch.processes)), True
     per_epoch = max(1, math.ceil(batches / train.gradient_accumulation))
     total = train.max_steps or math.ceil(train.epochs * per_epoch)
-    return {"per_epoch": per_epoch, "total": total, "estimated": estimated}
+    return StepCount(per_epoch=per_epoch, total=total, estimated=estimated)
 
 
-def _windows(ledger: dict[str, Any]) -> float:
+def _windows(ledger: Mapping[str, LengthLedger]) -> float:
     """How many windows a row takes at the chosen length."""
     for kept in ledger.values():
-        for entry in kept["entries"]:
-            if entry["max_length"] == kept["chosen"] and entry["windows"] is not None:
-                return float(entry["windows"])
+        for entry in kept.entries:
+            if entry.max_length == kept.chosen and entry.windows is not None:
+                return entry.windows
     return 1.0
 
 
@@ -277,15 +284,29 @@ def arguments(module: str, description: str) -> argparse.ArgumentParser:
     return parser
 
 
+def given_experiment(given: argparse.Namespace) -> Experiment:
+    """Raises RecipeError."""
+    if str(given.recipe) == "-":
+        return Experiment.parse(sys.stdin.read())
+    return Experiment.read(given.recipe, given.overrides, search=given.base_dir)
+
+
+def said(error: WorkbenchError) -> list[str]:
+    """The problems that an error tells, each with its place."""
+    if not isinstance(error, RecipeError):
+        return [error.sentence]
+    return [f"{error.where}: {problem}" if error.where else problem for problem in error.problems]
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     given = arguments("workbench.train.check", str(__doc__)).parse_args(argv)
-    search = given.base_dir or [given.recipe.absolute().parent, Path.cwd()]
+    light_imports.arrow_without_pandas()
     try:
-        answer = check(given.recipe, search, given.overrides, Home.resolve(given.home))
+        print(dump(check(given_experiment(given), Home.resolve(given.home), alone=True)))
     except WorkbenchError as error:
-        answer = {"ok": False, "problems": [error.sentence]}
-    print(json.dumps(answer, ensure_ascii=True))
-    return 0 if answer["ok"] else 2
+        print(refusal(said(error)))
+        return 2
+    return 0
 
 
 if __name__ == "__main__":

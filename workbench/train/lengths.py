@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
+from workbench.contracts.events.data_event import LengthLedger
 from workbench.data.report import ledger
 from workbench.data.tables.splits import Splits
-from workbench.models import locate
-from workbench.recipe import Recipe
-from workbench.tasks.spec import Length, spec_of
+from workbench.tasks.experiment import Experiment
+from workbench.tasks.spec import Length
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -31,54 +31,47 @@ def uncut(tokenizer: Tokenizer) -> Tokenizer:
     return copy
 
 
-def positions(wanted: Recipe, model: locate.Located) -> int | None:
+def positions(experiment: Experiment) -> int | None:
     """How many positions the model has a row for; None where it computes them, or that is not known."""
-    if model.type not in _LEARNED:
+    kind = experiment.model.type
+    if kind not in _LEARNED:
         return None
-    config = config_of(wanted, model)
+    config = config_of(experiment)
     found = config.get("n_positions") or config.get("max_position_embeddings")
-    return found - _LEARNED[model.type] if isinstance(found, int) else None
+    return found - _LEARNED[kind] if isinstance(found, int) else None
 
 
-def ledgers(wanted: Recipe, splits: Splits, tokenizer: Tokenizer, model: locate.Located) -> dict[str, Any]:
+def ledgers(experiment: Experiment, splits: Splits, tokenizer: Tokenizer) -> dict[str, LengthLedger]:
     """A ledger by the field it is about: `max_length`, and what else of a row is cut by itself.
 
     Nothing where rows are cut into blocks, of which none is lost. `tokenizer` neither cuts nor pads.
     """
     if splits.columns.shape.blocks:
         return {}
-    limit = positions(wanted, model)
-    found: dict[str, Any] = {}
-    for length in spec_of(wanted.task).lengths:
-        if length.field != BLOCKS:
-            chosen = getattr(wanted.data, length.field) or min(limit or length.usual, length.usual)
-            found |= _one(wanted, splits, tokenizer, model, length, chosen, limit)
+    found = {}
+    for length in experiment.spec.lengths:
+        if length.field != BLOCKS and (one := _one(experiment, splits, tokenizer, length)) is not None:
+            found[length.field] = one
     return found
 
 
-def _one(
-    wanted: Recipe,
-    splits: Splits,
-    tokenizer: Tokenizer,
-    model: locate.Located,
-    length: Length,
-    chosen: int,
-    limit: int | None,
-) -> dict[str, Any]:
-    found = ledger.lengths(splits, "train", tokenizer, wanted.data, length.role)
+def _one(experiment: Experiment, splits: Splits, tokenizer: Tokenizer, length: Length) -> LengthLedger | None:
+    data, train, limit = experiment.recipe.data, experiment.recipe.train, positions(experiment)
+    found = ledger.lengths(splits, "train", tokenizer, data, length.role)
     if found is None:
-        return {}
-    train = wanted.train
-    hidden = config_of(wanted, model)
+        return None
+    chosen = getattr(data, length.field) or min(limit or length.usual, length.usual)
+    hidden = config_of(experiment)
     width = next((int(hidden[name]) for name in ("hidden_size", "n_embd", "d_model") if name in hidden), _HIDDEN)
     batches = ledger.BatchPlan(train.batch_size, train.group_by_length, train.padding == "max_length", width)
-    return {length.field: ledger.record(found, splits.train.num_rows, chosen, limit, batches)}
+    return ledger.of(found, splits.train.num_rows, chosen, limit, batches)
 
 
-def config_of(wanted: Recipe, model: locate.Located) -> dict[str, Any]:
+def config_of(experiment: Experiment) -> dict[str, Any]:
     """What is known of the model's config before it is loaded: its file's fields, and the recipe's over them."""
-    own: dict[str, Any] = dict(wanted.model.config)
-    if model.directory is None:
+    own: dict[str, Any] = dict(experiment.recipe.model.config)
+    directory = experiment.model.directory
+    if directory is None:
         return own
-    found: dict[str, Any] = json.loads((model.directory / "config.json").read_text("utf-8"))
+    found: dict[str, Any] = json.loads((directory / "config.json").read_text("utf-8"))
     return found | own

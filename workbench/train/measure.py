@@ -1,13 +1,12 @@
 """What would training take? A few steps of the loop, one evaluation batch and one save, and nothing kept.
 
-`python -m workbench.train.measure RECIPE.toml …`, with the arguments of `workbench.train.check`, prints one JSON
-object: `{"ok": true, "measured": {…}}` as `measure` says, or `{"ok": false, "problems": [sentences]}`; exits 0, 1 or 2.
+`python -m workbench.train.measure RECIPE.toml …`, with the arguments of `workbench.train.check`, prints a
+`MeasureReport` or its refusal (`workbench.contracts.check_report`); exits 0, 1 or 2.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 import shutil
 import sys
@@ -16,20 +15,20 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.core.errors import RecipeError, WorkbenchError
+from workbench.contracts.check_report import DiskUse, LongestBatch, Measurement, MeasureReport, dump, refusal
+from workbench.core.errors import WorkbenchError
 from workbench.core.home import Home
 from workbench.core.rundir import RunDir, sync
-from workbench.models.locate import locate
 from workbench.recipe import Recipe, Train
-from workbench.tasks import recipe_union
+from workbench.tasks.experiment import Experiment
 from workbench.tasks.shared.rows import TokenRows
 from workbench.tasks.spec import spec_of
-from workbench.train.check import arguments, steps
+from workbench.train.check import arguments, given_experiment, said, steps
 from workbench.train.order import Cut
 from workbench.train.ranks import Ranks
 from workbench.train.ready import Ready
@@ -59,24 +58,17 @@ class _Given:
         return Cut.of_batches(self.given)
 
 
-def measure(wanted: Recipe, search: Sequence[Path], home: Home) -> dict[str, Any]:
-    """What training by this recipe takes on this machine.
-
-    `{"device", "batch": {"rows", "tokens"}, "step_seconds" (of the longest batches), "typical_seconds" (a step's on
-    average), "evaluation_seconds" (or None), "save_seconds", "save_bytes", "peak_memory" (bytes: of the GPU where
-    there is one, else of the process), "steps", "eta_seconds", "disk": {"needed", "free"}}`. Times are those of one
-    process. Raises WorkbenchError.
-    """
+def measure(experiment: Experiment, home: Home) -> Measurement:
+    """What training takes on this machine. Raises WorkbenchError."""
     near = next(path for path in (home.path, *home.path.parents) if path.exists())
     with tempfile.TemporaryDirectory(prefix=".measure-", dir=near) as place:
         # Two levels below the home, as every run is.
         run = RunDir(Path(place) / "run")
         session = Session(run, SilentJournal(), StopRequest(run.stop_request), attempt=2)
-        ready = session.prepare(wanted, list(search), locate(wanted.model, search), None)
-        return _measured(wanted, ready, Path(place), near)
+        return _measured(experiment.recipe, session.prepare(experiment, None), Path(place), near)
 
 
-def _measured(wanted: Recipe, ready: Ready, place: Path, near: Path) -> dict[str, Any]:
+def _measured(wanted: Recipe, ready: Ready, place: Path, near: Path) -> Measurement:
     from workbench.train.building import loop_of
     from workbench.train.device import peak_memory
     from workbench.train.graphs import CAPTURED, GraphedPasses
@@ -93,24 +85,24 @@ def _measured(wanted: Recipe, ready: Ready, place: Path, near: Path) -> dict[str
     whole = [longest] * train.gradient_accumulation
     step = float(_timed(loop, [whole], times=made + STEPS)[0, made + 1 :].mean())
     typical = float(_timed(loop, _spread(batches, STEPS), times=made + 1)[:, -1].mean())
-    total = steps(wanted, ready.splits, ready.prepared.max_length)["total"]
+    total = steps(wanted, ready.splits, ready.prepared.max_length).total
     if train.batch_tokens or not spec_of(wanted.task).one_to_one:
         total = _steps_of(wanted, batches.order.batches())
     saving, size, model = _save(ready, loop, place)
     kept = 0 if train.save_every == "never" else train.keep_checkpoints + 2
-    return {
-        "device": ready.device.name,
-        "batch": {"rows": len(longest), "tokens": int(rows.lengths[longest].max())},
-        "step_seconds": step,
-        "typical_seconds": typical,
-        "evaluation_seconds": evaluation,
-        "save_seconds": saving,
-        "save_bytes": size,
-        "peak_memory": peak_memory(ready.device.kind),
-        "steps": total,
-        "eta_seconds": typical * total,
-        "disk": {"needed": size * kept + model, "free": shutil.disk_usage(near).free},
-    }
+    return Measurement(
+        device=ready.device.name,
+        batch=LongestBatch(rows=len(longest), tokens=int(rows.lengths[longest].max())),
+        step_seconds=step,
+        typical_seconds=typical,
+        evaluation_seconds=evaluation,
+        save_seconds=saving,
+        save_bytes=size,
+        peak_memory=peak_memory(ready.device.kind),
+        steps=total,
+        eta_seconds=typical * total,
+        disk=DiskUse(needed=size * kept + model, free=shutil.disk_usage(near).free),
+    )
 
 
 def _timed(loop: Loop, steps: Sequence[list[NDArray[np.int64]]], times: int) -> NDArray[np.float64]:
@@ -199,21 +191,17 @@ def _evaluation(wanted: Recipe, ready: Ready) -> float | None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     given = arguments("workbench.train.measure", str(__doc__)).parse_args(argv)
-    search = given.base_dir or [given.recipe.absolute().parent, Path.cwd()]
     try:
-        measured = measure(recipe_union.load(given.recipe, list(given.overrides)), search, Home.resolve(given.home))
-    except RecipeError as error:
-        print(json.dumps({"ok": False, "problems": error.problems}))
-        return 2
+        measured = measure(given_experiment(given), Home.resolve(given.home))
     except WorkbenchError as error:
-        print(json.dumps({"ok": False, "problems": [error.sentence]}))
+        print(refusal(said(error)))
         return 2
     except (RuntimeError, MemoryError) as error:
         # Out of memory, on whatever device: that is what one wanted to know.
-        said = " ".join(str(error).split())[:200] or type(error).__name__
-        print(json.dumps({"ok": False, "problems": [f"the longest batch cannot be trained on ({said})"]}))
+        told = " ".join(str(error).split())[:200] or type(error).__name__
+        print(refusal([f"the longest batch cannot be trained on ({told})"]))
         return 1
-    print(json.dumps({"ok": True, "measured": measured}))
+    print(dump(MeasureReport(measured=measured)))
     return 0
 
 

@@ -1,4 +1,4 @@
-"""One attempt at a run, from its recipe to its model: read, prepare, resume or begin, train, judge, write."""
+"""One attempt at a run, from its recipe to its model: read, prepare, resume or begin, train, evaluate, write."""
 
 from __future__ import annotations
 
@@ -6,25 +6,19 @@ import dataclasses
 import gc
 import os
 from pathlib import Path
-from typing import Any
 
 from workbench.contracts.events import DataEvent, decode
-from workbench.core.errors import BadInput, RecipeError
+from workbench.contracts.events.data_event import SplitCounts
+from workbench.core.errors import RecipeError
 from workbench.core.home import Home
 from workbench.core.rundir import RunDir
 from workbench.data.cache.token_cache import TokenCache
 from workbench.data.report import row_report, unknown_tokens
-from workbench.data.tables import splits as data
-from workbench.metrics import catalog
-from workbench.models.locate import Located, locate
 from workbench.recipe import Recipe
-from workbench.recipe.schema import Problem
-from workbench.tasks import recipe_union
-from workbench.tasks.interface import Prepared, Task
+from workbench.tasks.experiment import Experiment
 from workbench.tasks.loading import splits_for
-from workbench.tasks.spec import spec_of, task_for
-from workbench.train import checkpoints, device, lengths, methods, optimizer_options
-from workbench.train.best import Rule
+from workbench.train import checkpoints, device, lengths, methods, optimizer_options, preparing
+from workbench.train.preparing import PreparedRows
 from workbench.train.ready import Ended, Ready
 from workbench.train.run_log import Journal
 from workbench.train.stopping import StopRequest
@@ -38,15 +32,15 @@ class Session:
 
     def run(self) -> Ended:
         """Raises WorkbenchError, Diverged, and whatever training raises."""
-        recipe, search = _read(self._run)
+        experiment = Experiment.of_run(self._run)
+        recipe = experiment.recipe
         if found := optimizer_options.problems(recipe):
             raise RecipeError(found)
         _set_threads(recipe)
-        located = locate(recipe.model, search)
-        if located.kind != "download":
+        if experiment.model.kind != "download":
             os.environ.setdefault("HF_HUB_OFFLINE", "1")
         checkpoint = self._checkpoint()
-        ready = self.prepare(recipe, search, located, checkpoint)
+        ready = self.prepare(experiment, checkpoint)
 
         from workbench.train.training import Training
 
@@ -65,64 +59,51 @@ class Session:
             self._journal.warn("checkpoint-corrupt", f"{path.name} is not what was sealed; {instead}")
         return found
 
-    def prepare(self, recipe: Recipe, search: list[Path], located: Located, checkpoint: Path | None) -> Ready:
+    def prepare(self, experiment: Experiment, checkpoint: Path | None) -> Ready:
         """All that comes before the first step. Raises WorkbenchError."""
-        task = task_for(recipe)
-        rule_of(recipe)
-        rows = splits_for(recipe, search, self._cache())
+        recipe = experiment.recipe
+        preparing.rule_of(recipe)
         chosen = device.choose(recipe)
-        if checkpoint is not None and recipe.model.tokenizer == "bpe":
-            from workbench.models.weights import open_tokenizer
-
-            tokenizer = open_tokenizer(checkpoint)
-        else:
-            tokenizer = task.tokenizer(rows, search)
-        prepared = task.prepare(rows, tokenizer, _longest(task, located, tokenizer))
-        rule = rule_of(recipe, prepared.problem)
-        self._say_data(recipe, rows, located, tokenizer, prepared)
+        trained = checkpoint if experiment.tokenizer is None else None
+        splits = splits_for(recipe, experiment.search, self._cache())
+        rows = preparing.prepare(experiment, splits, trained)
+        self._say_data(experiment, rows)
         from workbench.train.rng import seed_everything
 
         seed_everything(recipe.seed)
-        model, new = task.model(methods.loaded_for(located, recipe, chosen.precision), tokenizer, prepared)
+        located = methods.loaded_for(experiment.model, recipe, chosen.precision)
+        model, new = rows.task.model(located, rows.tokenizer, rows.prepared)
         if (doubt := methods.doubts(model, new)) is not None:
             self._journal.warn("new-weights", doubt)
-        model, learning = methods.apply(model, recipe, new, located)
-        return Ready(recipe, task, chosen, rows, tokenizer, prepared, model, learning, rule)
+        model, learning = methods.apply(model, recipe, new, experiment.model)
+        return Ready(recipe, rows.task, chosen, rows.splits, rows.tokenizer, rows.prepared, model, learning, rows.rule)
 
     def _cache(self) -> TokenCache:
         """Where tokens are kept for the next run: in the home that the run is of."""
         root = Home(self._run.path.parent.parent).tokens
         return TokenCache(root, warn=lambda why: self._journal.warn("tokens-not-kept", why))
 
-    def _say_data(
-        self, recipe: Recipe, rows: data.Splits, located: Located, tokenizer: Any, prepared: Prepared
-    ) -> None:
+    def _say_data(self, experiment: Experiment, rows: PreparedRows) -> None:
         """The `data` event: what was prepared, and the report that `workbench check` gives, once a run."""
-        told: dict[str, Any] = {"splits": prepared.counts, "notes": prepared.notes}
-        untold: list[str] = []
+        counts = {name: decode(SplitCounts, found) for name, found in rows.prepared.counts.items()}
+        event = DataEvent(splits=counts, notes=tuple(rows.prepared.notes))
+        unknown: list[str] = []
         if self._attempt == 1 and int(os.environ.get("RANK", "0")) == 0:
-            facts = row_report.whole(dataclasses.replace(rows, notes=[]), recipe.data)
-            inner = getattr(tokenizer, "backend_tokenizer", None)
+            report = row_report.whole(dataclasses.replace(rows.splits, notes=[]), experiment.recipe.data)
+            inner = getattr(rows.tokenizer, "backend_tokenizer", None)
             whole = None if inner is None else lengths.uncut(inner)
-            ledger = {} if whole is None else lengths.ledgers(recipe, rows, whole, located)
-            untold = [] if whole is None else unknown_tokens.notes(rows, whole)
-            notes = list(dict.fromkeys([*prepared.notes, *facts["notes"], *untold]))
-            told |= {"notes": notes, "report": facts["splits"], "columns": facts["columns"], "unread": facts["unread"]}
-            told |= {"ledger": ledger}
-        self._journal.write(decode(DataEvent, told))
-        for said in untold:
+            unknown = [] if whole is None else unknown_tokens.notes(rows.splits, whole)
+            event = dataclasses.replace(
+                event,
+                notes=tuple(dict.fromkeys([*event.notes, *report.notes, *unknown])),
+                report=report.splits,
+                columns=report.columns,
+                unread=report.unread,
+                ledger={} if whole is None else lengths.ledgers(experiment, rows.splits, whole),
+            )
+        self._journal.write(event)
+        for said in unknown:
             self._journal.warn("unknown-tokens", said)
-
-
-def _read(run: RunDir) -> tuple[Recipe, list[Path]]:
-    """The recipe of a run, and the directories its relative paths may mean."""
-    try:
-        facts = run.read_facts()
-        recipe = recipe_union.stored(facts["recipe"])
-    except (OSError, ValueError, KeyError) as error:
-        raise BadInput(f"run.json cannot be used ({error})", where=str(run.path)) from error
-    search = facts.get("search") or facts.get("base_dir") or [str(run.path)]
-    return recipe, [Path(place) for place in search]
 
 
 def _set_threads(recipe: Recipe) -> None:
@@ -130,24 +111,3 @@ def _set_threads(recipe: Recipe) -> None:
         import torch
 
         torch.set_num_threads(recipe.launch.threads)
-
-
-def _longest(task: Task, located: Located, tokenizer: Any) -> int | None:
-    from workbench.models.weights import longest
-
-    return longest(task.config(located, tokenizer), tokenizer)
-
-
-def rule_of(recipe: Recipe, problem: Problem | None = None) -> Rule:
-    """What chooses the checkpoint. Raises BadInput for a metric that the task does not have.
-
-    `problem` is what a label is: known once the rows are read, and then there are fewer metrics.
-    """
-    asked, own = recipe.evaluate, spec_of(recipe.task).metrics
-    for name in asked.metrics or []:
-        catalog.asked_for(recipe.task, name, where="evaluate.metrics", kind=problem, own=own)
-    if asked.every == "never":
-        return Rule(None, "min")
-    metric, direction = catalog.chooses(recipe.task, asked.best, asked.direction, problem, own)
-    train = recipe.train
-    return Rule(metric.name, direction, train.early_stopping_patience, train.early_stopping_threshold)

@@ -49,7 +49,11 @@ class SplitReport(Details):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LengthChoice(Details):
-    """What a max length would mean. Shares are from 0 to 1; `time` is a multiple of the chosen length's."""
+    """What a max length would mean. Shares are from 0 to 1; `time` is a multiple of the chosen length's.
+
+    `rows_cut` are rows longer than that, cut or in several windows; `windows` is how many a row takes on average,
+    None where rows are cut; `golds_lost` is None for tasks whose labels stand in no place.
+    """
 
     max_length: int
     rows_cut: float

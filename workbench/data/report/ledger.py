@@ -7,7 +7,7 @@ answers) cut none of it: there the ledger tells of the windows, and only an answ
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from workbench.contracts.events.data_event import LengthChoice, LengthLedger
 from workbench.data.cache import token_entry
 from workbench.data.cache.token_entry import Arrays
 from workbench.data.cache.word_ids import on_all_cores
@@ -88,23 +89,6 @@ class Lengths:
         _, step = self.windows.steps(length)
         last = np.minimum(self.tokens - (counted - 1) * step, length)
         return np.concatenate([np.repeat(length, (counted - 1).sum()), last])
-
-
-@dataclass(frozen=True)
-class Entry:
-    """What a max length means. Shares are from 0 to 1; `time` is a multiple of the chosen length's.
-
-    `rows_cut` are rows longer than that, cut or in several windows; `windows` is how many a row takes on average,
-    None where rows are cut; `golds_lost` is None for tasks whose labels stand in no place.
-    """
-
-    max_length: int
-    rows_cut: float
-    windows: float | None
-    tokens_lost: float
-    golds_lost: float | None
-    padding: float
-    time: float
 
 
 @dataclass(frozen=True)
@@ -238,19 +222,19 @@ def _answer(encoding: Encoding, start: int, end: int) -> tuple[int, int] | None:
     return None if first is None or last is None else (first - origin, last - origin)
 
 
-def entries(found: Lengths, chosen: int, limit: int | None, batches: BatchPlan) -> list[Entry]:
-    """An entry for `chosen` and the usual lengths up to `limit` or the longest row, whichever is less."""
+def entries(found: Lengths, chosen: int, limit: int | None, batches: BatchPlan) -> list[LengthChoice]:
+    """What `chosen` means, and the usual lengths up to `limit` or the longest row, whichever is less."""
     longest = int(found.tokens.max(initial=1))
     top = min(longest, limit or longest)
     usual = [step for step in _STEPS if step < top]
     return [_entry(found, length, chosen, batches) for length in sorted({*usual, top, chosen})]
 
 
-def _entry(found: Lengths, length: int, chosen: int, batches: BatchPlan) -> Entry:
+def _entry(found: Lengths, length: int, chosen: int, batches: BatchPlan) -> LengthChoice:
     tokens, windows, kept = found.tokens, found.windows, found.kept(length)
     padded, time = _cost(kept, length, batches)
     base = _cost(found.kept(chosen), chosen, batches)[1]
-    return Entry(
+    return LengthChoice(
         max_length=length,
         rows_cut=float((tokens > length).mean()),
         windows=None if windows is None else float(windows.counts(tokens, length).mean()),
@@ -274,15 +258,15 @@ def _cost(kept: Ids, length: int, batches: BatchPlan) -> tuple[int, float]:
     return int(padded.sum()), float((padded * (1 + widths / (12 * batches.hidden))).sum())
 
 
-def record(found: Lengths, rows: int, chosen: int, limit: int | None, batches: BatchPlan) -> dict[str, Any]:
-    """The ledger as plain JSON types, with `median`, `p95` and `max` tokens, and of how many rows it is a sample."""
+def of(found: Lengths, rows: int, chosen: int, limit: int | None, batches: BatchPlan) -> LengthLedger:
+    """The ledger of a split of so many `rows`, of which a sample was found."""
     median, p95 = np.percentile(found.tokens, (50, 95))
-    return {
-        "rows": rows,
-        "sampled": len(found.tokens),
-        "chosen": chosen,
-        "median": round(median),
-        "p95": round(p95),
-        "max": int(found.tokens.max()),
-        "entries": [asdict(entry) for entry in entries(found, chosen, limit, batches)],
-    }
+    return LengthLedger(
+        rows=rows,
+        sampled=len(found.tokens),
+        chosen=chosen,
+        median=round(median),
+        p95=round(p95),
+        max=int(found.tokens.max()),
+        entries=tuple(entries(found, chosen, limit, batches)),
+    )

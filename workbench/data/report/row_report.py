@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from typing import Any, Final
+from collections.abc import Iterator, Mapping
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from workbench.contracts.check_report import DataReport
+from workbench.contracts.coding import decode, encode
+from workbench.contracts.events.data_event import SplitReport
 from workbench.core.errors import DataError
 from workbench.data.cache import kept_tables, token_entry
 from workbench.data.formats import faults
@@ -23,31 +26,30 @@ from workbench.recipe import Data
 _ROWS: Final = 8192  # that are read at once
 
 
-def describe(splits: Splits, counts: dict[str, dict[str, int]] | None = None) -> dict[str, dict[str, Any]]:
-    """For each split its `rows`, `dropped`, `labels`, `characters`, `empty`, `odd`, `repeated`, `at_odds`, `shared`.
+def describe(splits: Splits, counts: Mapping[str, Mapping[str, int]] | None = None) -> dict[str, SplitReport]:
+    """What there is to say of each split. `counts` are its rows by label, where there are labels.
 
-    `labels` is `counts` of that split, where given; `characters` are `median`, `p95`, `max` and `total`; `empty`
-    texts hold white space only; `odd` counts texts by what is odd about them; `repeated` rows have a text that came
-    before in the split, and of `at_odds` texts there are rows with unlike labels (None without labels); `shared` says
-    how many rows have a text that is in train, and in validation too, by split. Lines of a text repeat by nature: of
-    them neither is counted.
+    `empty` texts hold white space only; `odd` counts texts by what is odd about them; `repeated` rows have a text that
+    came before in the split, and of `at_odds` texts there are rows with unlike labels (None without labels); `shared`
+    says how many rows have a text that is in train, and in validation too, by split. Lines of a text repeat by nature:
+    of them neither is counted.
     """
-    described: dict[str, dict[str, Any]] = {}
+    described: dict[str, SplitReport] = {}
     texts = {name: TextFacts.of(_read(splits, name)) for name in splits.tables()}
     pa.default_memory_pool().release_unused()
     for name, table in splits.tables().items():
         lines = are_lines(table)
-        described[name] = {
-            "rows": table.num_rows,
-            "dropped": splits.dropped[name],
-            **({"labels": counts[name]} if counts else {}),
-            "characters": texts[name].spread(),
-            "empty": texts[name].empty,
-            "odd": texts[name].odd(),
-            "repeated": None if lines else texts[name].repeated(),
-            "at_odds": None if lines else at_odds(splits, name, texts[name]),
-            "shared": None if lines else _shared_with(name, texts),
-        }
+        described[name] = SplitReport(
+            rows=table.num_rows,
+            dropped=splits.dropped[name],
+            labels=counts[name] if counts else None,
+            characters=texts[name].spread(),
+            empty=texts[name].empty,
+            odd=texts[name].odd(),
+            repeated=None if lines else texts[name].repeated(),
+            at_odds=None if lines else at_odds(splits, name, texts[name]),
+            shared=None if lines else _shared_with(name, texts),
+        )
     return described
 
 
@@ -66,35 +68,35 @@ def _shared_with(name: str, texts: dict[str, TextFacts]) -> dict[str, int]:
     return {other: count for other, count in found.items() if count}
 
 
-def notes(described: dict[str, dict[str, Any]]) -> list[str]:
+def notes(described: Mapping[str, SplitReport]) -> list[str]:
     """What of it a user should be told unasked."""
     said = []
     for name, facts in described.items():
-        if facts["repeated"]:
-            said.append(f"{name}: {_of(facts, facts['repeated'], 'repeat')} the text of a row before")
-        if facts["at_odds"]:
-            texts = "text has rows" if facts["at_odds"] == 1 else "texts have rows"
-            said.append(f"{name}: {facts['at_odds']:,} {texts} with different labels")
-        for other, count in (facts["shared"] or {}).items():
+        if facts.repeated:
+            said.append(f"{name}: {_of(facts, facts.repeated, 'repeat')} the text of a row before")
+        if facts.at_odds:
+            texts = "text has rows" if facts.at_odds == 1 else "texts have rows"
+            said.append(f"{name}: {facts.at_odds:,} {texts} with different labels")
+        for other, count in (facts.shared or {}).items():
             said.append(f"{name}: {_of(facts, count, 'have')} a text that is in {other} too")
-        for sign, count in facts["odd"].items():
+        for sign, count in facts.odd.items():
             said.append(_very_long(name, count) if "texts" in sign else f"{name}: {_of(facts, count, 'have')} {sign}")
     return [*said, *_lone(described)]
 
 
-def _of(facts: dict[str, Any], count: int, does: str) -> str:
+def _of(facts: SplitReport, count: int, does: str) -> str:
     """`3 of 1,000 rows have`, `1 of 20 rows has`."""
     one = "has" if does == "have" else f"{does}s"
-    return f"{count:,} of {facts['rows']:,} rows {one if count == 1 else does}"
+    return f"{count:,} of {facts.rows:,} rows {one if count == 1 else does}"
 
 
 def _very_long(name: str, count: int) -> str:
     return f"{name}: {count:,} {'text is' if count == 1 else 'texts are'} very long beside the others"
 
 
-def _lone(described: dict[str, dict[str, Any]]) -> list[str]:
+def _lone(described: Mapping[str, SplitReport]) -> list[str]:
     """Labels that occur in one split only, where there are several."""
-    counts = {name: facts.get("labels", {}) for name, facts in described.items()}
+    counts = {name: facts.labels or {} for name, facts in described.items()}
     there = {name: {label for label, count in found.items() if count} for name, found in counts.items()}
     if sum(map(bool, there.values())) < 2:
         return []
@@ -182,51 +184,43 @@ def _answered(splits: Splits, split: str) -> dict[str, int]:
     return {"answer": len(given.golds) - without} | ({"no answer": without} if without else {})
 
 
-def whole(splits: Splits, data: Data) -> dict[str, Any]:
+def whole(splits: Splits, data: Data) -> DataReport:
     """All there is to say without a tokenizer.
-
-    `{"splits": as described, "columns": {role: column}, "unread": columns that nothing is taken from, "notes"}`.
 
     Of many rows it is kept in the splits' cache. Raises DataError where the labels cannot be used.
     """
     cache = splits.keeping("train")
     if cache is None:
         return _made(splits, data)
+    settings = [splits.dropped, splits.notes, data.model_dump(mode="json")]
+    key = token_entry.key_of([], "report", *identity(splits), settings)
+
+    def make() -> Iterator[token_entry.Arrays]:
+        yield {"json": np.frombuffer(json.dumps(encode(_made(splits, data))).encode(), np.uint8)}
+
+    about = {"holds": "report", "data": str(splits.origins["train"]), "rows": splits.train.num_rows}
+    return decode(DataReport, json.loads(cache.arrays(key, about, make)["json"].tobytes()))
+
+
+def identity(splits: Splits) -> tuple[dict[str, str], list[object]]:
+    """Equal where the rows are, as far as they are read, and where they came from. Of plain JSON types."""
     read = {name for named in splits.columns.named.values() for name in named}
     tables = {
         name: table.select([one for one in table.column_names if one in read])
         for name, table in splits.tables().items()
     }
-    key = token_entry.key_of(
-        [],
-        "report",
-        {name: kept_tables.digest(table) for name, table in tables.items()},
-        [
-            str(splits.train.schema),
-            repr(splits.columns),
-            {name: str(origin) for name, origin in splits.origins.items()},
-        ],
-        [splits.dropped, splits.notes, data.model_dump(mode="json")],
-    )
-
-    def make() -> Iterator[token_entry.Arrays]:
-        yield {"json": np.frombuffer(json.dumps(_made(splits, data)).encode(), np.uint8)}
-
-    about = {"holds": "report", "data": str(splits.origins["train"]), "rows": splits.train.num_rows}
-    found: dict[str, Any] = json.loads(cache.arrays(key, about, make)["json"].tobytes())
-    return found
+    origins = {name: str(origin) for name, origin in splits.origins.items()}
+    rows = {name: kept_tables.digest(table) for name, table in tables.items()}
+    return rows, [str(splits.train.schema), repr(splits.columns), origins]
 
 
-def _made(splits: Splits, data: Data) -> dict[str, Any]:
+def _made(splits: Splits, data: Data) -> DataReport:
     counts = golds(splits, data)
     facts = describe(splits, counts)
     roles = [role.name for role in splits.columns.shape.roles]
     named = {role: ", ".join(splits.columns.named[role]) for role in roles if role in splits.columns.named}
     # The order in which notes came about is that of reading; each is said once.
     said = list(dict.fromkeys([*splits.notes, *notes(facts)]))
-    return {
-        "splits": facts,
-        "columns": named,
-        "unread": column_roles.unread(splits.columns, splits.train),
-        "notes": said,
-    }
+    return DataReport(
+        splits=facts, columns=named, unread=tuple(column_roles.unread(splits.columns, splits.train)), notes=tuple(said)
+    )

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from workbench.contracts.events.data_event import CharacterCounts
 from workbench.data.cache.word_ids import pieces
 from workbench.data.report import text_quality
 
@@ -49,13 +50,13 @@ class TextFacts:
                 signs.update(text_quality.signs(part.filter(pa.array((kinds & _SUSPECT) > 0))))
         return cls(np.concatenate(lengths), np.concatenate(hashes), empty, dict(signs))
 
-    def spread(self) -> dict[str, int]:
-        """`median`, `p95`, `max` and `total` of the texts' characters."""
+    def spread(self) -> CharacterCounts:
+        """The lengths of the texts."""
         if not len(self.lengths):
-            return {"median": 0, "p95": 0, "max": 0, "total": 0}
+            return CharacterCounts(median=0, p95=0, max=0, total=0)
         median, p95 = np.percentile(self.lengths, (50, 95))
         total = int(self.lengths.sum(dtype=np.int64))
-        return {"median": round(median), "p95": round(p95), "max": int(self.lengths.max()), "total": total}
+        return CharacterCounts(median=round(median), p95=round(p95), max=int(self.lengths.max()), total=total)
 
     def odd(self) -> dict[str, int]:
         """How many texts show each sign, and how many are very long; what none shows is left out."""

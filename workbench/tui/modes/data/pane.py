@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from textual import on
@@ -24,11 +23,13 @@ from workbench.contracts.lab.data_requests import (
     RowsOf,
     ShortRow,
 )
+from workbench.contracts.check_report import DataReport
 from workbench.core.errors import WorkbenchError
 from workbench.core.home import Home
 from workbench.core.paths import expanded
 from workbench.core.text import clean
 from workbench.runs.preflight import preflight
+from workbench.tasks.experiment import Experiment
 from workbench.tui.bindings import DATA, textual_bindings
 from workbench.tui.modals import Choose, Prompt
 from workbench.tui.modes.data.requests import View, rows_named
@@ -358,9 +359,8 @@ def _text(reply: DataRowReply) -> str:
 
 
 def _report(opened: RowsOf, home: Home) -> Mapping[str, Any]:
+def _report(opened: Opened, home: Home) -> DataReport:
     """Of a run what it found when it began; of a recipe what its check finds. Blocks. Raises WorkbenchError."""
     if opened.kind == "run":
         return of_run(home.runs / opened.name)
-    path = expanded(opened.name).absolute()
-    found: Mapping[str, Any] = preflight(path, [path.parent, Path.cwd()], home=home)["data"]
-    return found
+    return preflight(Experiment.read(expanded(opened.name).absolute()), home).data

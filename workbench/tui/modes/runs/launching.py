@@ -6,13 +6,14 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from workbench.core.home import Home, recipes_dir
 from workbench.core.rundir import RunDir
 
 if TYPE_CHECKING:
-    from workbench.recipe import Recipe
+    from workbench.contracts.check_report import DataReport
+    from workbench.tasks.experiment import Experiment
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,18 +72,18 @@ def changes(text: str) -> list[str]:
     return [change for change in _NEXT.split(text.strip()) if change]
 
 
-def validate(path: Path, overrides: Sequence[str]) -> Recipe:
-    """The recipe. Raises RecipeError with every problem that can be seen without its data and model."""
-    from workbench.tasks.recipe_union import load
+def read(path: Path, search: Sequence[Path] | None = None, overrides: Sequence[str] = ()) -> Experiment:
+    """The experiment. Raises RecipeError with every problem that can be seen without its data and model."""
+    from workbench.tasks.experiment import Experiment
 
-    return load(path, list(overrides))
+    return Experiment.read(path, overrides, search=search)
 
 
-def check(home: Home, path: Path, search: Sequence[Path], overrides: Sequence[str] = ()) -> dict[str, Any]:
-    """All there is to know of a recipe before it runs. Raises RecipeError with every problem found."""
+def check(home: Home, path: Path, search: Sequence[Path] | None = None, overrides: Sequence[str] = ()) -> DataReport:
+    """All there is to know of a recipe's rows before it runs. Raises RecipeError with every problem found."""
     from workbench.runs.preflight import preflight
 
-    return preflight(path, search, overrides, home=home)
+    return preflight(read(path, search, overrides), home).data
 
 
 def check_and_launch(
@@ -100,9 +101,9 @@ def check_and_launch(
     from workbench.runs.start import start
 
     progress("reading the recipe")
-    validate(path, overrides)
+    experiment = read(path, search, overrides)
     argv = ["workbench", "run", str(path), *(word for change in overrides for word in ("--set", change))]
-    return start(home, path, search=search, overrides=overrides, argv=argv, progress=progress).id
+    return start(home, experiment, argv=argv, progress=progress).id
 
 
 def clone(home: Home, run: RunDir, changes: Sequence[str]) -> str:

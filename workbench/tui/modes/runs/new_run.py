@@ -142,7 +142,7 @@ class NewRun(ModalScreen[str | None]):
     def _validate(self) -> None:
         recipe = self.chosen
         if recipe is not None:
-            self._in_thread(lambda: launching.validate(recipe.path, self._changes) and None)
+            self._in_thread(lambda: launching.read(recipe.path, recipe.search, self._changes) and None)
 
     def action_check(self) -> None:
         recipe = self.chosen
@@ -153,7 +153,7 @@ class NewRun(ModalScreen[str | None]):
 
         def work() -> None:
             found = launching.check(self._home, recipe.path, recipe.search, self._changes)
-            self.app.call_from_thread(self.app.push_screen, report_sheet(recipe.name, found["data"], width))
+            self.app.call_from_thread(self.app.push_screen, report_sheet(recipe.name, found, width))
 
         self._in_thread(work)
 

@@ -1,0 +1,98 @@
+"""From an experiment to rows as tokens: all that training does before it loads a model, and what a check tries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from workbench.data.cache import token_entry
+from workbench.data.report import row_report
+from workbench.data.tables.splits import Splits
+from workbench.metrics import catalog
+from workbench.recipe import Recipe
+from workbench.recipe.schema import Problem
+from workbench.tasks.experiment import Experiment
+from workbench.tasks.interface import Prepared, Task
+from workbench.tasks.spec import spec_of, task_for
+from workbench.train.best import Rule
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+    from workbench.models.locate import Located
+
+
+@dataclass(frozen=True)
+class PreparedRows:
+    """Rows as tokens, and what made them. `rule` is what chooses the checkpoint."""
+
+    task: Task
+    splits: Splits
+    tokenizer: PreTrainedTokenizerBase
+    prepared: Prepared
+    rule: Rule
+
+
+def prepare(experiment: Experiment, splits: Splits, trained: Path | None = None) -> PreparedRows:
+    """`trained` is a directory with the tokenizer that was trained on these rows before. Raises WorkbenchError."""
+    from workbench.models.weights import longest, open_tokenizer
+
+    task = task_for(experiment.recipe)
+    tokenizer = task.tokenizer(splits, experiment.search) if trained is None else open_tokenizer(trained)
+    limit = longest(task.config(experiment.model, tokenizer), tokenizer)
+    prepared = task.prepare(splits, tokenizer, limit)
+    return PreparedRows(task, splits, tokenizer, prepared, rule_of(experiment.recipe, prepared.problem))
+
+
+def rule_of(recipe: Recipe, problem: Problem | None = None) -> Rule:
+    """What chooses the checkpoint. Raises BadInput for a metric that the task does not have.
+
+    `problem` is what a label is: known once the rows are read, and then there are fewer metrics.
+    """
+    asked, own = recipe.evaluate, spec_of(recipe.task).metrics
+    for name in asked.metrics or []:
+        catalog.asked_for(recipe.task, name, where="evaluate.metrics", kind=problem, own=own)
+    if asked.every == "never":
+        return Rule(None, "min")
+    metric, direction = catalog.chooses(recipe.task, asked.best, asked.direction, problem, own)
+    train = recipe.train
+    return Rule(metric.name, direction, train.early_stopping_patience, train.early_stopping_threshold)
+
+
+def can_be_tried(experiment: Experiment) -> bool:
+    """Whether rows can be prepared before a run is made: nothing is downloaded for it, and no foreign code is run."""
+    kinds = {located.kind for located in (experiment.model, experiment.tokenizer) if located is not None}
+    return "download" not in kinds and not experiment.recipe.model.trust_remote_code
+
+
+def tried_before(experiment: Experiment, splits: Splits) -> bool:
+    """Whether a mark in the cache says that these rows could be prepared in this way."""
+    return splits.cache is not None and splits.cache.find(_key(experiment, splits)) is not None
+
+
+def try_out(experiment: Experiment, splits: Splits) -> None:
+    """Prepare the rows, and leave a mark in the cache. What is made stays there for the run. Raises WorkbenchError."""
+    prepare(experiment, splits)
+    if splits.cache is not None:
+        about = {"holds": "a mark that rows can be prepared", "data": str(splits.origins["train"])}
+        mark = {"fine": np.ones(1, np.uint8)}
+        splits.cache.arrays(_key(experiment, splits), about, lambda: [mark])
+
+
+def _key(experiment: Experiment, splits: Splits) -> str:
+    """Equal where the same code prepares the same rows for the same model."""
+    files = [_files(located) for located in (experiment.model, experiment.tokenizer)]
+    versions = [version(name) for name in ("transformers", "tokenizers")]
+    return token_entry.key_of([], "prepared", row_report.identity(splits), experiment.digest, files, versions)
+
+
+def _files(located: Located | None) -> list[list[object]]:
+    """Name, size and time of change of each file in the directory of a model or tokenizer."""
+    if located is None or located.directory is None:
+        return []
+    told = [(path, path.stat()) for path in sorted(located.directory.iterdir()) if path.is_file()]
+    return [[str(path), stat.st_size, stat.st_mtime_ns] for path, stat in told]
