@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypedDict
 
 import evaluate
 import numpy as np
@@ -37,8 +37,16 @@ def _check_whole(name: str, values: Any) -> None:
         raise ValueError(f"{name} are class ids, whole numbers, not {array.dtype}")
 
 
-def outcome(values: Mapping[str, float | None], report: Mapping[str, Any]) -> dict[str, Any]:
-    """What a metric gives: the values that are there, the names of those that are not, and the report."""
+class Measured(TypedDict):
+    """What a metric gives: values, the names of those that have none, and more fields of the `eval` event."""
+
+    scalars: dict[str, float]
+    undefined: list[str]
+    report: dict[str, Any]
+
+
+def outcome(values: Mapping[str, float | None], report: Mapping[str, Any]) -> Measured:
+    """A metric's values, None where there is none on this data, as its result."""
     return {
         "scalars": {name: float(value) for name, value in values.items() if value is not None},
         "undefined": [name for name, value in values.items() if value is None],

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.metrics import intervals
-from workbench.metrics.base import InMemoryMetric, outcome
+from workbench.metrics.base import InMemoryMetric, Measured, outcome
 from workbench.metrics.confusion import Confusion
 from workbench.metrics.curves import calibration, calibration_error, curves
 
@@ -52,7 +52,7 @@ class SingleLabel(InMemoryMetric):
             features=datasets.Features(features),
         )
 
-    def _compute(self, predictions: Any, references: Any, probabilities: Any) -> dict[str, Any]:
+    def _compute(self, predictions: Any, references: Any, probabilities: Any) -> Measured:
         predicted, truth = np.asarray(predictions, dtype=np.int64), np.asarray(references, dtype=np.int64)
         self._check(predicted, truth)
         confusion = Confusion(self.labels, _counts(predicted, truth, len(self.labels)))

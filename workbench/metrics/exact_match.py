@@ -23,7 +23,7 @@ import datasets
 import evaluate
 
 from workbench.metrics import intervals
-from workbench.metrics.base import InMemoryMetric, outcome
+from workbench.metrics.base import InMemoryMetric, Measured, outcome
 from workbench.metrics.confusion import ratio
 
 _PUNCTUATION: Final = str.maketrans("", "", string.punctuation)
@@ -59,7 +59,7 @@ class Answers(InMemoryMetric):
             features=datasets.Features(features),
         )
 
-    def _compute(self, predictions: Any, references: Any, characters: bool = False) -> dict[str, Any]:
+    def _compute(self, predictions: Any, references: Any, characters: bool = False) -> Measured:
         texts = [prediction["text"] for prediction in predictions]
         if not texts:
             raise ValueError("there are no answers to evaluate")

@@ -16,7 +16,7 @@ import evaluate
 import numpy as np
 
 from workbench.metrics import intervals
-from workbench.metrics.base import InMemoryMetric, outcome
+from workbench.metrics.base import InMemoryMetric, Measured, outcome
 
 _MOST: Final = 700.0  # the greatest loss, in nats, whose exponential a float holds
 _LOSS: Final = intervals.share(0, 1)
@@ -49,7 +49,7 @@ class LanguageModel(TokenPredictions):
     Raises ValueError where nothing was to be predicted.
     """
 
-    def _compute(self, nll: Any, tokens: Any, right: Any, bytes_per_token: float) -> dict[str, Any]:
+    def _compute(self, nll: Any, tokens: Any, right: Any, bytes_per_token: float) -> Measured:
         loss, accuracy = _means(nll, tokens, right, "tokens")
         bits = 1 / math.log(2) / bytes_per_token if bytes_per_token else None
         values = {
@@ -76,7 +76,7 @@ class MaskedTokens(TokenPredictions):
     `{"scalars", "undefined", "report": {intervals}}`. Raises ValueError where nothing was masked.
     """
 
-    def _compute(self, nll: Any, tokens: Any, right: Any) -> dict[str, Any]:
+    def _compute(self, nll: Any, tokens: Any, right: Any) -> Measured:
         loss, accuracy = _means(nll, tokens, right, "masked tokens")
         values = {"loss": loss, "masked_accuracy": accuracy, "pseudo_perplexity": perplexity(loss)}
         measures = {"loss": _LOSS, "masked_accuracy": _RIGHT, "pseudo_perplexity": _perplexity_of}

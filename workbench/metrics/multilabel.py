@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.metrics import intervals
-from workbench.metrics.base import InMemoryMetric, outcome
+from workbench.metrics.base import InMemoryMetric, Measured, outcome
 from workbench.metrics.confusion import ClassReport, Confusion, ratio
 
 Marks = NDArray[np.bool_]
@@ -54,7 +54,7 @@ class MultiLabel(InMemoryMetric):
             features=datasets.Features(features),
         )
 
-    def _compute(self, probabilities: Any, references: Any) -> dict[str, Any]:
+    def _compute(self, probabilities: Any, references: Any) -> Measured:
         shares, given = np.asarray(probabilities, dtype=np.float64), np.asarray(references, dtype=np.float64)
         self._check(shares, given)
         truth, predicted = given == 1, shares >= self.thresholds

@@ -16,7 +16,7 @@ import datasets
 import evaluate
 
 from workbench.metrics import intervals
-from workbench.metrics.base import InMemoryMetric, outcome
+from workbench.metrics.base import InMemoryMetric, Measured, outcome
 from workbench.metrics.confusion import ClassReport, macro, ratio
 from workbench.metrics.entities import Scheme, Span, spans
 
@@ -54,7 +54,7 @@ class Entities(InMemoryMetric):
             features=datasets.Features({"predictions": tags, "references": tags}),
         )
 
-    def _compute(self, predictions: Any, references: Any, missed: Missed = ()) -> dict[str, Any]:
+    def _compute(self, predictions: Any, references: Any, missed: Missed = ()) -> Measured:
         pairs = list(zip(predictions, references, strict=True))
         tokens = sum(len(truth) for _, truth in pairs)
         if not tokens:

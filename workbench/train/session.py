@@ -1,4 +1,4 @@
-"""One attempt at a run, from its recipe to its model: read, prepare, resume or begin, train, judge, write."""
+"""One attempt at a run, from its recipe to its model: read, prepare, resume or begin, train, evaluate, write."""
 
 from __future__ import annotations
 
@@ -14,15 +14,14 @@ from workbench.core.home import Home
 from workbench.core.rundir import RunDir
 from workbench.data.cache.token_cache import TokenCache
 from workbench.data.report import row_report, unknown_tokens
-from workbench.data.tables import splits as data
 from workbench.metrics import catalog
 from workbench.models.locate import Located, locate
 from workbench.recipe import Recipe
 from workbench.recipe.schema import Problem
 from workbench.tasks import recipe_union
-from workbench.tasks.interface import Prepared, Task
+from workbench.tasks.interface import Prepared
 from workbench.tasks.loading import splits_for
-from workbench.tasks.spec import spec_of, task_for
+from workbench.tasks.spec import spec_of, task_of
 from workbench.train import checkpoints, device, lengths, methods, optimizer_options
 from workbench.train.best import Rule
 from workbench.train.ready import Ended, Ready
@@ -67,7 +66,7 @@ class Session:
 
     def prepare(self, recipe: Recipe, search: list[Path], located: Located, checkpoint: Path | None) -> Ready:
         """All that comes before the first step. Raises WorkbenchError."""
-        task = task_for(recipe)
+        task = task_of(recipe.task)
         rule_of(recipe)
         rows = splits_for(recipe, search, self._cache())
         chosen = device.choose(recipe)
@@ -76,42 +75,41 @@ class Session:
 
             tokenizer = open_tokenizer(checkpoint)
         else:
-            tokenizer = task.tokenizer(rows, search)
-        prepared = task.prepare(rows, tokenizer, _longest(task, located, tokenizer))
+            tokenizer = task.tokenizer(recipe, rows, search)
+        prepared = task.prepare(recipe, rows, tokenizer, task.config(recipe, located, tokenizer))
         rule = rule_of(recipe, prepared.problem)
-        self._say_data(recipe, rows, located, tokenizer, prepared)
+        self._say_data(prepared, located)
         from workbench.train.rng import seed_everything
 
         seed_everything(recipe.seed)
-        model, new = task.model(methods.loaded_for(located, recipe, chosen.precision), tokenizer, prepared)
+        model, new = task.model(prepared, methods.loaded_for(located, recipe, chosen.precision))
         if (doubt := methods.doubts(model, new)) is not None:
             self._journal.warn("new-weights", doubt)
         model, learning = methods.apply(model, recipe, new, located)
-        return Ready(recipe, task, chosen, rows, tokenizer, prepared, model, learning, rule)
+        return Ready(recipe, task, chosen, prepared, model, learning, rule)
 
     def _cache(self) -> TokenCache:
         """Where tokens are kept for the next run: in the home that the run is of."""
         root = Home(self._run.path.parent.parent).tokens
         return TokenCache(root, warn=lambda why: self._journal.warn("tokens-not-kept", why))
 
-    def _say_data(
-        self, recipe: Recipe, rows: data.Splits, located: Located, tokenizer: Any, prepared: Prepared
-    ) -> None:
+    def _say_data(self, prepared: Prepared[Any, Any], located: Located) -> None:
         """The `data` event: what was prepared, and the report that `workbench check` gives, once a run."""
-        told: dict[str, Any] = {"splits": prepared.counts, "notes": prepared.notes}
-        untold: list[str] = []
+        recipe, rows = prepared.recipe, prepared.splits
+        found: dict[str, object] = {"splits": prepared.counts, "notes": prepared.notes}
+        unknown: list[str] = []
         if self._attempt == 1 and int(os.environ.get("RANK", "0")) == 0:
             facts = row_report.whole(dataclasses.replace(rows, notes=[]), recipe.data)
-            inner = getattr(tokenizer, "backend_tokenizer", None)
+            inner = getattr(prepared.tokenizer, "backend_tokenizer", None)
             whole = None if inner is None else lengths.uncut(inner)
             ledger = {} if whole is None else lengths.ledgers(recipe, rows, whole, located)
-            untold = [] if whole is None else unknown_tokens.notes(rows, whole)
-            notes = list(dict.fromkeys([*prepared.notes, *facts["notes"], *untold]))
-            told |= {"notes": notes, "report": facts["splits"], "columns": facts["columns"], "unread": facts["unread"]}
-            told |= {"ledger": ledger}
-        self._journal.write(decode(DataEvent, told))
-        for said in untold:
-            self._journal.warn("unknown-tokens", said)
+            unknown = [] if whole is None else unknown_tokens.notes(rows, whole)
+            notes = list(dict.fromkeys([*prepared.notes, *facts["notes"], *unknown]))
+            found |= {"notes": notes, "report": facts["splits"], "columns": facts["columns"], "unread": facts["unread"]}
+            found |= {"ledger": ledger}
+        self._journal.write(decode(DataEvent, found))
+        for sentence in unknown:
+            self._journal.warn("unknown-tokens", sentence)
 
 
 def _read(run: RunDir) -> tuple[Recipe, list[Path]]:
@@ -130,12 +128,6 @@ def _set_threads(recipe: Recipe) -> None:
         import torch
 
         torch.set_num_threads(recipe.launch.threads)
-
-
-def _longest(task: Task, located: Located, tokenizer: Any) -> int | None:
-    from workbench.models.weights import longest
-
-    return longest(task.config(located, tokenizer), tokenizer)
 
 
 def rule_of(recipe: Recipe, problem: Problem | None = None) -> Rule:
