@@ -219,9 +219,9 @@ ASKED = {
 def test_a_predictor_reads_its_answers_in_one_place(made, the_card, tmp_path, kind):
     one, asked = made(kind), ASKED[kind]
     directory = one.save(tmp_path / "model")
-    expected = spec.predictor(one.task.name, directory, device="cpu").predict([asked] * 3)
+    expected = spec.predictor(one.prepared.recipe.task, directory, device="cpu").predict([asked] * 3)
     with stand_in_card(the_card):
-        predictor = spec.predictor(one.task.name, directory, device="cuda:0")
+        predictor = spec.predictor(one.prepared.recipe.task, directory, device="cuda:0")
         with transfers() as found:
             answers = predictor.predict([asked] * 3)
     assert rounded(answers) == rounded(expected)
@@ -246,9 +246,9 @@ def test_what_is_written_on_the_card_is_what_is_written_on_the_cpu(made, the_car
     one = made(kind)
     directory = one.save(tmp_path / "model")
     options = Generate(max_new_tokens=8, temperature=0.7, top_p=0.9, seed=5)
-    expected = list(spec.predictor(one.task.name, directory, device="cpu").generate("w1 w2", options))
+    expected = list(spec.predictor(one.prepared.recipe.task, directory, device="cpu").generate("w1 w2", options))
     with stand_in_card(the_card):
-        predictor = spec.predictor(one.task.name, directory, device="cuda:0")
+        predictor = spec.predictor(one.prepared.recipe.task, directory, device="cuda:0")
         with transfers() as found:
             assert list(predictor.generate("w1 w2", options)) == expected
     assert {transfer.at.split(":")[0] for transfer in ours(found)} == {"shared/generation.py"}
@@ -277,9 +277,7 @@ def test_the_loop_waits_for_the_card_only_where_its_steps_are_written(made, the_
         card = Device("cuda", "stand-in", "fp32")
         learning = Learning("full", 0, 0, [])
         model = deepcopy(one.model)
-        ready = Ready(
-            asked, one.task, card, one.splits, one.tokenizer, one.prepared, model, learning, Rule(None, "min")
-        )
+        ready = Ready(asked, one.task, card, one.prepared, model, learning, Rule(None, "min"))
         loop = loop_of(ready, Ranks(0, 1), evaluated=False, journal=SilentJournal())
         # The stand-in is there for this thread alone.
         loop.batches = replace(loop.batches, ahead=False)

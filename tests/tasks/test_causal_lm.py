@@ -165,7 +165,7 @@ def test_it_writes_beyond_its_positions_and_can_be_stopped_at_any_piece(made):
 def test_characters_of_several_tokens_come_whole(made):
     _, _, tokenizer, *_ = made
     text = "猫 naïve 😀 ok" * 5
-    pieces = generation.Pieces(tokenizer)
+    pieces = generation.TextPieces(tokenizer)
     shown = [pieces.add(token) for token in tokenizer(text)["input_ids"]]
     assert "".join(shown) + pieces.rest() == text
     assert all("\ufffd" not in piece for piece in shown)
