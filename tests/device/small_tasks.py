@@ -12,7 +12,6 @@ from typing import Any, Final
 import numpy as np
 
 from workbench.models.locate import locate
-from workbench.models.weights import longest
 from workbench.tasks import recipe_union as recipe
 from workbench.tasks import spec
 from workbench.tasks.loading import splits_for
@@ -140,14 +139,14 @@ class Made:
 
     def batch(self, split: str = "train", *, padded: bool, rows: int = 4) -> tuple[np.ndarray, Batch]:
         """Rows of a split and the batch they make: all of one length, or the shortest beside the longest."""
-        lengths = self.prepared.splits[split].lengths
+        lengths = self.prepared.rows[split].lengths
         order = np.argsort(lengths, kind="stable")
         if padded:
             places = np.concatenate([order[: rows // 2], order[-(rows - rows // 2) :]])
         else:
             usual = np.bincount(lengths).argmax()
             places = np.resize(np.flatnonzero(lengths == usual), rows)
-        return places, self.collator([self.prepared.splits[split][int(place)] for place in places])
+        return places, self.collator([self.prepared.rows[split][int(place)] for place in places])
 
     def save(self, place: Path) -> Path:
         self.model.save_pretrained(place)
@@ -164,14 +163,13 @@ def make(kind: Kind, place: Path) -> Made:
         rows = (json.dumps(kind.row(chance)) for _ in range(count))
         (place / f"{name}.jsonl").write_text("\n".join(rows))
     parsed = recipe.parse(kind.recipe())
-    task, splits = spec.task_for(parsed), splits_for(parsed, [place])
-    tokenizer, located = task.tokenizer(splits, [place]), locate(parsed.model, [place])
-    limit = longest(task.config(located, tokenizer), tokenizer)
-    prepared = task.prepare(splits, tokenizer, limit)
+    task, splits = spec.task_of(parsed.task), splits_for(parsed, [place])
+    tokenizer, located = task.tokenizer(parsed, splits, [place]), locate(parsed.model, [place])
+    prepared = task.prepare(parsed, splits, tokenizer, task.config(parsed, located, tokenizer))
     torch.manual_seed(0)
-    model, _ = task.model(located, tokenizer, prepared)
+    model, _ = task.model(prepared, located)
     model.config.use_cache = False  # as it is in training
-    collator = task.collator(tokenizer, prepared)
+    collator = task.collator(prepared, model)
     return Made(task, splits, tokenizer, prepared, model.eval(), collator)
 
 

@@ -3,7 +3,7 @@ numbers are those of the CPU, and the host waits for the card only where it is s
 
 The places of ours that read a value are few:
 
-- the end of an evaluation, `Judge.part`: what was gathered goes to host memory, once;
+- the end of an evaluation, `Evaluator.part`: what was gathered goes to host memory, once;
 - whatever writes text: an end token has to be seen before the next one is asked for;
 - answers of a predictor, once a batch.
 
@@ -33,7 +33,7 @@ from workbench.tasks import interface, spec
 from workbench.tasks import recipe_union as recipe
 from workbench.tasks.interface import forward
 from workbench.tasks.shared.rows import IGNORED
-from workbench.train.attention import for_judging
+from workbench.train.attention import for_evaluation
 from workbench.train.best import Rule
 from workbench.train.building import loop_of
 from workbench.train.device import Device
@@ -80,7 +80,7 @@ def seeded():
 
 def loss_of(made, model, batch, count):
     """The loss of a step, as the training loop computes it."""
-    loss = made.task.loss()
+    loss = made.task.loss(made.prepared)
     if loss is None:
         return model(**batch, num_items_in_batch=count).loss
     return interface.loss_of(loss, forward(model, batch), batch, count)
@@ -165,17 +165,17 @@ def test_penalties_are_added_where_the_weights_are(made, the_card):
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_evaluation_reads_once_at_its_end_and_finds_the_same(made, the_card, seeded, kind):
     one = made(kind)
-    rows, batch = one.batch("validation", padded=True, rows=len(one.prepared.splits["validation"]))
+    rows, batch = one.batch("validation", padded=True, rows=len(one.prepared.rows["validation"]))
     with torch.no_grad():
         expected = evaluated(one, one.model, rows, batch)
-    with torch.no_grad(), stand_in_card(the_card), on_the_card(one.model) as model, for_judging(model):
+    with torch.no_grad(), stand_in_card(the_card), on_the_card(one.model) as model, for_evaluation(model):
         there = {name: tensor.to(CARD) for name, tensor in batch.items()}
-        judge = one.task.judge("validation", one.splits, one.prepared)
+        evaluator = one.task.evaluator(one.prepared, "validation")
         with transfers() as found:
-            judge.add(rows, there, judge.ask(model, there))
+            evaluator.add(rows, there, evaluator.ask(model, there))
         with transfers() as at_the_end:
-            part = judge.part()
-    result = judge.verdict([part])
+            part = evaluator.part()
+    result = evaluator.result([part])
     assert [transfer for transfer in ours(found) if not transfer.at.startswith(WRITING)] == []
     assert {transfer.kind for transfer in at_the_end} == {TO_HOST}
     assert result.scalars == pytest.approx(expected.scalars, rel=1e-4)
@@ -183,9 +183,9 @@ def test_an_evaluation_reads_once_at_its_end_and_finds_the_same(made, the_card, 
 
 
 def evaluated(one, model, rows, batch):
-    judge = one.task.judge("validation", one.splits, one.prepared)
-    judge.add(rows, batch, judge.ask(model, batch))
-    return judge.verdict([judge.part()])
+    evaluator = one.task.evaluator(one.prepared, "validation")
+    evaluator.add(rows, batch, evaluator.ask(model, batch))
+    return evaluator.result([evaluator.part()])
 
 
 @pytest.mark.parametrize(
@@ -193,7 +193,7 @@ def evaluated(one, model, rows, batch):
 )
 def test_a_table_of_predictions_is_made_where_it_is_asked_for(made, seeded, kind):
     one = made(kind)
-    rows, batch = one.batch("validation", padded=True, rows=len(one.prepared.splits["validation"]))
+    rows, batch = one.batch("validation", padded=True, rows=len(one.prepared.rows["validation"]))
     with torch.no_grad(), patch("pyarrow.table", side_effect=AssertionError("a table that nobody keeps")):
         result = evaluated(one, one.model, rows, batch)
         with pytest.raises(AssertionError, match="nobody keeps"):
@@ -219,9 +219,9 @@ ASKED = {
 def test_a_predictor_reads_its_answers_in_one_place(made, the_card, tmp_path, kind):
     one, asked = made(kind), ASKED[kind]
     directory = one.save(tmp_path / "model")
-    expected = spec.predictor(one.task.name, directory, device="cpu").predict([asked] * 3)
+    expected = spec.predictor(one.prepared.recipe.task, directory, device="cpu").predict([asked] * 3)
     with stand_in_card(the_card):
-        predictor = spec.predictor(one.task.name, directory, device="cuda:0")
+        predictor = spec.predictor(one.prepared.recipe.task, directory, device="cuda:0")
         with transfers() as found:
             answers = predictor.predict([asked] * 3)
     assert rounded(answers) == rounded(expected)
@@ -246,9 +246,9 @@ def test_what_is_written_on_the_card_is_what_is_written_on_the_cpu(made, the_car
     one = made(kind)
     directory = one.save(tmp_path / "model")
     options = Generate(max_new_tokens=8, temperature=0.7, top_p=0.9, seed=5)
-    expected = list(spec.predictor(one.task.name, directory, device="cpu").generate("w1 w2", options))
+    expected = list(spec.predictor(one.prepared.recipe.task, directory, device="cpu").generate("w1 w2", options))
     with stand_in_card(the_card):
-        predictor = spec.predictor(one.task.name, directory, device="cuda:0")
+        predictor = spec.predictor(one.prepared.recipe.task, directory, device="cuda:0")
         with transfers() as found:
             assert list(predictor.generate("w1 w2", options)) == expected
     assert {transfer.at.split(":")[0] for transfer in ours(found)} == {"shared/generation.py"}
@@ -277,9 +277,7 @@ def test_the_loop_waits_for_the_card_only_where_its_steps_are_written(made, the_
         card = Device("cuda", "stand-in", "fp32")
         learning = Learning("full", 0, 0, [])
         model = deepcopy(one.model)
-        ready = Ready(
-            asked, one.task, card, one.splits, one.tokenizer, one.prepared, model, learning, Rule(None, "min")
-        )
+        ready = Ready(asked, one.task, card, one.prepared, model, learning, Rule(None, "min"))
         loop = loop_of(ready, Ranks(0, 1), evaluated=False, journal=SilentJournal())
         # The stand-in is there for this thread alone.
         loop.batches = replace(loop.batches, ahead=False)

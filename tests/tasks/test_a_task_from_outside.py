@@ -54,37 +54,35 @@ SPEC = TaskSpec(
     new_head=True,
     asks=("text",),
     metrics=(Metric("agreement", "max", SHARE, "rows whose stance is right"),),
-    code="outside_stance.task:Stance",
+    code="outside_stance.task:TASK",
 )
 '''
 TASK = """
 from dataclasses import replace
 
-from workbench.tasks.text_classification.data import TextClassification
 from workbench.tasks.text_classification.predict import TextClassifier
+from workbench.tasks.text_classification.task import TASK as CLASSIFICATION
 
 
-class Judged:
+class StanceEvaluator:
     def __init__(self, inner):
         self.ask, self.add, self.part, self._inner = inner.ask, inner.add, inner.part, inner
 
-    def verdict(self, parts):
-        found = self._inner.verdict(parts)
+    def result(self, parts):
+        found = self._inner.result(parts)
         scalars = {"loss": found.scalars["loss"], "agreement": found.scalars["accuracy"]}
         return replace(found, scalars=scalars, undefined=[])
 
 
-class Stance(TextClassification):
-    name = "stance"
+class StanceClassifier(TextClassifier):
+    task = "stance"
 
-    def judge(self, split, splits, prepared):
-        return Judged(super().judge(split, splits, prepared))
 
-    @classmethod
-    def load(cls, model_dir, *, device=None, max_length=None):
-        opened = TextClassifier(model_dir, device=device, max_length=max_length)
-        opened.task = "stance"
-        return opened
+def evaluator(prepared, split):
+    return StanceEvaluator(CLASSIFICATION.evaluator(prepared, split))
+
+
+TASK = replace(CLASSIFICATION, evaluator=evaluator, predictor=StanceClassifier)
 """
 RECIPE = """
 name = "nuclear"
@@ -157,7 +155,7 @@ def test_check_speaks_of_it(outside: Path):
     assert "stance has no metric 'agreemnt' (did you mean 'agreement'?)" in bad.stderr
 
 
-def test_it_is_trained_judged_by_its_own_metric_shown_and_asked(outside: Path):
+def test_it_is_trained_evaluated_by_its_own_metric_shown_and_asked(outside: Path):
     ran = workbench(outside, "run", "stance.toml", "--follow")
     assert ran.returncode == 0, ran.stdout + ran.stderr
     (run,) = Workbench(outside / "home").runs("task:stance")

@@ -15,9 +15,9 @@ from transformers import PreTrainedTokenizerFast
 
 from workbench.core.errors import BadInput, ModelError
 from workbench.models.weights import train_bpe
-from workbench.tasks.question_answering import predict
-from workbench.tasks.question_answering.encode import Cut, Frame, labelled
-from workbench.tasks.question_answering.predict import Found, Search
+from workbench.tasks.question_answering import span_search
+from workbench.tasks.question_answering.encode import ContextCutter, PairTemplate, labelled
+from workbench.tasks.question_answering.span_search import BestSpans, SpanSearch
 from workbench.tasks.shared.rows import IGNORED
 
 TEXT = "Zoë paid 7€ 😀👩‍👩‍👧 in 北京, cafe\u0301 d'été \u0915\u094d\u0937 ok. " * 3
@@ -55,7 +55,7 @@ TOKENIZERS = {"wordpiece": wordpiece(), "roberta": roberta(), "bytes": bytes_bpe
 
 
 def windows(tokenizer, question, context, length=24, stride=6, segments=True):
-    made, _ = Cut.of(tokenizer, length, stride, segments).windows([question], [context])
+    made, _ = ContextCutter.of(tokenizer, length, stride, segments).windows([question], [context])
     return made
 
 
@@ -96,7 +96,7 @@ def test_a_tokenizer_without_a_frame_gets_end_tokens_between_and_the_last_stands
     tokenizer = bytes_bpe()
     tokenizer.eos_token = None
     with pytest.raises(ModelError, match="no token to set between question and context"):
-        Frame.of(tokenizer)
+        PairTemplate.of(tokenizer)
 
 
 @pytest.mark.parametrize(
@@ -121,19 +121,21 @@ def test_without_cls_the_first_token_of_all_stands_for_no_answer_or_the_last(pai
 
 def test_a_slow_tokenizer_is_refused():
     with pytest.raises(ModelError, match="fast tokenizer"):
-        Frame.of(SimpleNamespace(is_fast=False))
+        PairTemplate.of(SimpleNamespace(is_fast=False))
 
 
 def test_lengths_that_leave_no_room_are_refused():
     with pytest.raises(BadInput, match=r"data\.max_length: a window of 5 tokens .*: use 7 or more"):
-        Cut.of(TOKENIZERS["wordpiece"], 5, None, True)
+        ContextCutter.of(TOKENIZERS["wordpiece"], 5, None, True)
     with pytest.raises(BadInput, match=r"data\.stride: windows of 24 tokens that share 21 do not move on"):
-        Cut.of(TOKENIZERS["wordpiece"], 24, 21, True)
-    assert Cut.of(TOKENIZERS["wordpiece"], 384, None, True).stride == 128
+        ContextCutter.of(TOKENIZERS["wordpiece"], 24, 21, True)
+    assert ContextCutter.of(TOKENIZERS["wordpiece"], 384, None, True).stride == 128
 
 
 def test_a_long_question_is_cut_to_half_of_the_window_and_the_context_still_moves_on():
-    made, cut = Cut.of(TOKENIZERS["wordpiece"], 24, 20, True).windows(["ok " * 40, "ok"], ["d'été " * 6, "d'été " * 6])
+    made, cut = ContextCutter.of(TOKENIZERS["wordpiece"], 24, 20, True).windows(
+        ["ok " * 40, "ok"], ["d'été " * 6, "d'été " * 6]
+    )
     assert cut == [0]
     assert made.first[made.place == 0].tolist() == [12] * (made.place == 0).sum(), "10 of the question and 2 besides"
     assert made.lengths.max() == 24
@@ -197,7 +199,7 @@ def test_what_a_label_points_at_is_found_again_in_the_text(data, name, context):
     made = windows(TOKENIZERS[name], "who", context)
     labels, lost = labelled(made, np.array([start]), np.array([start + len(answer)]), np.array([True]))
     found = sure_of(made, labels)
-    (given,) = predict.answers(made, found, [context], SEARCH)
+    (given,) = span_search.answers(made, found, [context], SEARCH)
     for begin, stop, _ in given.candidates:
         assert 0 <= begin < stop <= len(context)
         assert context[begin:stop] == context[begin:stop].strip()
@@ -214,7 +216,7 @@ def fine(context):
     return all(end - start <= 1 for start, end in encoded["offset_mapping"])
 
 
-SEARCH = Search(n_best=5, longest=60, threshold=None)
+SEARCH = SpanSearch(n_best=5, longest=60, threshold=None)
 
 
 def sure_of(made, labels):
@@ -224,9 +226,9 @@ def sure_of(made, labels):
     for side in (0, 1):
         logits[side].scatter_(1, known[:, side : side + 1], 9.0)
     outputs = SimpleNamespace(start_logits=logits[0], end_logits=logits[1])
-    scores, tokens = predict.spans(outputs, torch.as_tensor(made.first), torch.as_tensor(made.held), SEARCH)
+    scores, tokens = span_search.spans(outputs, torch.as_tensor(made.first), torch.as_tensor(made.held), SEARCH)
     none = np.zeros(len(made), np.float32)
-    return Found(np.arange(len(made)), tokens.numpy(), scores.numpy(), none, none)
+    return BestSpans(np.arange(len(made)), tokens.numpy(), scores.numpy(), none, none)
 
 
 @given(st.integers(0, 10_000), st.integers(1, 12), st.integers(1, 9))
@@ -236,8 +238,8 @@ def test_the_best_spans_are_those_of_trying_all(seed, n_best, longest):
     start, end = torch.randn(2, 3, 11, generator=generator)
     first, held = [2, 4, 3], [9, 5, 0]
     outputs = SimpleNamespace(start_logits=start, end_logits=end)
-    search = Search(n_best, longest, None)
-    scores, tokens = predict.spans(outputs, torch.tensor(first), torch.tensor(held), search)
+    search = SpanSearch(n_best, longest, None)
+    scores, tokens = span_search.spans(outputs, torch.tensor(first), torch.tensor(held), search)
     assert scores.shape == (3, n_best)
     for row in range(3):
         places = range(first[row], first[row] + held[row])
@@ -254,11 +256,13 @@ def found(scores, null):
     assert len(made) == 3
     tokens = np.stack([made.first, made.first + 1], axis=1)[:, None].astype(np.int32)
     none = np.zeros(3, np.float32)
-    return made, Found(np.arange(3), tokens, np.array(scores, np.float32)[:, None], np.array(null, np.float32), none)
+    return made, BestSpans(
+        np.arange(3), tokens, np.array(scores, np.float32)[:, None], np.array(null, np.float32), none
+    )
 
 
 def ask(made, gathered, threshold):
-    (given,) = predict.answers(made, gathered, ["a b c d e f g h i j k l m n"], Search(5, 3, threshold))
+    (given,) = span_search.answers(made, gathered, ["a b c d e f g h i j k l m n"], SpanSearch(5, 3, threshold))
     return given
 
 
@@ -268,11 +272,11 @@ def test_no_answer_counts_as_much_as_where_it_counts_least():
     assert [score for *_, score in given.candidates] == [4.0, 2.0, 1.0]
     assert given.null == 3.0
     assert given.margin == -1.0
-    assert given.called
+    assert given.is_answer
     assert given.no_answer_probability == pytest.approx(1 / (1 + np.e))
-    assert not ask(made, gathered, -1.5).called
+    assert not ask(made, gathered, -1.5).is_answer
     assert ask(made, gathered, -1.5).span == (0, 0)
-    assert ask(made, gathered, None).called
+    assert ask(made, gathered, None).is_answer
     shares, none = given.shares(null=True)
     assert sum(shares) + none == pytest.approx(1)
     assert shares[0] > none > shares[1]
@@ -283,10 +287,10 @@ def test_no_answer_counts_as_much_as_where_it_counts_least():
 def test_the_order_in_which_windows_come_in_does_not_matter():
     made, gathered = found([1.0, 4.0, 2.0], null=[9.0, 3.0, 9.0])
     parts = [
-        replace(gathered, **{name: getattr(gathered, name)[rows] for name in Found.__dataclass_fields__})
+        replace(gathered, **{name: getattr(gathered, name)[rows] for name in BestSpans.__dataclass_fields__})
         for rows in ([2], [0, 1])
     ]
-    assert ask(made, Found.joined(parts), 0.0) == ask(made, gathered, 0.0)
+    assert ask(made, BestSpans.joined(parts), 0.0) == ask(made, gathered, 0.0)
 
 
 def test_a_piece_that_two_windows_hold_is_listed_once_with_its_better_score():
@@ -299,6 +303,6 @@ def test_a_piece_that_two_windows_hold_is_listed_once_with_its_better_score():
 
 
 def test_marks_stay_on_their_letter_and_white_space_outside():
-    assert predict._tidied("cafe\u0301 now", 0, 4) == (0, 5)
-    assert predict._tidied("a  b ", 1, 5) == (3, 4)
-    assert predict._tidied("a  b", 1, 2) == (2, 2)
+    assert span_search._tidied("cafe\u0301 now", 0, 4) == (0, 5)
+    assert span_search._tidied("a  b ", 1, 5) == (3, 4)
+    assert span_search._tidied("a  b", 1, 2) == (2, 2)

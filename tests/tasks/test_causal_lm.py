@@ -1,4 +1,4 @@
-"""Plain text is packed, foreseen and gone on with."""
+"""Plain text is packed, predicted and gone on with."""
 
 from __future__ import annotations
 
@@ -10,17 +10,19 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from transformers import PreTrainedConfig
 
 from workbench.core.errors import ModelError
 from workbench.models.locate import Located, locate
 from workbench.recipe import Generate
 from workbench.tasks import recipe_union, spec
 from workbench.tasks import recipe_union as recipe
-from workbench.tasks.causal_lm.data import CausalLM, LanguageJudge
+from workbench.tasks.causal_lm import data
+from workbench.tasks.causal_lm.evaluate import NextTokenEvaluator
 from workbench.tasks.causal_lm.packing import pack
 from workbench.tasks.loading import splits_for
 from workbench.tasks.shared import generation
-from workbench.tasks.shared.token_evaluation import Texts
+from workbench.tasks.shared.token_evaluation import DecodedRows
 
 TEXT = "the cat sat on the mat\n\nand the dog sat on the cat\n猫坐在垫子上。狗坐在猫上。\n" * 20
 
@@ -58,12 +60,12 @@ def made(tmp_path_factory):
     place = tmp_path_factory.mktemp("lm")
     (place / "train.txt").write_text(TEXT)
     parsed = recipe.parse(SCRATCH)
-    task = spec.task_for(parsed)
+    task = spec.task_of(parsed.task)
     splits = splits_for(parsed, [place])
-    tokenizer = task.tokenizer(splits, [place])
-    prepared = task.prepare(splits, tokenizer, 32)
+    tokenizer = task.tokenizer(parsed, splits, [place])
+    prepared = task.prepare(parsed, splits, tokenizer, PreTrainedConfig(max_position_embeddings=32))
     torch.manual_seed(0)
-    model, _ = task.model(locate(parsed.model, [place]), tokenizer, prepared)
+    model, _ = task.model(prepared, locate(parsed.model, [place]))
     model.eval()
     model.save_pretrained(place / "model")
     tokenizer.save_pretrained(place / "model")
@@ -73,7 +75,7 @@ def made(tmp_path_factory):
 def test_the_lines_of_a_file_are_one_text_again(made):
     _, _, tokenizer, prepared, _, _ = made
     lines = TEXT.removesuffix("\n").split("\n")
-    rows = prepared.splits["validation"]
+    rows = prepared.rows["validation"]
     text = "".join(tokenizer.decode(rows.ids, clean_up_tokenization_spaces=False))
     assert text == "\n".join(lines[-8:]) + tokenizer.eos_token
     assert prepared.counts["validation"]["bytes"] == len("\n".join(lines[-8:]).encode())
@@ -85,36 +87,36 @@ def test_documents_have_the_end_token_between(tmp_path):
 
     (tmp_path / "train.jsonl").write_text("\n".join(json.dumps({"text": f"story {n}"}) for n in range(40)))
     parsed = recipe.parse(SCRATCH.replace("train.txt", "train.jsonl"))
-    task = spec.task_for(parsed)
+    task = spec.task_of(parsed.task)
     splits = splits_for(parsed, [tmp_path])
-    tokenizer = task.tokenizer(splits, [tmp_path])
-    rows = task.prepare(splits, tokenizer, 32).splits["validation"]
+    tokenizer = task.tokenizer(parsed, splits, [tmp_path])
+    rows = task.prepare(parsed, splits, tokenizer, PreTrainedConfig(max_position_embeddings=32)).rows["validation"]
     assert (rows.ids == tokenizer.eos_token_id).sum() == 8
 
 
-def test_the_judge_finds_the_loss_that_the_model_finds(made):
+def test_the_evaluator_finds_the_loss_that_the_model_finds(made):
     task, _, tokenizer, prepared, model, _ = made
-    rows, collate = prepared.splits["validation"], task.collator(tokenizer, prepared)
-    judge = LanguageJudge(bytes_per_token=3.0)
+    rows, collate = prepared.rows["validation"], task.collator(prepared, model)
+    evaluator = NextTokenEvaluator(bytes_per_token=3.0)
     nll = tokens = 0.0
     for place in range(len(rows)):
         batch = collate([rows[place]])
         with torch.no_grad():
             outputs = model(**batch)
-        judge.add(np.array([place]), batch, outputs)
-        foreseen = len(rows[place]["input_ids"]) - 1
-        nll, tokens = nll + float(outputs.loss) * foreseen, tokens + foreseen
-    scalars = judge.verdict([judge.part()]).scalars
+        evaluator.add(np.array([place]), batch, outputs)
+        predicted = len(rows[place]["input_ids"]) - 1
+        nll, tokens = nll + float(outputs.loss) * predicted, tokens + predicted
+    scalars = evaluator.result([evaluator.part()]).scalars
     assert scalars["loss"] == pytest.approx(nll / tokens, rel=1e-5)
     assert scalars["perplexity"] == pytest.approx(math.exp(nll / tokens), rel=1e-4)
     assert scalars["bits_per_byte"] == pytest.approx(nll / tokens / math.log(2) / 3)
     # In parts, out of order, and with padding in the batch, it is the same.
-    halves = [LanguageJudge(bytes_per_token=3.0, texts=Texts(rows, tokenizer)) for _ in range(2)]
+    halves = [NextTokenEvaluator(bytes_per_token=3.0, texts=DecodedRows(rows, tokenizer)) for _ in range(2)]
     for half, places in zip(halves, (range(2, len(rows)), [1, 0]), strict=True):
         batch = collate([rows[place] for place in places])
         with torch.no_grad():
             half.add(np.array(places), batch, model(**batch))
-    again = halves[0].verdict([half.part() for half in halves])
+    again = halves[0].result([half.part() for half in halves])
     assert again.scalars["loss"] == pytest.approx(scalars["loss"], rel=1e-5)
     table = again.predictions().to_pylist()
     assert [row["row"] for row in table] == list(range(len(rows)))
@@ -163,7 +165,7 @@ def test_it_writes_beyond_its_positions_and_can_be_stopped_at_any_piece(made):
 def test_characters_of_several_tokens_come_whole(made):
     _, _, tokenizer, *_ = made
     text = "猫 naïve 😀 ok" * 5
-    pieces = generation.Pieces(tokenizer)
+    pieces = generation.TextPieces(tokenizer)
     shown = [pieces.add(token) for token in tokenizer(text)["input_ids"]]
     assert "".join(shown) + pieces.rest() == text
     assert all("\ufffd" not in piece for piece in shown)
@@ -191,4 +193,4 @@ def test_a_model_that_sees_both_ways_is_refused_by_the_task_itself(tmp_path):
         {"name": "x", "task": "causal-lm", "model": {"name": str(tmp_path)}, "data": {"train": "a.txt"}}
     )
     with pytest.raises(ModelError, match="bert reads a text both ways, and would see what it is to predict"):
-        CausalLM(wanted).config(Located(str(tmp_path), None, "local", "x", "bert"), None)
+        data.config(wanted, Located(str(tmp_path), None, "local", "x", "bert"), None)

@@ -9,6 +9,7 @@ import os
 
 import numpy as np
 import pytest
+from transformers import PreTrainedConfig
 
 from workbench.core.errors import DataError
 from workbench.data.cache.token_cache import TokenCache
@@ -56,10 +57,10 @@ def prepare(place, *overrides, tokenizer=None, cached=True):
     wanted = recipe.parse(RECIPE, overrides=list(overrides))
     splits = splits_for(wanted, [place])
     cache = TokenCache(place / "cache" / "tokens", limit=1 << 30)
-    task = spec.task_for(wanted)
-    task._typed = True
+    task = spec.task_of(wanted.task)
+    config = PreTrainedConfig(max_position_embeddings=512, type_vocab_size=2)
     tokenizer = tokenizer or open_tokenizer(minilm_directory())
-    return task.prepare(dataclasses.replace(splits, cache=cache if cached else None), tokenizer, 512), cache
+    return task.prepare(wanted, dataclasses.replace(splits, cache=cache if cached else None), tokenizer, config), cache
 
 
 @pytest.mark.parametrize("pairs", [False, True])
@@ -70,8 +71,8 @@ def test_a_hit_gives_the_rows_that_were_made(place, pairs):
     assert len(cache.kept()) == 2
     again, _ = prepare(place)
     assert len(cache.kept()) == 2
-    for name, rows in plain.splits.items():
-        for other in (first.splits[name], again.splits[name]):
+    for name, rows in plain.rows.items():
+        for other in (first.rows[name], again.rows[name]):
             assert other.digest() == rows.digest()
             assert isinstance(other.ids.base, np.memmap)
             assert (other.segments is None) != pairs
@@ -92,17 +93,17 @@ def test_what_changed_is_made_anew(place):
     there = {kept.key for kept in cache.kept()}
     write(place, [f"the film number {row} was bad!" + " and long" * (row % 9) for row in range(40)])
     changed, _ = prepare(place)
-    assert changed.splits["train"].digest() != first.splits["train"].digest()
+    assert changed.rows["train"].digest() != first.rows["train"].digest()
     assert len({kept.key for kept in cache.kept()} - there) == 2
     shorter, _ = prepare(place, "data.max_length=8")
-    assert shorter.splits["train"].lengths.max() == 8
+    assert shorter.rows["train"].lengths.max() == 8
     tokenizer = open_tokenizer(minilm_directory())
     tokenizer.add_tokens(["bad!"])
     other, _ = prepare(place, tokenizer=tokenizer)
-    assert len(tokenizer) - 1 in other.splits["train"].ids
+    assert len(tokenizer) - 1 in other.rows["train"].ids
     left = open_tokenizer(minilm_directory())
     left.truncation_side = "left"
-    assert prepare(place, tokenizer=left)[0].splits["train"].digest() != changed.splits["train"].digest()
+    assert prepare(place, tokenizer=left)[0].rows["train"].digest() != changed.rows["train"].digest()
     assert len(cache.kept()) == 10
 
 
@@ -122,16 +123,17 @@ def test_blocks_and_both_sides_are_kept_too_and_the_words_change_nothing(tmp_pat
     (tmp_path / "rows.txt").write_text("\n".join(texts))
     model = f'{TASKS[task]}\ntokenizer = "bpe"\nvocab_size = 400'
     wanted = recipe.parse(f'name = "x"\ntask = "{task}"\n[model]\n{model}\n[data]\nsource = "{source}"\n')
-    made = spec.task_for(wanted)
-    tokenizer = made.tokenizer(splits_for(wanted, [tmp_path]), [tmp_path])
-    made.config(locate(wanted.model, [tmp_path]), tokenizer)
+    made = spec.task_of(wanted.task)
+    tokenizer = made.tokenizer(wanted, splits_for(wanted, [tmp_path]), [tmp_path])
+    config = made.config(wanted, locate(wanted.model, [tmp_path]), tokenizer)
+    config.max_position_embeddings = 64
     cache = TokenCache(tmp_path / "cache" / "tokens", limit=1 << 30)
-    first = made.prepare(splits_for(wanted, [tmp_path], cache), tokenizer, 64)
-    again = made.prepare(splits_for(wanted, [tmp_path], cache), tokenizer, 64)
+    first = made.prepare(wanted, splits_for(wanted, [tmp_path], cache), tokenizer, config)
+    again = made.prepare(wanted, splits_for(wanted, [tmp_path], cache), tokenizer, config)
     monkeypatch.setattr(WordIds, "of", lambda tokenizer: None)
-    plain = made.prepare(splits_for(wanted, [tmp_path]), tokenizer, 64)
-    for name, rows in plain.splits.items():
-        assert first.splits[name].digest() == again.splits[name].digest() == rows.digest()
+    plain = made.prepare(wanted, splits_for(wanted, [tmp_path]), tokenizer, config)
+    for name, rows in plain.rows.items():
+        assert first.rows[name].digest() == again.rows[name].digest() == rows.digest()
     assert plain.counts == first.counts == again.counts
     assert plain.notes == first.notes == again.notes
     assert {kept.about["task"] for kept in cache.kept()} == {task}
@@ -195,10 +197,10 @@ class Kind:
         self.wanted = recipe.parse(
             f'name = "x"\ntask = "{task}"\n[model]\n{model}\n[data]\nsource = "rows.jsonl"\n[train]\n{train}\n'
         )
-        self.task = spec.task_for(self.wanted)
-        self.tokenizer = self.task.tokenizer(splits_for(self.wanted, [place]), [place])
+        self.task = spec.task_of(self.wanted.task)
+        self.tokenizer = self.task.tokenizer(self.wanted, splits_for(self.wanted, [place]), [place])
         self.tokenizer.chat_template = CHATML
-        self.task.config(locate(self.wanted.model, [place]), self.tokenizer)
+        self.located = locate(self.wanted.model, [place])
         self.cache = TokenCache(place / "cache" / "tokens", limit=1 << 30)
 
     def write(self, numbers):
@@ -206,15 +208,18 @@ class Kind:
 
     def prepared(self, cached=True, shorter=0):
         splits = splits_for(self.wanted, [self.place], self.cache if cached else None)
-        return self.task.prepare(splits, self.tokenizer, self.longest - shorter)
+        config = self.task.config(self.wanted, self.located, self.tokenizer)
+        config.max_position_embeddings = self.longest - shorter
+        return self.task.prepare(self.wanted, splits, self.tokenizer, config)
 
     def batches(self, prepared):
         """Every batch of every split, to the bit."""
         import torch
 
         torch.manual_seed(3)
-        collator = self.task.collator(self.tokenizer, prepared)
-        for rows in prepared.splits.values():
+        model, _ = self.task.model(prepared, self.located)
+        collator = self.task.collator(prepared, model)
+        for rows in prepared.rows.values():
             for start in range(0, len(rows), 8):
                 batch = collator([rows[row] for row in range(start, min(start + 8, len(rows)))])
                 yield {name: (values.dtype, values.tolist()) for name, values in batch.items()}
@@ -223,9 +228,9 @@ class Kind:
 def same(kind, one, other):
     assert one.counts == other.counts
     assert one.notes == other.notes
-    for name, rows in one.splits.items():
-        assert other.splits[name].digest() == rows.digest()
-        np.testing.assert_array_equal(other.splits[name].source, rows.source)
+    for name, rows in one.rows.items():
+        assert other.rows[name].digest() == rows.digest()
+        np.testing.assert_array_equal(other.rows[name].source, rows.source)
     assert list(kind.batches(one)) == list(kind.batches(other))
 
 
@@ -259,10 +264,10 @@ def test_rows_of_every_kind_are_made_anew_where_an_entry_is_damaged(kind):
 def test_rows_of_every_kind_that_changed_are_made_anew(kind):
     first = kind.prepared()
     shorter = kind.prepared(shorter=8)
-    assert shorter.splits["train"].lengths.max() <= kind.longest - 8 < first.splits["train"].lengths.max()
+    assert shorter.rows["train"].lengths.max() <= kind.longest - 8 < first.rows["train"].lengths.max()
     kind.write([*range(59), 7])
     changed = kind.prepared()
-    assert changed.splits["train"].digest() != first.splits["train"].digest()
+    assert changed.rows["train"].digest() != first.rows["train"].digest()
     same(kind, kind.prepared(cached=False), changed)
 
 
@@ -270,7 +275,7 @@ def test_a_template_that_changes_makes_chats_anew(tmp_path):
     kind = Kind(tmp_path, "chats")
     first = kind.prepared()
     kind.tokenizer.chat_template = CHATML.replace("<|im_end|>", "<|end|>")
-    assert kind.prepared().splits["train"].digest() != first.splits["train"].digest()
+    assert kind.prepared().rows["train"].digest() != first.rows["train"].digest()
 
 
 def test_a_chat_that_is_refused_is_refused_every_time(tmp_path):

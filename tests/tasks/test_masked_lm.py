@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
+from transformers import PreTrainedConfig
 
 from workbench.core.errors import BadInput, ModelError
 from workbench.tasks import recipe_union as recipe
@@ -57,16 +58,21 @@ def sentences(tmp_path):
 
 def opened(place, *overrides):
     parsed = recipe.parse(SCRATCH, overrides=list(overrides))
-    task, splits = spec.task_for(parsed), splits_for(parsed, [place])
-    tokenizer = task.tokenizer(splits, [place])
-    return task, splits, tokenizer, task.prepare(splits, tokenizer, 32)
+    task, splits = spec.task_of(parsed.task), splits_for(parsed, [place])
+    tokenizer = task.tokenizer(parsed, splits, [place])
+    return (
+        task,
+        splits,
+        tokenizer,
+        task.prepare(parsed, splits, tokenizer, PreTrainedConfig(max_position_embeddings=32)),
+    )
 
 
 def test_no_token_is_lost_between_the_blocks(tmp_path):
     text = "the quick brown 猫 jumps over 😀 the lazy dog " * 9
     (tmp_path / "train.jsonl").write_text("\n".join(json.dumps({"text": text}) for _ in range(60)))
     _, _, tokenizer, prepared = opened(tmp_path)
-    rows = prepared.splits["validation"]
+    rows = prepared.rows["validation"]
     first = np.flatnonzero(rows.source == rows.source[0])
     together = [token for place in first for token in rows[place]["input_ids"].tolist()]
     assert tokenizer.decode(together, clean_up_tokenization_spaces=False) == text
@@ -78,7 +84,7 @@ def test_lines_of_a_file_are_one_document_in_blocks(tmp_path):
     lines = [f"line {number} of the text" for number in range(1200)]
     (tmp_path / "train.txt").write_text("\n".join(lines))
     _, _, tokenizer, prepared = opened(tmp_path, "data.train=train.txt")
-    rows = prepared.splits["train"]
+    rows = prepared.rows["train"]
     assert (rows.lengths[:-1] == 16).all()
     assert tokenizer.decode(rows.ids) == "\n".join(lines[:-40])
     words = rows.tags
@@ -181,6 +187,6 @@ def test_a_tokenizer_without_a_mask_is_refused(sentences, tmp_path):
     parsed = recipe.parse(
         'name="x"\ntask="masked-lm"\n[model]\nname="gpt"\ntokenizer="gpt"\n[data]\ntrain="train.jsonl"\n'
     )
-    task, splits = spec.task_for(parsed), splits_for(parsed, [tmp_path])
+    task, splits = spec.task_of(parsed.task), splits_for(parsed, [tmp_path])
     with pytest.raises(ModelError, match="no mask token"):
-        task.tokenizer(splits, [tmp_path])
+        task.tokenizer(parsed, splits, [tmp_path])

@@ -13,7 +13,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from workbench.tasks import recipe_union as recipe
 from workbench.tasks import spec
-from workbench.tasks.causal_lm.data import Blocks
+from workbench.tasks.causal_lm.data import BlockPadding
 from workbench.tasks.causal_lm.packing import keeps_apart, pack
 from workbench.tasks.loading import splits_for
 from workbench.tasks.shared.rows import Padding
@@ -59,7 +59,7 @@ def test_a_document_is_foreseen_as_if_it_were_alone(name, attention):
     assert keeps_apart(model.config)
     ids = np.asarray([5, 6, 7, 2, 8, 9, 10, 11, 2, 12, 13, 14, 15], np.int32)
     rows, _ = pack(ids, 9, keep_short=True, starts=np.array([0, 4, 9]))
-    batch = Blocks(Padding(0, own_labels=True))([rows[0], rows[1]])
+    batch = BlockPadding(Padding(0, own_labels=True))([rows[0], rows[1]])
     with torch.no_grad():
         together = model(**{key: value for key, value in batch.items() if key != "labels"}, use_cache=False).logits
         alone = model(input_ids=torch.tensor([[8, 9, 10, 11, 2]])).logits
@@ -75,11 +75,11 @@ def test_a_model_without_position_ids_is_known_and_said(tmp_path):
         'name="x"\ntask="causal-lm"\n[model]\narchitecture="bloom"\ntokenizer="bpe"\nvocab_size=300\n'
         'config={n_layer=1,n_head=2,hidden_size=16}\n[data]\ntrain="train.jsonl"\nblock_size=16\n'
     )
-    task, splits = spec.task_for(parsed), splits_for(parsed, [tmp_path])
-    tokenizer = task.tokenizer(splits, [tmp_path])
+    task, splits = spec.task_of(parsed.task), splits_for(parsed, [tmp_path])
+    tokenizer = task.tokenizer(parsed, splits, [tmp_path])
     from workbench.models.locate import locate
 
-    task.config(locate(parsed.model, [tmp_path]), tokenizer)
-    prepared = task.prepare(splits, tokenizer, None)
-    assert prepared.splits["train"].positions is None
+    config = task.config(parsed, locate(parsed.model, [tmp_path]), tokenizer)
+    prepared = task.prepare(parsed, splits, tokenizer, config)
+    assert prepared.rows["train"].positions is None
     assert "train: documents that share a block see each other: the model cannot keep them apart" in prepared.notes

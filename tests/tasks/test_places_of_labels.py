@@ -9,7 +9,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workbench.tasks.masked_lm.data import MaskJudge, step_loss
+from workbench.tasks.masked_lm.evaluate import MaskEvaluator
+from workbench.tasks.masked_lm.loss import step_loss
 from workbench.tasks.masked_lm.masking import at_places, places_of
 from workbench.tasks.shared.rows import IGNORED, LABEL_PLACES
 from workbench.train.memory import divisible, pieces
@@ -75,11 +76,11 @@ def test_an_evaluation_counts_each_row_by_its_own_labels():
     logits = torch.zeros(2, 3, VOCABULARY)
     logits[0, 0, 1] = logits[1, 2, 3] = 5.0
     logits[0, 2, 9] = 5.0
-    judge = MaskJudge(None)
-    judge.add(
+    evaluator = MaskEvaluator(None)
+    evaluator.add(
         torch.arange(2).numpy(), {"labels": labels, LABEL_PLACES: places_of(labels)}, SimpleNamespace(logits=logits)
     )
-    part = judge.part()
+    part = evaluator.part()
     assert part.sums[:, 1:].tolist() == [[2, 1], [1, 1]]
     assert part.sums[:, 0] == pytest.approx([over_all(logits[row], labels[row]).item() for row in range(2)])
-    assert (part.gold.tolist(), part.called.tolist()) == ([1, 2, 3], [1, 9, 3])
+    assert (part.gold.tolist(), part.predicted.tolist()) == ([1, 2, 3], [1, 9, 3])

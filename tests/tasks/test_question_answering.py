@@ -16,11 +16,10 @@ from transformers import BertConfig, BertForQuestionAnswering, PreTrainedTokeniz
 
 from workbench.core.errors import BadInput, DataError
 from workbench.models.locate import locate
-from workbench.models.weights import longest
 from workbench.tasks import recipe_union as recipe
 from workbench.tasks import spec
 from workbench.tasks.loading import splits_for
-from workbench.tasks.question_answering.data import step_loss
+from workbench.tasks.question_answering.loss import step_loss
 from workbench.tasks.shared.rows import IGNORED
 
 SCRATCH = """
@@ -125,10 +124,10 @@ def things(tmp_path):
 
 def opened(place, *overrides):
     parsed = recipe.parse(SCRATCH, overrides=list(overrides))
-    task, splits = spec.task_for(parsed), splits_for(parsed, [place])
-    tokenizer = task.tokenizer(splits, [place])
-    config = task.config(locate(parsed.model, [place]), tokenizer)
-    return task, splits, tokenizer, task.prepare(splits, tokenizer, longest(config, tokenizer))
+    task, splits = spec.task_of(parsed.task), splits_for(parsed, [place])
+    tokenizer = task.tokenizer(parsed, splits, [place])
+    config = task.config(parsed, locate(parsed.model, [place]), tokenizer)
+    return task, splits, tokenizer, task.prepare(parsed, splits, tokenizer, config)
 
 
 def predictions(run, split="validation"):
@@ -188,7 +187,7 @@ def test_an_answer_far_down_is_found_in_the_last_of_many_windows(things, trained
         row["answers"] = {"text": [text], "answer_start": [row["context"].rindex(text)]}
     write(tmp_path / "validation.jsonl", long)
     _, _, _, prepared = opened(tmp_path, "data.max_length=32", "data.stride=8")
-    windows = prepared.splits["validation"]
+    windows = prepared.rows["validation"]
     assert (np.bincount(windows.place) >= 5).all()
     answers = spec.predictor("question-answering", run.model, max_length=32).predict(long)
     right = [answer.answer == row["answers"]["text"][0] for answer, row in zip(answers, long, strict=True)]
@@ -278,9 +277,9 @@ def test_what_cannot_be_pointed_at_is_not_learnt_but_judged_and_said(tmp_path):
     assert (train["dropped"], validation["dropped"]) == (2, 0)
     for counts in (train, validation):
         assert (counts["unmatched"], counts["lost"], counts["unanswerable"], counts["truncated"]) == (1, 1, 1, 1)
-    assert sorted(set(prepared.splits["train"].source)) == [0, 2, 4]
-    assert (prepared.splits["train"].labels >= 0).all()
-    assert sorted(set(prepared.splits["validation"].source)) == [0, 1, 2, 3, 4]
+    assert sorted(set(prepared.rows["train"].source)) == [0, 2, 4]
+    assert (prepared.rows["train"].labels >= 0).all()
+    assert sorted(set(prepared.rows["validation"].source)) == [0, 1, 2, 3, 4]
     notes = "\n".join(note for note in prepared.notes if note.startswith("validation"))
     assert "answer that does not stand in the context" in notes
     assert "1 answers stand whole in no window of 24 tokens" in notes
@@ -297,7 +296,7 @@ def test_squad_files_are_rows_like_any_other(tmp_path):
     document = {"version": "v2.0", "data": [{"title": "t", "paragraphs": [{"context": "a cat came", "qas": asked}]}]}
     (tmp_path / "squad.json").write_text(json.dumps(document))
     _, _, tokenizer, prepared = opened(tmp_path, "data.train=squad.json", "data.validation=squad.json")
-    windows = prepared.splits["validation"]
+    windows = prepared.rows["validation"]
     first, last = windows.labels[0]
     assert tokenizer.decode(windows[0]["input_ids"][first : last + 1]) == "cat"
     assert windows.labels[1].tolist() == [0, 0], "no answer is at [CLS]"

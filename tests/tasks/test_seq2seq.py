@@ -11,6 +11,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from transformers import PreTrainedConfig
 
 from workbench.core.errors import BadInput, DataError, ModelError
 from workbench.models import weights
@@ -20,12 +21,14 @@ from workbench.tasks import interface, spec
 from workbench.tasks import recipe_union as recipe
 from workbench.tasks.loading import splits_for
 from workbench.tasks.seq2seq import languages, searching
-from workbench.tasks.seq2seq.data import TextWriter, TokenLoss, sides_of
+from workbench.tasks.seq2seq.data import SideFacts, sides_of
 from workbench.tasks.seq2seq.encode import Sides
+from workbench.tasks.seq2seq.predict import TextWriter
 from workbench.tasks.seq2seq.shifting import Shift, ShiftedPadding
 from workbench.tasks.seq2seq.spec import Seq2SeqData as Data
 from workbench.tasks.shared import generation
 from workbench.tasks.shared.rows import IGNORED, Padding, TokenRows
+from workbench.tasks.shared.token_loss import TokenCrossEntropy
 
 WORDS = ["<s>", "<pad>", "</s>", "<unk>", "a", "cat", "dog", "sits", "eine", "katze", "hund", "sitzt", "猫", "坐"]
 
@@ -127,16 +130,17 @@ def built(family, tokenizer):
     parsed = recipe.parse(DATES, overrides=["model.tokenizer=words", f"model.architecture={family}"])
     fields = {**parsed.model.model_dump(), "config": SMALL[FAMILIES[family]]}
     parsed = parsed.model_copy(update={"model": type(parsed.model).model_validate(fields)})
-    task = spec.task_for(parsed)
-    task._sides = Sides(tokenizer, "", 20, 12)
+    task = spec.task_of(parsed.task)
     torch.manual_seed(0)
-    model, new = task.model(locate(parsed.model, []), tokenizer, rows([[4]], [[4]]))
+    model, new = task.model(rows([[4]], [[4]], tokenizer, parsed), locate(parsed.model, []))
     assert new == ["*"]
     return task, model.eval()
 
 
-def rows(sources, targets):
-    return interface.Prepared({"train": TokenRows.pack(sources, targets=TokenRows.pack(targets))}, [], 20, {})
+def rows(sources, targets, tokenizer=None, wanted=None):
+    packed = {"train": TokenRows.pack(sources, targets=TokenRows.pack(targets))}
+    facts = SideFacts(Sides(tokenizer, "", 20, 12), [])
+    return interface.Prepared(wanted or recipe.parse(DATES), tokenizer, None, packed, facts, 20, {}, [])
 
 
 # Rows
@@ -169,7 +173,7 @@ def test_cut_sources_and_targets_are_counted_and_said(tmp_path, words):
     )
     whole = parsed.data.model_copy(update={"holdout": None})
     splits = splits_for(parsed.model_copy(update={"data": whole}), [tmp_path])
-    prepared = spec.task_for(parsed).prepare(splits, words, None)
+    prepared = spec.task_of("seq2seq").prepare(parsed, splits, words, PreTrainedConfig())
     counts = prepared.counts["train"]
     assert counts == {
         "rows": 3,
@@ -181,8 +185,8 @@ def test_cut_sources_and_targets_are_counted_and_said(tmp_path, words):
     }
     assert "train: 1 of 3 sources cut to data.max_length = 4 tokens" in prepared.notes
     assert "train: 1 of 3 targets cut to data.max_target_length = 4 tokens" in prepared.notes
-    assert prepared.splits["train"][2]["targets"].tolist() == [8, 9, 11, 2]
-    assert prepared.splits["train"].source.tolist() == [0, 1, 2]
+    assert prepared.rows["train"][2]["targets"].tolist() == [8, 9, 11, 2]
+    assert prepared.rows["train"].source.tolist() == [0, 1, 2]
 
 
 def test_a_dotted_name_leads_into_an_object_and_one_that_does_not_is_said(dates):
@@ -256,7 +260,7 @@ def test_a_tokenizer_without_languages_takes_any_and_it_is_said(tmp_path, words)
     parsed = recipe.parse(
         'name = "x"\ntask = "seq2seq"\n[model]\nname = "x"\n[data]\ntrain = "train.jsonl"\ntarget_language = "de"'
     )
-    notes = spec.task_for(parsed).prepare(splits_for(parsed, [tmp_path]), words, None).notes
+    notes = spec.task_of("seq2seq").prepare(parsed, splits_for(parsed, [tmp_path]), words, PreTrainedConfig()).notes
     assert any(note.startswith("data.target_language: the tokenizer marks no languages") for note in notes)
 
 
@@ -281,7 +285,7 @@ def test_what_needs_sentencepiece_says_so(tmp_path):
 
 @given(st.lists(st.lists(st.integers(3, 13), min_size=1, max_size=6), min_size=1, max_size=5))
 def test_labels_are_padded_and_the_decoder_sees_them_a_place_later(targets):
-    packed = rows([[5]] * len(targets), targets).splits["train"]
+    packed = rows([[5]] * len(targets), targets).rows["train"]
     items = [packed[place] for place in range(len(targets))]
     batch = ShiftedPadding(Padding(1), Shift(start=0, pad=1))(items)
     for place, row in enumerate(targets):
@@ -295,18 +299,18 @@ def test_labels_are_padded_and_the_decoder_sees_them_a_place_later(targets):
 @pytest.mark.parametrize("family", FAMILIES)
 def test_shifting_and_loss_are_those_of_the_model(family, words):
     task, model = built(family, words)
-    prepared = rows([[4, 5, 2], [6, 2]], [[8, 9, 2], [8, 9, 11, 10, 2]])
-    batch = task.collator(words, prepared)([prepared.splits["train"][place] for place in (0, 1)])
+    prepared = rows([[4, 5, 2], [6, 2]], [[8, 9, 2], [8, 9, 11, 10, 2]], words)
+    batch = task.collator(prepared, model)([prepared.rows["train"][place] for place in (0, 1)])
     if own := getattr(model, "prepare_decoder_input_ids_from_labels", None):
         assert torch.equal(batch["decoder_input_ids"], own(batch["labels"]))
     with torch.no_grad():
         outputs = model(**batch)
-    assert TokenLoss()(outputs, batch["labels"]).item() == pytest.approx(outputs.loss.item(), rel=1e-5)
+    assert TokenCrossEntropy()(outputs, batch["labels"]).item() == pytest.approx(outputs.loss.item(), rel=1e-5)
     # The model makes the same of labels alone.
     alone = {name: value for name, value in batch.items() if name != "decoder_input_ids"}
     assert model(**alone).loss.item() == pytest.approx(outputs.loss.item(), rel=1e-5)
     # A step's batches add up to the loss of the step.
-    parts = [TokenLoss()(outputs_of(outputs, row), batch["labels"][row : row + 1], 8) for row in (0, 1)]
+    parts = [TokenCrossEntropy()(outputs_of(outputs, row), batch["labels"][row : row + 1], 8) for row in (0, 1)]
     assert sum(parts).item() == pytest.approx(outputs.loss.item(), rel=1e-5)
 
 
@@ -323,12 +327,13 @@ def test_smoothing_spreads_a_share_of_the_label_over_all():
     shares = logits[0, :2].log_softmax(-1)
     exact = -shares[[0, 1], [2, 5]].mean()
     even = -shares.mean()
-    found = TokenLoss(0.1)(SimpleNamespace(logits=logits), labels)
+    found = TokenCrossEntropy(0.1)(SimpleNamespace(logits=logits), labels)
     assert found.item() == pytest.approx((0.9 * exact + 0.1 * even).item(), rel=1e-5)
 
 
 def test_smoothing_is_a_choice_that_makes_sense_here():
-    assert spec.task_for(recipe.parse(DATES, overrides=["train.label_smoothing=0.1"])).loss().smoothing == 0.1
+    smoothed = recipe.parse(DATES, overrides=["train.label_smoothing=0.1"])
+    assert spec.task_of("seq2seq").loss(rows([[4]], [[4]], None, smoothed)).smoothing == 0.1
 
 
 def test_accumulated_batches_make_the_step_of_the_whole_batch(dates, trained, said):
@@ -420,14 +425,14 @@ def test_chinese_of_a_tokenizer_of_words_comes_without_spaces_and_in_whole_chara
 def test_what_is_no_encoder_decoder_or_knows_too_few_tokens_is_refused(words, tmp_path):
     parsed = recipe.parse(DATES.replace("t5", "gpt2").replace("config =", "# config ="))
     with pytest.raises(ModelError, match="gpt2 is no encoder-decoder"):
-        spec.task_for(parsed).config(locate(parsed.model, []), words)
+        spec.task_of("seq2seq").config(parsed, locate(parsed.model, []), words)
     _, model = built("t5", words)
     model.save_pretrained(tmp_path)
     larger = weights.train_bpe(["some text"], 300)
     larger.save_pretrained(tmp_path)
     parsed = recipe.parse(DATES, overrides=["model.architecture=none", f"model.name={tmp_path}"])
     with pytest.raises(ModelError, match="the rows have token 264, and the model knows 14"):
-        spec.task_for(parsed).model(locate(parsed.model, []), larger, rows([[4, 2]], [[264, 5]]))
+        spec.task_of("seq2seq").model(rows([[4, 2]], [[264, 5]], larger, parsed), locate(parsed.model, []))
 
 
 # Runs

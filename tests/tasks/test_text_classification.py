@@ -111,16 +111,16 @@ def chinese(tmp_path):
 def test_a_model_from_scratch_in_chinese_is_saved_opened_and_asked(chinese, tmp_path):
     from workbench.models.locate import locate
 
-    task = spec.task_for(chinese)
+    task = spec.task_of(chinese.task)
     assert isinstance(task, interface.Task)
     splits = splits_for(chinese, [tmp_path])
-    tokenizer = task.tokenizer(splits, [tmp_path])
+    tokenizer = task.tokenizer(chinese, splits, [tmp_path])
     located = locate(chinese.model, [tmp_path])
-    config = task.config(located, tokenizer)
-    prepared = task.prepare(splits, tokenizer, config.max_position_embeddings)
+    config = task.config(chinese, located, tokenizer)
+    prepared = task.prepare(chinese, splits, tokenizer, config)
     assert prepared.labels == ["好评", "差评"]
     assert prepared.max_length == 40
-    model, new = task.model(located, tokenizer, prepared)
+    model, new = task.model(prepared, located)
     assert new == ["*"]
     assert model.config.hidden_dropout_prob == model.config.attention_probs_dropout_prob == 0.25
     model.save_pretrained(tmp_path / "model")

@@ -225,10 +225,10 @@ def test_pairs_are_learnt_and_asked_for_by_both_fields(words, write, trained, sa
 
 def prepared(place, *overrides):
     parsed = recipe.parse(RECIPE, overrides=list(overrides))
-    task, splits = spec.task_for(parsed), splits_for(parsed, [place])
-    tokenizer = task.tokenizer(splits, [place])
-    config = task.config(locate(parsed.model, [place]), tokenizer)
-    return task.prepare(splits, tokenizer, config.max_position_embeddings)
+    task, splits = spec.task_of(parsed.task), splits_for(parsed, [place])
+    tokenizer = task.tokenizer(parsed, splits, [place])
+    config = task.config(parsed, locate(parsed.model, [place]), tokenizer)
+    return task.prepare(parsed, splits, tokenizer, config)
 
 
 def test_a_pair_is_cut_at_the_end_of_the_longer_text_and_carries_segments(words, tmp_path):
@@ -238,7 +238,7 @@ def test_a_pair_is_cut_at_the_end_of_the_longer_text_and_carries_segments(words,
     )
     shutil.copy(tmp_path / "train.jsonl", tmp_path / "validation.jsonl")
     ready = prepared(tmp_path, "data.text=a", "data.text_pair=b", "data.max_length=7", "data.label=label")
-    train = ready.splits["train"]
+    train = ready.rows["train"]
     told = [words.decode(train[place]["input_ids"]) for place in range(3)]
     assert told == [
         "[CLS] the film [SEP] was great [SEP]",
@@ -255,7 +255,7 @@ def test_a_pair_is_cut_at_the_end_of_the_longer_text_and_carries_segments(words,
         prepared(tmp_path, "data.text=a", "data.text_pair=b", "data.max_length=4", "data.label=label")
     # The first text of a pair by itself, for whoever names it alone.
     alone = prepared(tmp_path, "data.text=a", "data.label=label")
-    assert words.decode(alone.splits["train"][1]["input_ids"]) == "[CLS] the film was very great and fine [SEP]"
+    assert words.decode(alone.rows["train"][1]["input_ids"]) == "[CLS] the film was very great and fine [SEP]"
 
 
 def test_a_tokenizer_that_puts_nothing_between_two_texts_is_told(words, write, tmp_path):

@@ -12,6 +12,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from transformers import PreTrainedConfig
 
 from workbench.contracts.answers import EntitiesAnswer
 from workbench.core.errors import BadInput, DataError, WorkbenchError
@@ -20,7 +21,7 @@ from workbench.tasks import interface, spec
 from workbench.tasks import recipe_union as recipe
 from workbench.tasks.loading import splits_for
 from workbench.tasks.shared.rows import IGNORED
-from workbench.tasks.token_classification.data import step_loss
+from workbench.tasks.shared.token_loss import TokenCrossEntropy
 
 SCRATCH = """
 name = "x"
@@ -83,14 +84,19 @@ def people(tmp_path):
 
 def opened(place, *overrides):
     parsed = recipe.parse(SCRATCH, overrides=list(overrides))
-    task, splits = spec.task_for(parsed), splits_for(parsed, [place])
-    tokenizer = task.tokenizer(splits, [place])
-    return task, splits, tokenizer, task.prepare(splits, tokenizer, 48)
+    task, splits = spec.task_of(parsed.task), splits_for(parsed, [place])
+    tokenizer = task.tokenizer(parsed, splits, [place])
+    return (
+        task,
+        splits,
+        tokenizer,
+        task.prepare(parsed, splits, tokenizer, PreTrainedConfig(max_position_embeddings=48)),
+    )
 
 
 def tagged(prepared, split="train", row=0):
     """Name of the tag of each token of a row, - for none."""
-    tags = prepared.splits[split][row]["tags"]
+    tags = prepared.rows[split][row]["tags"]
     return ["-" if tag == IGNORED else prepared.labels[tag] for tag in tags]
 
 
@@ -117,8 +123,8 @@ def test_what_is_read_is_counted(people):
     assert counts["entities"] == {kind: flat.count(f"B-{kind}") for kind in ("LOC", "PER")}
     assert counts["unseen_words"] == counts["unseen_entities"] == counts["truncated"] == 0
     assert any(note.startswith("validation: 21 rows are read in") for note in prepared.notes)
-    tags = prepared.splits["validation"].tags
-    assert (tags != IGNORED).sum() == len(flat), "each word is learnt from once, however many windows see it"
+    tags = prepared.rows["validation"].tags
+    assert (tags != IGNORED).sum() == len(flat), "each word is trained on once, however many windows see it"
 
 
 def test_the_loss_is_of_the_whole_step():
@@ -130,32 +136,32 @@ def test_the_loss_is_of_the_whole_step():
             self.logits = logits[part]
 
     whole = torch.nn.functional.cross_entropy(logits.flatten(0, 1), labels.flatten())
-    parts = [step_loss(Outputs(part), labels[part], 16) for part in (slice(0, 1), slice(1, 4))]
+    parts = [TokenCrossEntropy()(Outputs(part), labels[part], 16) for part in (slice(0, 1), slice(1, 4))]
     assert sum(parts) == pytest.approx(whole)
-    assert step_loss(Outputs(slice(0, 4)), labels) == pytest.approx(whole)
+    assert TokenCrossEntropy()(Outputs(slice(0, 4)), labels) == pytest.approx(whole)
 
 
-def judged(task, splits, tokenizer, prepared, split="validation", *, ranks=1):
-    """The verdict on a model that is always right, gathered by so many processes."""
-    collate, rows = task.collator(tokenizer, prepared), prepared.splits[split]
+def evaluated(task, prepared, split="validation", *, ranks=1):
+    """The result of a model that is always right, gathered by so many processes."""
+    collate, rows = task.collator(prepared, None), prepared.rows[split]
     parts = []
     for rank in range(ranks):
-        judge = task.judge(split, splits, prepared)
+        evaluator = task.evaluator(prepared, split)
         for places in np.array_split(np.random.default_rng(0).permutation(len(rows)), 2)[rank::ranks]:
             batch = collate([rows[place] for place in places])
             right = torch.nn.functional.one_hot(batch["labels"].clamp(min=0), len(prepared.labels)) * 10.0
-            judge.add(places, batch, judge.ask(lambda right=right, **_: SimpleNamespace(logits=right), batch))
-        parts.append(judge.part())
-    return task.judge(split, splits, prepared).verdict(parts)
+            evaluator.add(places, batch, evaluator.ask(lambda right=right, **_: SimpleNamespace(logits=right), batch))
+        parts.append(evaluator.part())
+    return task.evaluator(prepared, split).result(parts)
 
 
 @pytest.mark.parametrize("pieces", ["first", "all"])
 def test_who_is_always_right_finds_every_entity_of_a_long_text(people, pieces):
-    task, splits, tokenizer, prepared = opened(people, f"data.tag_subwords={pieces}")
-    verdict = judged(task, splits, tokenizer, prepared, ranks=2)
-    assert verdict.scalars["f1"] == verdict.scalars["f1_all"] == verdict.scalars["token_accuracy"] == 1
-    assert verdict.report["gold"] == verdict.report["seen"] == sum(prepared.counts["validation"]["entities"].values())
-    table = verdict.predictions().to_pylist()
+    task, _, _, prepared = opened(people, f"data.tag_subwords={pieces}")
+    result = evaluated(task, prepared, ranks=2)
+    assert result.scalars["f1"] == result.scalars["f1_all"] == result.scalars["token_accuracy"] == 1
+    assert result.report["gold"] == result.report["seen"] == sum(prepared.counts["validation"]["entities"].values())
+    table = result.predictions().to_pylist()
     assert [entry["row"] for entry in table] == list(range(21))
     assert all(entry["label"] == entry["prediction"] and entry["score"] == 1 for entry in table)
     assert all(entry["gold"] == entry["called"] for entry in table)
@@ -167,8 +173,8 @@ def test_an_entity_at_the_end_of_three_thousand_words_is_scored(tmp_path):
     write(
         tmp_path, train=[(["Ana", "sat"], ["B-PER", "O"]), (["Oslo", "a"], ["B-LOC", "O"])], validation=[(words, tags)]
     )
-    task, splits, tokenizer, prepared = opened(tmp_path)
-    (row,) = judged(task, splits, tokenizer, prepared).predictions().to_pylist()
+    task, _, _, prepared = opened(tmp_path)
+    (row,) = evaluated(task, prepared).predictions().to_pylist()
     assert row["label"] == row["prediction"] == "PER: Ana; LOC: Oslo"
     assert len(row["tokens"]) == len(row["called"]) == 3000
 
@@ -191,19 +197,19 @@ def unseen(tmp_path):
 
 
 def test_entities_that_no_token_shows_are_missed_and_not_forgotten(unseen):
-    task, splits, tokenizer, prepared = opened(unseen, "model.tokenizer=builtin:minilm", "model.vocab_size=8192")
+    task, _, _, prepared = opened(unseen, "model.tokenizer=builtin:minilm", "model.vocab_size=8192")
     counts = prepared.counts["validation"]
     assert counts["unseen_words"] == 6
     assert counts["unseen_entities"] == 2
     assert any("sees nothing of 6 words, and 2 entities with them" in note for note in prepared.notes)
-    verdict = judged(task, splits, tokenizer, prepared)
+    result = evaluated(task, prepared)
     # Karl Ove; Ana and the other Karl beside her; Oslo. Two at places that cannot be seen.
-    assert verdict.report["seen"] == 4
-    assert verdict.report["gold"] == 6
-    assert verdict.scalars["recall"] == verdict.scalars["f1"] == 1
-    assert verdict.scalars["recall_all"] == pytest.approx(4 / 6)
-    assert verdict.scalars["f1_all"] == pytest.approx(8 / 10)
-    table = verdict.predictions().to_pylist()
+    assert result.report["seen"] == 4
+    assert result.report["gold"] == 6
+    assert result.scalars["recall"] == result.scalars["f1"] == 1
+    assert result.scalars["recall_all"] == pytest.approx(4 / 6)
+    assert result.scalars["f1_all"] == pytest.approx(8 / 10)
+    table = result.predictions().to_pylist()
     assert table[0]["called"] == ["B-PER", None, "I-PER"]
     assert table[1]["prediction"] == "PER: Ana; PER: Karl"
     assert table[3] | {"text": ""} == {

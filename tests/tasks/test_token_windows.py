@@ -13,8 +13,8 @@ from workbench.core.errors import BadInput
 from workbench.data.tables.tags import Tagset
 from workbench.metrics.entities import spans
 from workbench.models import weights
-from workbench.tasks.token_classification.encode import Cutter, Pieces, for_words
-from workbench.tasks.token_classification.evaluate import Aligned
+from workbench.tasks.token_classification.alignment import Aligned
+from workbench.tasks.token_classification.encode import Cutter, WordWindows, for_words
 from workbench.tasks.token_classification.windows import cut
 
 
@@ -144,7 +144,7 @@ def test_no_entity_is_lost_with_the_words_that_are_not_seen(draw):
     with_any = [at for at, places in enumerate(seen) if len(places)]
     words = np.concatenate([np.zeros(0, np.int32), *(seen[at] for at in with_any)]).astype(np.int32)
     bounds = np.cumsum([0, *(len(seen[at]) for at in with_any)])
-    pieces = Pieces(words, bounds, words, np.array(with_any, np.int32), 0)
+    pieces = WordWindows(words, bounds, words, np.array(with_any, np.int32), 0)
     offsets = np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64)
     gold = np.array([tag for row in rows for tag, _ in row], np.int64)
     aligned = Aligned.of(pieces, gold, offsets)

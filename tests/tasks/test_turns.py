@@ -1,4 +1,4 @@
-"""Prompts with completions, and chats: only the answers are learnt."""
+"""Prompts with completions, and chats: only the answers are trained on."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ import random
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from transformers import PreTrainedConfig
 
 from workbench.core.errors import BadInput, DataError
 from workbench.models.weights import train_bpe
 from workbench.recipe import Generate
 from workbench.tasks import recipe_union as recipe
 from workbench.tasks import spec
-from workbench.tasks.causal_lm.turns import Learnt, fit
+from workbench.tasks.causal_lm.turns import RowWithTargets, fit
 from workbench.tasks.loading import splits_for
 from workbench.tasks.shared.rows import IGNORED
 
@@ -75,8 +76,10 @@ def chat(thing, again=None):
 
 def prepared(place, *overrides):
     parsed = recipe.parse(RECIPE, overrides=["data.holdout=1", *overrides])
-    task, splits = spec.task_for(parsed), splits_for(parsed, [place])
-    return task.prepare(splits, task.tokenizer(splits, [place]), 64)
+    task, splits = spec.task_of(parsed.task), splits_for(parsed, [place])
+    return task.prepare(
+        parsed, splits, task.tokenizer(parsed, splits, [place]), PreTrainedConfig(max_position_embeddings=64)
+    )
 
 
 def learnt(tokenizer, rows, place):
@@ -95,12 +98,12 @@ def learnt(tokenizer, rows, place):
 
 def test_of_a_chat_the_assistants_turns_are_learnt_with_their_end(tmp_path, tokenizer):
     write(tmp_path, [chat("grass", "草"), chat("snow"), chat("雪", "the sky")])
-    rows = prepared(tmp_path, "data.holdout_seed=1").splits["train"]
+    rows = prepared(tmp_path, "data.holdout_seed=1").rows["train"]
     found = [learnt(tokenizer, rows, place) for place in range(len(rows))]
     two = [["it is green<|im_end|>", "it is 绿色<|im_end|>"], ["it is 白色<|im_end|>", "it is blue<|im_end|>"]]
     assert any(turns in found for turns in two)
     assert all(turn.startswith("it is ") and turn.endswith("<|im_end|>") for turns in found for turn in turns)
-    whole = prepared(tmp_path, "data.holdout_seed=1", 'train.loss_on="all"').splits["train"]
+    whole = prepared(tmp_path, "data.holdout_seed=1", 'train.loss_on="all"').rows["train"]
     assert all(len(learnt(tokenizer, whole, place)) == 1 for place in range(len(whole)))
 
 
@@ -108,9 +111,9 @@ def test_share_gpt_turns_and_parts_are_read(tmp_path, tokenizer):
     turns = [{"from": "human", "value": "the colour of snow?"}, {"from": "gpt", "value": "it is white"}]
     parts = [{"role": "user", "content": "the colour of snow?"}, {"role": "assistant", "content": "it is white"}]
     write(tmp_path, [{"conversations": turns}] * 2)
-    one = prepared(tmp_path).splits["train"]
+    one = prepared(tmp_path).rows["train"]
     write(tmp_path, [{"messages": parts}] * 2)
-    assert one.digest() == prepared(tmp_path).splits["train"].digest()
+    assert one.digest() == prepared(tmp_path).rows["train"].digest()
 
 
 def test_a_template_that_rewrites_earlier_turns_is_refused_with_the_row(tmp_path, tokenizer):
@@ -119,7 +122,7 @@ def test_a_template_that_rewrites_earlier_turns_is_refused_with_the_row(tmp_path
     write(tmp_path, [chat("snow"), chat("snow"), chat("grass", "snow")])
     with pytest.raises(DataError, match=r"train\.jsonl:\d: .*turn 2.*cannot be told"):
         prepared(tmp_path)
-    assert len(prepared(tmp_path, 'train.loss_on="all"').splits["train"]) == 2
+    assert len(prepared(tmp_path, 'train.loss_on="all"').rows["train"]) == 2
 
 
 @pytest.mark.parametrize(
@@ -149,7 +152,7 @@ def test_prompts_are_seen_and_completions_learnt_and_what_is_cut_is_counted(tmp_
     pairs = [{"prompt": f"the colour of {key}? ", "completion": f"it is {value}"} for key, value in COLOURS.items()]
     write(tmp_path, [*pairs, {"prompt": "the colour " * 40, "completion": "it is lost"}])
     made = prepared(tmp_path, "data.max_length=24", "data.holdout_seed=3")
-    rows = made.splits["train"]
+    rows = made.rows["train"]
     endings = [learnt(tokenizer, rows, place) for place in range(len(rows))]
     assert all(len(parts) == 1 and parts[0].startswith("it is ") for parts in endings)
     counts = [made.counts[split] for split in ("train", "validation")]
@@ -195,12 +198,12 @@ def test_bytes_are_those_of_the_answers(tmp_path, tokenizer):
     write(tmp_path, [chat("草")] * 4)
     made = prepared(tmp_path)
     assert made.counts["train"]["bytes"] == 3 * len("it is 绿色".encode())
-    assert np.isclose(made.counts["train"]["learnt"], (made.splits["train"].tags != IGNORED).sum())
+    assert np.isclose(made.counts["train"]["learnt"], (made.rows["train"].tags != IGNORED).sum())
 
 
 def test_a_long_row_loses_its_end_and_one_that_just_fits_loses_nothing(tokenizer):
-    def row(prompt: int, answer: int) -> Learnt:
-        return Learnt(np.arange(1, prompt + answer + 1, dtype=np.int32), np.arange(prompt + answer) >= prompt)
+    def row(prompt: int, answer: int) -> RowWithTargets:
+        return RowWithTargets(np.arange(1, prompt + answer + 1, dtype=np.int32), np.arange(prompt + answer) >= prompt)
 
     fitted = fit(iter([row(2, 3), row(2, 4), row(5, 3), row(0, 2)]), np.array([7, 8, 9, 10]), 5, tokenizer)
     assert [fitted.rows[place]["input_ids"].tolist() for place in range(3)] == [
@@ -210,6 +213,6 @@ def test_a_long_row_loses_its_end_and_one_that_just_fits_loses_nothing(tokenizer
     ]
     assert fitted.rows.source.tolist() == [7, 8, 10]
     assert (fitted.cut, fitted.gone) == (2, 1)
-    # Of a row that is all answer the first token is not learnt: nothing comes before it.
-    assert fitted.learnt == 3 + 3 + 1
+    # Of a row that is all answer the first token is not trained on: nothing comes before it.
+    assert fitted.targets == 3 + 3 + 1
     assert fitted.rows[2]["tags"].tolist() == [IGNORED, 2]

@@ -279,29 +279,29 @@ def stepping() -> Iterator[Callable[[Callable[[Any], None]], None]]:
 @pytest.fixture
 def scripted(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """`scripted("accuracy", 0.5, …)`: evaluations of validation find these values from now on, one by one."""
-    from workbench.tasks.text_classification.data import TextClassification
+    from workbench.tasks.text_classification import task
 
     def script(metric: str, *values: float) -> None:
-        judge, left = TextClassification.judge, iter(values)
+        plain, left = task.TASK, iter(values)
 
-        def judging(task: Any, split: str, *rest: Any, **options: Any) -> Any:
-            made = judge(task, split, *rest, **options)
+        def evaluator(prepared: Any, split: str) -> Any:
+            made = plain.evaluator(prepared, split)
             return Scripted(made, metric, left) if split == "validation" else made
 
-        monkeypatch.setattr(TextClassification, "judge", judging)
+        monkeypatch.setattr(task, "TASK", replace(plain, evaluator=evaluator))
 
     return script
 
 
 class Scripted:
-    """A judge whose verdict has the next of the values for one metric."""
+    """An evaluator whose result has the next of the values for one metric."""
 
-    def __init__(self, judge: Any, metric: str, left: Iterator[float]) -> None:
-        self._judge, self._metric, self._left = judge, metric, left
+    def __init__(self, evaluator: Any, metric: str, left: Iterator[float]) -> None:
+        self._evaluator, self._metric, self._left = evaluator, metric, left
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._judge, name)
+        return getattr(self._evaluator, name)
 
-    def verdict(self, *parts: Any, **options: Any) -> Any:
-        found = self._judge.verdict(*parts, **options)
+    def result(self, *parts: Any, **options: Any) -> Any:
+        found = self._evaluator.result(*parts, **options)
         return replace(found, scalars=found.scalars | {self._metric: next(self._left)})

@@ -19,14 +19,13 @@ import numpy as np
 from torch.utils.data import Dataset
 
 from workbench.core.rundir import RunDir
-from workbench.models import weights
 from workbench.models.locate import locate
 from workbench.recipe import Recipe
 from workbench.tasks import recipe_union
-from workbench.tasks.interface import Task
+from workbench.tasks.interface import Loss
 from workbench.tasks.loading import splits_for
 from workbench.tasks.shared.rows import Collator, TokenRows
-from workbench.tasks.spec import task_for
+from workbench.tasks.spec import task_of
 from workbench.train.order import EpochOrder
 from workbench.train.rng import RepeatableCollator
 
@@ -50,7 +49,7 @@ class Parts:
     """What a run starts from, made by its task: the model before the first step, and the rows in their order."""
 
     recipe: Recipe
-    task: Task
+    loss: Loss | None
     model: Any
     rows: InOrder
     collator: Collator
@@ -61,18 +60,18 @@ class Parts:
 
         facts = run.read_facts()
         recipe, search = recipe_union.stored(facts["recipe"]), [Path(place) for place in facts["search"]]
-        task, splits, located = task_for(recipe), splits_for(recipe, search), locate(recipe.model, search)
-        tokenizer = task.tokenizer(splits, search)
-        prepared = task.prepare(splits, tokenizer, weights.longest(task.config(located, tokenizer), tokenizer))
+        task, splits, located = task_of(recipe.task), splits_for(recipe, search), locate(recipe.model, search)
+        tokenizer = task.tokenizer(recipe, splits, search)
+        prepared = task.prepare(recipe, splits, tokenizer, task.config(recipe, located, tokenizer))
         # New weights are drawn when the model is made.
         set_seed(recipe.seed)
-        model, _ = task.model(located, tokenizer, prepared)
-        rows, collator = prepared.splits["train"], task.collator(tokenizer, prepared)
+        model, _ = task.model(prepared, located)
+        rows, collator = prepared.rows["train"], task.collator(prepared, model)
         step, grouped = _rows_of_a_step(recipe), recipe.train.group_by_length
         order = EpochOrder(rows.lengths, step, seed=recipe.seed, grouped=grouped)
         if task.draws:
             collator = RepeatableCollator(collator, order)
-        return cls(recipe, task, model, InOrder(rows, order.order(0)), collator)
+        return cls(recipe, task.loss(prepared), model, InOrder(rows, order.order(0)), collator)
 
 
 def trained(run: RunDir) -> Any:
@@ -89,7 +88,7 @@ def trained(run: RunDir) -> Any:
             _arguments(parts.recipe, aside),
             data_collator=parts.collator,
             train_dataset=parts.rows,
-            compute_loss_func=parts.task.loss(),
+            compute_loss_func=parts.loss,
         )
         trainer.remove_callback(PrinterCallback)
         trainer.train()

@@ -11,7 +11,7 @@ def follow(rule: Rule, values: list[float | None]) -> tuple[Standing, list[bool]
     standing = Standing()
     bests = []
     for step, value in enumerate(values, start=1):
-        bests.append(standing.judge(rule, step, {} if value is None else {"f1": value}))
+        bests.append(standing.update(rule, step, {} if value is None else {"f1": value}))
         if standing.ended:
             break
     return standing, bests

@@ -6,6 +6,7 @@ import hashlib
 import random
 import signal
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ import torch
 
 from workbench.core.errors import BadInput
 from workbench.core.rundir import RunDir
-from workbench.tasks.text_classification.data import TextClassification
+from workbench.tasks.text_classification import task
 from workbench.train import checkpoints
 
 # Uneven on purpose: 75 rows, 4 a batch, 2 batches a step make 10 steps an epoch, the last of them short.
@@ -205,9 +206,9 @@ def test_a_run_of_batches_by_tokens_goes_on_exactly(runs, logged):
 
 @pytest.mark.parametrize("workers", [0, 1])
 def test_a_collator_that_draws_random_numbers_draws_the_same_again(runs, monkeypatch, workers):
-    monkeypatch.setattr(TextClassification, "draws", True)
-    plain = TextClassification.collator
-    monkeypatch.setattr(TextClassification, "collator", lambda *parts: Blotting(plain(*parts)))
+    plain = task.TASK
+    drawing = replace(plain, draws=True, collator=lambda *parts: Blotting(plain.collator(*parts)))
+    monkeypatch.setattr(task, "TASK", drawing)
     options = (*UNEVEN, f"train.workers={workers}")
     whole, stopped = runs.make("drawn", *options), runs.make("drawn-stopped", *options)
     assert runs.train(whole).state == "completed"

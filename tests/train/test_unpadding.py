@@ -17,9 +17,9 @@ from torch.nn.attention.varlen import varlen_attn
 from workbench.core.errors import BadInput
 from workbench.models import locate
 from workbench.tasks import recipe_union as recipe
-from workbench.tasks.masked_lm import data as masked_lm
+from workbench.tasks.masked_lm import loss as masked_lm
+from workbench.tasks.shared.token_loss import TokenCrossEntropy
 from workbench.tasks.text_classification import loss as text_losses
-from workbench.tasks.token_classification import data as token_classification
 from workbench.train import attention, check, optimizer_options, varlen
 from workbench.train.building import _checkpoint_activations
 from workbench.train.device import Device
@@ -70,7 +70,7 @@ HEADS = {
         transformers.AutoModelForSequenceClassification,
         text_losses.StepLoss(text_losses.CrossEntropy()),
     ),
-    "token-classification": (transformers.AutoModelForTokenClassification, token_classification.step_loss),
+    "token-classification": (transformers.AutoModelForTokenClassification, TokenCrossEntropy()),
     "masked-lm": (transformers.AutoModelForMaskedLM, masked_lm.step_loss),
     "causal-lm": (transformers.AutoModelForCausalLM, None),
 }
@@ -218,7 +218,7 @@ def test_an_evaluation_is_padded_as_ever():
     with torch.no_grad():
         expected = model.eval()(**asked).logits
         unpad(model)
-        with attention.for_judging(model):
+        with attention.for_evaluation(model):
             found = model(**asked).logits
     torch.testing.assert_close(found, expected)
     assert model.config._attn_implementation == varlen.ATTENTION

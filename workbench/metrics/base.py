@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar, TypedDict
+from typing import Any, ClassVar, TypedDict
 
 import evaluate
 import numpy as np
@@ -40,15 +40,15 @@ def _check_whole(name: str, values: ArrayLike | None) -> None:
         raise ValueError(f"{name} are class ids, whole numbers, not {array.dtype}")
 
 
-class Outcome(TypedDict):
+class Measured(TypedDict):
     """What a metric gives: the values that are there, the names of those that are not, and the report."""
 
     scalars: dict[str, float]
     undefined: list[str]
-    report: dict[str, object]
+    report: dict[str, Any]
 
 
-def outcome(values: Mapping[str, float | None], report: Mapping[str, object]) -> Outcome:
+def outcome(values: Mapping[str, float | None], report: Mapping[str, object]) -> Measured:
     return {
         "scalars": {name: float(value) for name, value in values.items() if value is not None},
         "undefined": [name for name, value in values.items() if value is None],

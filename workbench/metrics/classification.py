@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from workbench.contracts.coding import encode
 from workbench.metrics import intervals
-from workbench.metrics.base import InMemoryMetric, Outcome, outcome
+from workbench.metrics.base import InMemoryMetric, Measured, outcome
 from workbench.metrics.confusion import Confusion
 from workbench.metrics.curves import calibration, calibration_error, curves
 
@@ -52,7 +52,7 @@ class SingleLabel(InMemoryMetric):
             features=datasets.Features(features),
         )
 
-    def _compute(self, predictions: ArrayLike, references: ArrayLike, probabilities: ArrayLike) -> Outcome:
+    def _compute(self, predictions: ArrayLike, references: ArrayLike, probabilities: ArrayLike) -> Measured:
         predicted, truth = np.asarray(predictions, dtype=np.int64), np.asarray(references, dtype=np.int64)
         self._check(predicted, truth)
         confusion = Confusion(self.labels, _counts(predicted, truth, len(self.labels)))

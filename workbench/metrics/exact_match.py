@@ -23,7 +23,7 @@ import datasets
 import evaluate
 
 from workbench.metrics import intervals
-from workbench.metrics.base import InMemoryMetric, Outcome, outcome
+from workbench.metrics.base import InMemoryMetric, Measured, outcome
 from workbench.metrics.confusion import ratio
 
 _PUNCTUATION: Final = str.maketrans("", "", string.punctuation)
@@ -61,7 +61,7 @@ class Answers(InMemoryMetric):
 
     def _compute(
         self, predictions: Sequence[Mapping[str, Any]], references: Sequence[Sequence[str]], characters: bool = False
-    ) -> Outcome:
+    ) -> Measured:
         texts = [prediction["text"] for prediction in predictions]
         if not texts:
             raise ValueError("there are no answers to evaluate")

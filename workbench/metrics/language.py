@@ -16,7 +16,7 @@ import evaluate
 import numpy as np
 
 from workbench.metrics import intervals
-from workbench.metrics.base import InMemoryMetric, Outcome, outcome
+from workbench.metrics.base import InMemoryMetric, Measured, outcome
 
 _MOST: Final = 700.0  # the greatest loss, in nats, whose exponential a float holds
 _LOSS: Final = intervals.share(0, 1)
@@ -51,7 +51,7 @@ class LanguageModel(TokenPredictions):
 
     def _compute(
         self, nll: Sequence[float], tokens: Sequence[int], right: Sequence[int], bytes_per_token: float
-    ) -> Outcome:
+    ) -> Measured:
         loss, accuracy = _means(nll, tokens, right, "tokens")
         bits = 1 / math.log(2) / bytes_per_token if bytes_per_token else None
         values = {
@@ -78,7 +78,7 @@ class MaskedTokens(TokenPredictions):
     `{"scalars", "undefined", "report": {intervals}}`. Raises ValueError where nothing was masked.
     """
 
-    def _compute(self, nll: Sequence[float], tokens: Sequence[int], right: Sequence[int]) -> Outcome:
+    def _compute(self, nll: Sequence[float], tokens: Sequence[int], right: Sequence[int]) -> Measured:
         loss, accuracy = _means(nll, tokens, right, "masked tokens")
         values = {"loss": loss, "masked_accuracy": accuracy, "pseudo_perplexity": perplexity(loss)}
         measures = {"loss": _LOSS, "masked_accuracy": _RIGHT, "pseudo_perplexity": _perplexity_of}

@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from workbench.contracts.coding import encode
 from workbench.contracts.events.eval_event import ClassScores
 from workbench.metrics import intervals
-from workbench.metrics.base import InMemoryMetric, Outcome, outcome
+from workbench.metrics.base import InMemoryMetric, Measured, outcome
 from workbench.metrics.confusion import Confusion, ratio
 
 Marks = NDArray[np.bool_]
@@ -56,7 +56,7 @@ class MultiLabel(InMemoryMetric):
             features=datasets.Features(features),
         )
 
-    def _compute(self, probabilities: ArrayLike, references: ArrayLike) -> Outcome:
+    def _compute(self, probabilities: ArrayLike, references: ArrayLike) -> Measured:
         shares, given = np.asarray(probabilities, dtype=np.float64), np.asarray(references, dtype=np.float64)
         self._check(shares, given)
         truth, predicted = given == 1, shares >= self.thresholds

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.metrics import intervals
-from workbench.metrics.base import InMemoryMetric, Outcome, outcome
+from workbench.metrics.base import InMemoryMetric, Measured, outcome
 
 Values = NDArray[np.float64]
 _NAMES: Final = ("mse", "mae", "rmse", "r2", "pearson", "spearman")
@@ -45,7 +45,7 @@ class Regression(InMemoryMetric):
             features=datasets.Features({"predictions": row, "references": row}),
         )
 
-    def _compute(self, predictions: Sequence[Sequence[float]], references: Sequence[Sequence[float]]) -> Outcome:
+    def _compute(self, predictions: Sequence[Sequence[float]], references: Sequence[Sequence[float]]) -> Measured:
         if not len(references):
             raise ValueError("there are no rows to evaluate")
         predicted, truth = (self._columns(rows) for rows in (predictions, references))

@@ -18,7 +18,7 @@ import evaluate
 from workbench.contracts.coding import encode
 from workbench.contracts.events.eval_event import ClassScores
 from workbench.metrics import intervals
-from workbench.metrics.base import InMemoryMetric, Outcome, outcome
+from workbench.metrics.base import InMemoryMetric, Measured, outcome
 from workbench.metrics.confusion import macro, ratio
 from workbench.metrics.entities import Scheme, Span, spans
 
@@ -58,7 +58,7 @@ class Entities(InMemoryMetric):
 
     def _compute(
         self, predictions: Sequence[Sequence[str]], references: Sequence[Sequence[str]], missed: Missed = ()
-    ) -> Outcome:
+    ) -> Measured:
         pairs = list(zip(predictions, references, strict=True))
         tokens = sum(len(truth) for _, truth in pairs)
         if not tokens:

@@ -21,7 +21,7 @@ import evaluate
 import numpy as np
 
 from workbench.metrics import intervals
-from workbench.metrics.base import InMemoryMetric, Outcome, outcome
+from workbench.metrics.base import InMemoryMetric, Measured, outcome
 from workbench.metrics.confusion import ratio
 
 _ROUGE: Final = ("rouge1", "rouge2", "rougeL")
@@ -65,7 +65,7 @@ class Texts(InMemoryMetric):
             features=datasets.Features({"predictions": text, "references": text}),
         )
 
-    def _compute(self, predictions: Sequence[str], references: Sequence[str]) -> Outcome:
+    def _compute(self, predictions: Sequence[str], references: Sequence[str]) -> Measured:
         written, gold = list(predictions), list(references)
         if not gold:
             raise ValueError("there are no texts to evaluate")

@@ -1,5 +1,8 @@
 """What a task gives to whoever trains, evaluates and predicts with it.
 
+A task is a `Task`: functions that keep nothing between calls. What they read of the rows, once, is `Prepared`, which
+is handed on to the model, the collator, the loss and the evaluation.
+
 torch and transformers are imported only inside functions here, so that a task can be asked about without waiting for
 them.
 """
@@ -9,42 +12,59 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workbench.contracts.answers import Answer
 from workbench.core.errors import BadInput
-from workbench.recipe import Generate
+from workbench.recipe import Generate, Recipe
 from workbench.recipe.schema import Problem
 from workbench.tasks.shared.rows import FOR_THE_LOSS, Batch, Collator, TokenRows
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import torch
+    from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
     from workbench.data.tables.splits import Splits
     from workbench.models.locate import Located
 
+R = TypeVar("R", bound=Recipe)
+Own = TypeVar("Own")
+Outputs = TypeVar("Outputs")
+Share = TypeVar("Share")
+
 
 @dataclass(frozen=True)
-class Prepared:
-    """Rows made ready: `splits` by name, train first; `labels` the classes in id order (empty without classes).
+class Prepared(Generic[R, Own]):
+    """Rows made ready, by split, train first, and all that is known of them.
 
-    `counts` is what the `data` event says of each split, `notes` what the user should know. `problem` is what a label
-    is, where the task knows several kinds: it decides which metrics there are.
+    `splits` are the rows as they were read, `own` is what the task alone knows, `labels` are the classes in id order
+    (empty without classes). `counts` is what the `data` event says of each split, `notes` what the user should know.
+    `problem` is what a label is, where the task knows several kinds: it decides which metrics there are.
     """
 
-    splits: dict[str, TokenRows]
-    labels: list[str]
+    recipe: R
+    tokenizer: PreTrainedTokenizerBase
+    splits: Splits
+    rows: Mapping[str, TokenRows]
+    own: Own
     max_length: int
-    counts: dict[str, dict[str, Any]]
-    notes: list[str] = field(default_factory=list)
+    counts: Mapping[str, Mapping[str, object]]
+    notes: Sequence[str]
+    labels: Sequence[str] = ()
     problem: Problem | None = None
+
+    @property
+    def width(self) -> int | None:
+        """The width that every batch has, where the recipe asks for a fixed one."""
+        return self.max_length if self.recipe.train.padding == "max_length" else None
 
 
 @dataclass(frozen=True)
-class Verdict:
+class EvaluationResult:
     """What an evaluation found. Names in `scalars` carry no split; those in `undefined` have no value on this data.
 
     `report` are further fields of the `eval` event. `predictions` makes the table of the rows, where the task has one:
@@ -53,79 +73,37 @@ class Verdict:
 
     scalars: dict[str, float]
     undefined: list[str] = field(default_factory=list)
-    report: dict[str, Any] = field(default_factory=dict)
+    report: Mapping[str, object] = field(default_factory=dict)
     predictions: Callable[[], pa.Table] | None = None
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Verdict, (self.scalars, self.undefined, self.report)
+    def __reduce__(self) -> tuple[type[EvaluationResult], tuple[object, ...]]:
+        return EvaluationResult, (self.scalars, self.undefined, self.report)
 
 
-class Judge(Protocol):
-    """Gathers what a model says of one split, batch by batch, and judges it once.
+class Evaluator(Protocol[Outputs, Share]):
+    """Gathers what a model makes of one split, batch by batch, and measures it once.
 
     Rows here are those of `Prepared`: where a text is cut into windows, each window is one.
     """
 
-    def ask(self, model: Any, batch: Batch) -> Any:
-        """What the model says of a batch that is on its device, `labels` and all. Runs without gradients."""
+    def ask(self, model: PreTrainedModel, batch: Batch) -> Outputs:
+        """What the model makes of a batch that is on its device, `labels` and all. Runs without gradients."""
 
-    def add(self, rows: NDArray[np.int64], batch: Batch, outputs: Any) -> None:
+    def add(self, rows: NDArray[np.int64], batch: Batch, outputs: Outputs) -> None:
         """Take what `ask` gave for these rows of the split. Must not wait for a GPU."""
 
-    def part(self) -> Any:
+    def part(self) -> Share:
         """What this process has gathered, in host memory, to be sent to the first."""
 
-    def verdict(self, parts: Sequence[Any]) -> Verdict:
-        """The judgement over what all processes gathered."""
+    def result(self, parts: Sequence[Share]) -> EvaluationResult:
+        """What was found over all that the processes gathered."""
 
 
 # (outputs, labels, num_items_in_batch, …) → the sum over the batch divided by the rows or tokens of the whole step.
 # Called through `loss_of`, which gives what else of the batch is for it.
-Loss = Callable[..., Any]
+Loss = Callable[..., "torch.Tensor"]
 
-
-@runtime_checkable
-class Task(Protocol):
-    """One task, for one recipe."""
-
-    name: str
-    draws: bool  # whether the collator draws random numbers
-
-    def tokenizer(self, splits: Splits, search: Sequence[Path]) -> Any:
-        """The tokenizer, loaded or trained. Raises ModelError."""
-
-    def prepare(self, splits: Splits, tokenizer: Any, longest: int | None) -> Prepared:
-        """Rows as tokens. `longest` is what the model can take at once. Raises DataError, BadInput."""
-
-    def model(self, located: Located, tokenizer: Any, prepared: Prepared) -> tuple[Any, list[str]]:
-        """The model with its head, in fp32, and the names of the weights that are new. Raises ModelError."""
-
-    def config(self, located: Located, tokenizer: Any) -> Any:
-        """The model's config before anything is loaded, for its limits. Raises ModelError."""
-
-    def collator(self, tokenizer: Any, prepared: Prepared) -> Collator: ...
-
-    def loss(self) -> Loss | None:
-        """What is minimised, where it is not what the model computes itself."""
-
-    def judge(self, split: str, splits: Splits, prepared: Prepared) -> Judge: ...
-
-    def samples(self, model: Any, tokenizer: Any) -> Iterator[tuple[str, str]]:
-        """Prompts and what the model makes of them; nothing for a task that generates nothing."""
-
-
-def forward(model: Any, batch: Batch, **options: Any) -> Any:
-    """The model's outputs for a batch, without its labels and whatever else is for the loss alone."""
-    return model(**{name: tensor for name, tensor in batch.items() if name not in FOR_THE_LOSS}, **options)
-
-
-def loss_of(loss: Loss, outputs: Any, batch: Batch, num_items_in_batch: Any = None) -> Any:
-    """A task's loss for a batch, given the fields that are for the loss alone."""
-    fields = {name: batch[name] for name in FOR_THE_LOSS if name in batch}
-    return loss(outputs, fields.pop("labels"), num_items_in_batch=num_items_in_batch, **fields)
-
-
-# What a predictor is asked about: a text, or the fields of a row by name.
+# A text, or the fields of a row by name: what a predictor is asked about.
 Asked = str | Mapping[str, object]
 
 
@@ -140,8 +118,10 @@ class Predictor(Protocol):
 
     task: str
     labels: list[str]
-    fields: tuple[str, ...]
     generates: bool
+
+    @property
+    def fields(self) -> tuple[str, ...]: ...
 
     def predict(self, rows: Sequence[Asked], top_k: int | None = None) -> Sequence[Answer]:
         """An answer to each row, with at most `top_k` labels, candidates or tokens.
@@ -157,6 +137,55 @@ class Predictor(Protocol):
 
     def generate(self, prompt: str, options: Generate) -> Iterator[str]:
         """Pieces of text that go on from the prompt, as they come. Closing the iterator stops the work."""
+
+
+class OpenPredictor(Protocol):
+    """Opens a model directory: in eval mode, on the GPU where there is one."""
+
+    def __call__(self, model_dir: Path, *, device: str | None = None, max_length: int | None = None) -> Predictor:
+        """Rows of more than `max_length` tokens are cut, where the task cuts any. Raises ModelError."""
+
+
+def no_samples(prepared: Prepared[Any, Any], model: PreTrainedModel) -> Iterator[tuple[str, str]]:
+    """Of a task that generates nothing."""
+    return iter(())
+
+
+@dataclass(frozen=True)
+class Task(Generic[R, Own]):
+    """One task: the functions of its folder. None of them keeps anything from one call to the next.
+
+    `tokenizer`: loaded or trained, of (recipe, splits, directories that relative paths may mean). Raises ModelError.
+    `config`: the model's before anything is loaded, for its limits. Raises ModelError.
+    `prepare`: rows as tokens, as a model of that config can take them. Raises DataError, BadInput.
+    `model`: the model with its head, in fp32, and the names of the weights that are new. Raises ModelError.
+    `collator`: makes batches for that model; `draws` says whether it draws random numbers.
+    `loss`: what is minimised; None where the model computes it itself.
+    `evaluator`: of a split.
+    `samples`: prompts and what the model makes of them.
+    """
+
+    tokenizer: Callable[[R, Splits, Sequence[Path]], PreTrainedTokenizerBase]
+    config: Callable[[R, Located, PreTrainedTokenizerBase], PreTrainedConfig]
+    prepare: Callable[[R, Splits, PreTrainedTokenizerBase, PreTrainedConfig], Prepared[R, Own]]
+    model: Callable[[Prepared[R, Own], Located], tuple[PreTrainedModel, list[str]]]
+    collator: Callable[[Prepared[R, Own], PreTrainedModel], Collator]
+    loss: Callable[[Prepared[R, Own]], Loss | None]
+    evaluator: Callable[[Prepared[R, Own], str], Evaluator[Any, Any]]
+    predictor: OpenPredictor
+    samples: Callable[[Prepared[R, Own], PreTrainedModel], Iterator[tuple[str, str]]] = no_samples
+    draws: bool = False
+
+
+def forward(model: Callable[..., Outputs], batch: Batch, **options: bool) -> Outputs:
+    """The model's outputs for a batch, without its labels and whatever else is for the loss alone."""
+    return model(**{name: tensor for name, tensor in batch.items() if name not in FOR_THE_LOSS}, **options)
+
+
+def loss_of(loss: Loss, outputs: object, batch: Batch, num_items_in_batch: torch.Tensor | None = None) -> torch.Tensor:
+    """A task's loss for a batch, given the fields that are for the loss alone."""
+    fields = {name: batch[name] for name in FOR_THE_LOSS if name in batch}
+    return loss(outputs, fields.pop("labels"), num_items_in_batch=num_items_in_batch, **fields)
 
 
 def field_of(row: Asked, fields: Sequence[str]) -> tuple[str, ...]:

@@ -1,8 +1,9 @@
 """A task as plain data, and where to find each: every list of tasks elsewhere is a view of these.
 
-A task is a folder with a `spec` in it, whose `SPEC` is a `TaskSpec`: one of those beside this file, or one of another
-package that names it as an entry point of the group `workbench.tasks`. A spec imports nothing heavy; the code of the
-task is loaded when it is first used.
+A task is a folder of files that read alike: `spec`, `data` (rows to tokens and batches), `model`, `loss`, `evaluate`,
+`predict`, put together in `task`. Its `spec` holds `SPEC`, a `TaskSpec`: one of those beside this file, or one of
+another package that names it as an entry point of the group `workbench.tasks`. A spec imports nothing heavy; the code
+of the task is loaded when it is first used.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ class TaskSpec:
     `needs_padding` says why its batches cannot be computed without padding, where they cannot. `metrics` are those that
     are not in workbench's own catalog, the one that chooses the checkpoint first.
 
-    `code` is `module:class` of its `Task`. `choices` is `module:function` of what of a recipe makes no sense together:
+    `code` is `module:name` of its `Task`. `choices` is `module:function` of what of a recipe makes no sense together:
     (recipe, splits or None) → sentences. `row_texts` is `module:class` of what the Tokens pane shows of a row, where
     that is more than the texts that are read (`workbench.tasks.shared.row_texts`).
     """
@@ -133,13 +134,12 @@ def load(reference: str) -> Any:
     return getattr(importlib.import_module(module), name)
 
 
-def task_for(recipe: Recipe) -> Task:
-    """The task a recipe asks for. Raises BadInput for one that is not there."""
-    made: Task = load(spec_of(recipe.task).code)(recipe)
-    return made
+def task_of(task: str) -> Task[Any, Any]:
+    """The code of a task. Raises BadInput for one that is not there."""
+    found: Task[Any, Any] = load(spec_of(task).code)
+    return found
 
 
 def predictor(task: str, model_dir: Path, *, device: str | None = None, max_length: int | None = None) -> Predictor:
     """A model directory opened for use: in eval mode, on the GPU where there is one. Raises ModelError."""
-    opened: Predictor = load(spec_of(task).code).load(model_dir, device=device, max_length=max_length)
-    return opened
+    return task_of(task).predictor(model_dir, device=device, max_length=max_length)

@@ -28,7 +28,7 @@ def for_training(model: PreTrainedModel, device: Device) -> None:
 
 
 @contextmanager
-def for_judging(model: PreTrainedModel) -> Iterator[None]:
+def for_evaluation(model: PreTrainedModel) -> Iterator[None]:
     """An attention for padded rows in which nothing is dropped; afterwards the one before again."""
     before, fused = _current(model), getattr(model, "_supports_sdpa", False)
     swapped = before == ATTENTION or (before == "eager" and fused)

@@ -89,7 +89,7 @@ class Batches:
 
 
 def _items(batch: Batch) -> int:
-    """Labels of a batch that are learnt."""
+    """Labels of a batch that count in the loss."""
     return int(batch["labels"].ne(IGNORED).sum())
 
 

@@ -29,7 +29,7 @@ class Standing:
     waited: int = 0
     ended: bool = False
 
-    def judge(self, rule: Rule, step: int, scalars: Mapping[str, float]) -> bool:
+    def update(self, rule: Rule, step: int, scalars: Mapping[str, float]) -> bool:
         """Take an evaluation in. Returns whether it is the best so far; sets `ended` when patience has run out.
 
         A value that is undefined or not a number is no better than any.

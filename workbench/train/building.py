@@ -47,7 +47,7 @@ def loop_of(
     # A cache is of use to whoever generates; here it would only take memory.
     model.config.use_cache = False
     if not getattr(model, "is_quantized", False):
-        model.to(device.torch)
+        torch.nn.Module.to(model, device.torch)
     unpadding = unpad(model) if train.padding_free else None
     if unpadding is None:
         attention.for_training(model, device)
@@ -61,7 +61,9 @@ def loop_of(
     optimizer = optim.optimizer(model, train)
     schedule = optim.schedule(optimizer, train, rhythm.total, ready.rule.direction)
     scaler = torch.amp.GradScaler(device.kind) if device.precision == "fp16" else None
-    passes = Passes(trained(model, train, device, ranks), ready.task.loss(), device, ranks, scaler, unpadding)
+    passes = Passes(
+        trained(model, train, device, ranks), ready.task.loss(ready.prepared), device, ranks, scaler, unpadding
+    )
     return Loop(
         model,
         GraphedPasses(passes, partial(_no_graphs, journal)) if graphed else passes,
@@ -97,9 +99,9 @@ def _no_graphs(journal: Journal, why: str) -> None:
 
 def _batches(ready: Ready, ranks: Ranks, *, few_shapes: bool) -> Batches:
     train = ready.recipe.train
-    rows, on_gpu = ready.prepared.splits["train"], ready.device.kind == "cuda"
+    rows, on_gpu = ready.prepared.rows["train"], ready.device.kind == "cuda"
     order = _order(rows, ready.recipe, ranks)
-    collator = ready.task.collator(ready.tokenizer, ready.prepared)
+    collator = ready.task.collator(ready.prepared, ready.model)
     if few_shapes:
         collator = collator.rounded(WIDTH, ready.prepared.max_length)
     return Batches(

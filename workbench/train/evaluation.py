@@ -1,14 +1,14 @@
-"""Judging a split: batches of like lengths, no gradients, each process its share of them."""
+"""Evaluating a split: batches of like lengths, no gradients, each process its share of them."""
 
 from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
-from workbench.tasks.interface import Judge, Verdict
+from workbench.tasks.interface import EvaluationResult, Evaluator
 from workbench.tasks.shared.rows import Batch, Collator, TokenRows
 from workbench.train import attention
 from workbench.train.device import Device
@@ -18,23 +18,26 @@ from workbench.train.ranks import Ranks
 from workbench.train.sharding import gathered
 from workbench.train.stopping import StopRequest
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
 
 class Interrupted(Exception):
     """A stop was asked for in the middle of an evaluation."""
 
 
-def judge_split(
-    model: Any,
+def evaluate_split(
+    model: PreTrainedModel,
     rows: TokenRows,
     collator: Collator,
-    judge: Judge,
+    evaluator: Evaluator[Any, Any],
     *,
     device: Device,
     at_once: int,
     ranks: Ranks,
     stop: StopRequest,
-) -> Verdict | None:
-    """The verdict on `rows` with the model's weights as they are; None in processes other than the first.
+) -> EvaluationResult | None:
+    """The result on `rows` with the model's weights as they are; None in processes other than the first.
 
     Raises Interrupted, in every process, where a stop is asked for meanwhile: whoever asked does not wait for the
     whole of a long evaluation.
@@ -43,16 +46,16 @@ def judge_split(
     model.eval()
     batches = by_length(rows.lengths, at_once)
     try:
-        with torch.no_grad(), gathered(model), attention.for_judging(model), autocast(device):
+        with torch.no_grad(), gathered(model), attention.for_evaluation(model), autocast(device):
             for start in range(0, len(batches), ranks.world):
                 _heed(stop, ranks)
                 for places in batches[start : start + ranks.world][ranks.rank : ranks.rank + 1]:
                     batch = _moved(collator([rows[place] for place in places]), device)
-                    judge.add(places, batch, judge.ask(model, batch))
+                    evaluator.add(places, batch, evaluator.ask(model, batch))
     finally:
         model.train(training)
-    parts = ranks.gather(judge.part())
-    return judge.verdict(parts) if ranks.first else None
+    parts = ranks.gather(evaluator.part())
+    return evaluator.result(parts) if ranks.first else None
 
 
 def _moved(batch: Batch, device: Device) -> Batch:
@@ -68,12 +71,12 @@ def _heed(stop: StopRequest, ranks: Ranks) -> None:
         raise Interrupted
 
 
-def write_predictions(verdict: Verdict, directory: Path, split: str) -> str | None:
+def write_predictions(result: EvaluationResult, directory: Path, split: str) -> str | None:
     """`predictions/<split>.parquet`, replaced whole. Returns its path within the run, None where there is no table.
 
     Raises OSError.
     """
-    if verdict.predictions is None:
+    if result.predictions is None:
         return None
     import pyarrow.parquet as pq
 
@@ -81,7 +84,7 @@ def write_predictions(verdict: Verdict, directory: Path, split: str) -> str | No
     final = directory / f"{split}.parquet"
     partial = directory / f".{split}.{time.monotonic_ns()}"
     try:
-        pq.write_table(verdict.predictions(), partial, row_group_size=10_000)
+        pq.write_table(result.predictions(), partial, row_group_size=10_000)
         partial.replace(final)
     finally:
         partial.unlink(missing_ok=True)

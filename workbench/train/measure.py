@@ -74,7 +74,7 @@ def _measured(wanted: Recipe, ready: Ready, place: Path, near: Path) -> Measurem
     from workbench.train.graphs import CAPTURED, GraphedPasses
 
     train = wanted.train
-    rows = ready.prepared.splits["train"]
+    rows = ready.prepared.rows["train"]
     longest = _longest(rows, train)
     # The evaluation is timed before the training: the model is then still as the task made it.
     evaluation = _evaluation(wanted, ready)
@@ -85,7 +85,7 @@ def _measured(wanted: Recipe, ready: Ready, place: Path, near: Path) -> Measurem
     whole = [longest] * train.gradient_accumulation
     step = float(_timed(loop, [whole], times=made + STEPS)[0, made + 1 :].mean())
     typical = float(_timed(loop, _spread(batches, STEPS), times=made + 1)[:, -1].mean())
-    total = steps(wanted, ready.splits, ready.prepared.max_length).total
+    total = steps(wanted, ready.prepared.splits, ready.prepared.max_length).total
     if train.batch_tokens or not spec_of(wanted.task).one_to_one:
         total = _steps_of(wanted, batches.order.batches())
     saving, size, model = _save(ready, loop, place)
@@ -136,7 +136,7 @@ def _save(ready: Ready, loop: Loop, place: Path) -> tuple[float, int, int]:
     from workbench.train.state import TrainingState
 
     began = time.monotonic()
-    model_files.save(ready.model, ready.tokenizer, place, use_cache=True)
+    model_files.save(ready.model, ready.prepared.tokenizer, place, use_cache=True)
     model = _bytes(place)
     TrainingState(ready.model, loop.optimizer, loop.schedule, loop.scaler).save(place, loop.optimizer.state_dict())
     for file in place.iterdir():
@@ -171,19 +171,19 @@ def _evaluation(wanted: Recipe, ready: Ready) -> float | None:
     from workbench.train import attention
     from workbench.train.passes import autocast
 
-    rows = ready.prepared.splits.get("validation")
+    rows = ready.prepared.rows.get("validation")
     if rows is None:
         return None
     places = _longest(rows, wanted.train, wanted.evaluate.batch_size or wanted.train.batch_size)
-    made = ready.task.collator(ready.tokenizer, ready.prepared)([rows[int(place)] for place in places])
-    judge = ready.task.judge("validation", ready.splits, ready.prepared)
+    made = ready.task.collator(ready.prepared, ready.model)([rows[int(place)] for place in places])
+    evaluator = ready.task.evaluator(ready.prepared, "validation")
     if not getattr(ready.model, "is_quantized", False):
-        ready.model.to(ready.device.torch)
+        torch.nn.Module.to(ready.model, ready.device.torch)
     batch = {name: tensor.to(ready.device.torch) for name, tensor in made.items()}
     ready.model.eval()
     began = time.monotonic()
-    with torch.no_grad(), attention.for_judging(ready.model), autocast(ready.device):
-        judge.add(places, batch, judge.ask(ready.model, batch))
+    with torch.no_grad(), attention.for_evaluation(ready.model), autocast(ready.device):
+        evaluator.add(places, batch, evaluator.ask(ready.model, batch))
         if ready.device.kind == "cuda":
             torch.cuda.synchronize()
     return time.monotonic() - began

@@ -91,7 +91,7 @@ SCHEDULE_ARGS: Final[Mapping[str, tuple[str, ...]]] = {
     ),
 }  # fmt: skip
 
-# Those that look at how the model is judged, and so need it to be.
+# Those that look at how good the model is, and so need it to be evaluated.
 WATCHING: Final = ("reduce_lr_on_plateau", "greedy")
 _LOW_RANK: Final = ("galore", "apollo")
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,36 +15,24 @@ from workbench.metrics import catalog
 from workbench.recipe import Recipe
 from workbench.recipe.schema import Problem
 from workbench.tasks.experiment import Experiment
-from workbench.tasks.interface import Prepared, Task
-from workbench.tasks.spec import spec_of, task_for
+from workbench.tasks.interface import Prepared
+from workbench.tasks.spec import spec_of, task_of
 from workbench.train.best import Rule
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
-
     from workbench.models.locate import Located
 
 
-@dataclass(frozen=True)
-class PreparedRows:
-    """Rows as tokens, and what made them. `rule` is what chooses the checkpoint."""
-
-    task: Task
-    splits: Splits
-    tokenizer: PreTrainedTokenizerBase
-    prepared: Prepared
-    rule: Rule
-
-
-def prepare(experiment: Experiment, splits: Splits, trained: Path | None = None) -> PreparedRows:
+def prepare(experiment: Experiment, splits: Splits, trained: Path | None = None) -> Prepared[Any, Any]:
     """`trained` is a directory with the tokenizer that was trained on these rows before. Raises WorkbenchError."""
-    from workbench.models.weights import longest, open_tokenizer
+    from workbench.models.weights import open_tokenizer
 
-    task = task_for(experiment.recipe)
-    tokenizer = task.tokenizer(splits, experiment.search) if trained is None else open_tokenizer(trained)
-    limit = longest(task.config(experiment.model, tokenizer), tokenizer)
-    prepared = task.prepare(splits, tokenizer, limit)
-    return PreparedRows(task, splits, tokenizer, prepared, rule_of(experiment.recipe, prepared.problem))
+    recipe = experiment.recipe
+    task = task_of(recipe.task)
+    tokenizer = task.tokenizer(recipe, splits, experiment.search) if trained is None else open_tokenizer(trained)
+    prepared = task.prepare(recipe, splits, tokenizer, task.config(recipe, experiment.model, tokenizer))
+    rule_of(recipe, prepared.problem)
+    return prepared
 
 
 def rule_of(recipe: Recipe, problem: Problem | None = None) -> Rule:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from workbench.data.tables import splits as data
 from workbench.recipe import Recipe
 from workbench.tasks.interface import Prepared, Task
 from workbench.train import device
 from workbench.train.best import Rule
 from workbench.train.methods import Learning
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +29,9 @@ class Ready:
     """All that training needs, before the first weight moves."""
 
     recipe: Recipe
-    task: Task
+    task: Task[Any, Any]
     device: device.Device
-    splits: data.Splits
-    tokenizer: Any
-    prepared: Prepared
-    model: Any
+    prepared: Prepared[Any, Any]
+    model: PreTrainedModel
     learning: Learning
     rule: Rule

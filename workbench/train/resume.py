@@ -92,8 +92,8 @@ def fingerprint(ready: Ready, world: int) -> Fingerprint:
     train = ready.recipe.train
     return Fingerprint(
         recipe=_trained_by(ready.recipe),
-        data={name: rows.digest() for name, rows in ready.prepared.splits.items()},
-        tokenizer=tokenizer_digest(ready.tokenizer),
+        data={name: rows.digest() for name, rows in ready.prepared.rows.items()},
+        tokenizer=tokenizer_digest(ready.prepared.tokenizer),
         batch=train.batch_size * train.gradient_accumulation * world,
         world=world,
     )
@@ -115,7 +115,7 @@ def tokenizer_digest(tokenizer: PreTrainedTokenizerBase) -> str:
 class Progress:
     """What our side of a checkpoint remembers, beside weights, optimizer, schedule and generators.
 
-    `unjudged` is that the evaluation due at this step was broken off: it comes first when the run goes on. `pieces` is
+    `evaluation_due`: the evaluation due at this step was broken off, and comes first when the run goes on. `pieces` is
     how many parts a batch is computed in, more than one where memory ran out.
     """
 
@@ -123,7 +123,7 @@ class Progress:
     tokens: int
     standing: Standing
     fingerprint: Fingerprint
-    unjudged: bool = False
+    evaluation_due: bool = False
     pieces: int = 1
 
     def write(self, path: Path) -> None:
@@ -133,7 +133,7 @@ class Progress:
             "tokens": self.tokens,
             "standing": self.standing.as_json(),
             "fingerprint": asdict(self.fingerprint),
-            "unjudged": self.unjudged,
+            "unjudged": self.evaluation_due,
             "pieces": self.pieces,
         }
         (path / STATE).write_text(json.dumps(record, ensure_ascii=False), "utf-8")
@@ -147,6 +147,6 @@ class Progress:
             tokens=int(record["tokens"]),
             standing=Standing.parse(record["standing"]),
             fingerprint=Fingerprint(**record["fingerprint"]),
-            unjudged=bool(record["unjudged"]),
+            evaluation_due=bool(record["unjudged"]),
             pieces=int(record.get("pieces", 1)),
         )

@@ -11,12 +11,11 @@ import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
 
-from workbench.tasks.shared.rows import Batch, Collator
+from workbench.tasks.shared.rows import Batch, Collator, RowItem
 from workbench.train.order import EpochOrder, TokenOrder
 
 
@@ -57,7 +56,7 @@ class RepeatableCollator:
     def rounded(self, multiple: int, most: int) -> RepeatableCollator:
         return replace(self, collator=self.collator.rounded(multiple, most))
 
-    def __call__(self, items: Sequence[dict[str, Any]], /) -> Batch:
+    def __call__(self, items: Sequence[RowItem], /) -> Batch:
         with undisturbed():
             _seed(self.order.seed, self.order.epoch, int(items[0]["row"]), len(items))
             return self.collator(items)

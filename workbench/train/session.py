@@ -6,6 +6,7 @@ import dataclasses
 import gc
 import os
 from pathlib import Path
+from typing import Any
 
 from workbench.contracts.events import DataEvent, decode
 from workbench.contracts.events.data_event import SplitCounts
@@ -16,9 +17,10 @@ from workbench.data.cache.token_cache import TokenCache
 from workbench.data.report import row_report, unknown_tokens
 from workbench.recipe import Recipe
 from workbench.tasks.experiment import Experiment
+from workbench.tasks.interface import Prepared
 from workbench.tasks.loading import splits_for
+from workbench.tasks.spec import task_of
 from workbench.train import checkpoints, device, lengths, methods, optimizer_options, preparing
-from workbench.train.preparing import PreparedRows
 from workbench.train.ready import Ended, Ready
 from workbench.train.run_log import Journal
 from workbench.train.stopping import StopRequest
@@ -66,40 +68,42 @@ class Session:
         chosen = device.choose(recipe)
         trained = checkpoint if experiment.tokenizer is None else None
         splits = splits_for(recipe, experiment.search, self._cache())
-        rows = preparing.prepare(experiment, splits, trained)
-        self._say_data(experiment, rows)
+        prepared = preparing.prepare(experiment, splits, trained)
+        self._say_data(experiment, prepared)
         from workbench.train.rng import seed_everything
 
         seed_everything(recipe.seed)
         located = methods.loaded_for(experiment.model, recipe, chosen.precision)
-        model, new = rows.task.model(located, rows.tokenizer, rows.prepared)
+        task = task_of(recipe.task)
+        model, new = task.model(prepared, located)
         if (doubt := methods.doubts(model, new)) is not None:
             self._journal.warn("new-weights", doubt)
         model, learning = methods.apply(model, recipe, new, experiment.model)
-        return Ready(recipe, rows.task, chosen, rows.splits, rows.tokenizer, rows.prepared, model, learning, rows.rule)
+        rule = preparing.rule_of(recipe, prepared.problem)
+        return Ready(recipe, task, chosen, prepared, model, learning, rule)
 
     def _cache(self) -> TokenCache:
         """Where tokens are kept for the next run: in the home that the run is of."""
         root = Home(self._run.path.parent.parent).tokens
         return TokenCache(root, warn=lambda why: self._journal.warn("tokens-not-kept", why))
 
-    def _say_data(self, experiment: Experiment, rows: PreparedRows) -> None:
+    def _say_data(self, experiment: Experiment, prepared: Prepared[Any, Any]) -> None:
         """The `data` event: what was prepared, and the report that `workbench check` gives, once a run."""
-        counts = {name: decode(SplitCounts, found) for name, found in rows.prepared.counts.items()}
-        event = DataEvent(splits=counts, notes=tuple(rows.prepared.notes))
+        counts = {name: decode(SplitCounts, found) for name, found in prepared.counts.items()}
+        event = DataEvent(splits=counts, notes=tuple(prepared.notes))
         unknown: list[str] = []
         if self._attempt == 1 and int(os.environ.get("RANK", "0")) == 0:
-            report = row_report.whole(dataclasses.replace(rows.splits, notes=[]), experiment.recipe.data)
-            inner = getattr(rows.tokenizer, "backend_tokenizer", None)
+            report = row_report.whole(dataclasses.replace(prepared.splits, notes=[]), experiment.recipe.data)
+            inner = getattr(prepared.tokenizer, "backend_tokenizer", None)
             whole = None if inner is None else lengths.uncut(inner)
-            unknown = [] if whole is None else unknown_tokens.notes(rows.splits, whole)
+            unknown = [] if whole is None else unknown_tokens.notes(prepared.splits, whole)
             event = dataclasses.replace(
                 event,
                 notes=tuple(dict.fromkeys([*event.notes, *report.notes, *unknown])),
                 report=report.splits,
                 columns=report.columns,
                 unread=report.unread,
-                ledger={} if whole is None else lengths.ledgers(experiment, rows.splits, whole),
+                ledger={} if whole is None else lengths.ledgers(experiment, prepared.splits, whole),
             )
         self._journal.write(event)
         for said in unknown:

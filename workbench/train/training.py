@@ -13,12 +13,12 @@ from workbench.contracts.run_environment import accepted
 from workbench.core.errors import BadInput
 from workbench.core.rundir import RunDir
 from workbench.metrics import catalog
-from workbench.tasks.interface import Verdict
+from workbench.tasks.interface import EvaluationResult
 from workbench.train import attention, checkpoints, model_files, resume, saving, sharding
 from workbench.train.best import Standing
 from workbench.train.building import loop_of
 from workbench.train.device import peak_memory
-from workbench.train.evaluation import Interrupted, judge_split, write_predictions
+from workbench.train.evaluation import Interrupted, evaluate_split, write_predictions
 from workbench.train.memory import make_room
 from workbench.train.meter import Meter
 from workbench.train.passes import autocast
@@ -45,12 +45,12 @@ class Training:
         self._loop = loop_of(
             ready,
             self._ranks,
-            evaluated="validation" in ready.prepared.splits,
+            evaluated="validation" in ready.prepared.rows,
             journal=journal,
             short_of_memory=self._short_of_memory,
         )
         self._rhythm = self._loop.rhythm
-        self._collator = ready.task.collator(ready.tokenizer, ready.prepared)
+        self._collator = ready.task.collator(ready.prepared, ready.model)
         self._standing = Standing()
         self._meter = Meter(journal, self._ranks, on_gpu=on_gpu)
         self._state = TrainingState(ready.model, self._loop.optimizer, self._loop.schedule, self._loop.scaler)
@@ -62,7 +62,7 @@ class Training:
         self._step = 0  # that the weights are of
         self._stopped: str | None = None
         self._sampled: int | None = None
-        self._unjudged = False
+        self._evaluation_due = False
         self._undefined: set[tuple[str, str]] = set()
 
     def run(self) -> Ended:
@@ -73,14 +73,14 @@ class Training:
             return self._stopped_here()
         if not self._ended():
             self._train()
-            if self._stopped is not None and (self._unjudged or not self._ended()):
-                return self._told("stopped", f"{self._stopped} at step {self._step}")
+            if self._stopped is not None and (self._evaluation_due or not self._ended()):
+                return self._end_as("stopped", f"{self._stopped} at step {self._step}")
         return self._complete()
 
     def _ended(self) -> bool:
         return self._step >= self._rhythm.total or self._standing.ended
 
-    def _told(self, state: Literal["completed", "stopped"], reason: str) -> Ended:
+    def _end_as(self, state: Literal["completed", "stopped"], reason: str) -> Ended:
         return Ended(state, reason, peak_memory(self._ready.device.kind))
 
     # Before
@@ -125,7 +125,7 @@ class Training:
         self._loop.pieces = progress.pieces
         self._load(self._checkpoint)
         self._state.load(self._checkpoint)
-        if progress.unjudged:
+        if progress.evaluation_due:
             self._evaluate()
 
     def _asked(self) -> bool:
@@ -135,7 +135,7 @@ class Training:
     def _stopped_here(self) -> Ended:
         self._end()
         when = "before training began" if self._step == 0 else f"at step {self._step}"
-        return self._told("stopped", f"{self._stopped} {when}")
+        return self._end_as("stopped", f"{self._stopped} {when}")
 
     def _end(self) -> None:
         """Training is to end. Asked again, says it once."""
@@ -177,15 +177,15 @@ class Training:
         """Evaluate on the validation rows, say so, and generate samples. Returns whether the weights are to be kept."""
         with undisturbed():
             try:
-                verdict = self._judged("validation")
+                result = self._result_of("validation")
             except Interrupted:
-                self._unjudged = True
+                self._evaluation_due = True
                 self._end()
                 return True
-            self._unjudged = False
-            scalars = self._ranks.share(None if verdict is None else verdict.scalars)
-            best = self._standing.judge(self._ready.rule, self._step, scalars)
-            self._say_verdict("validation", "eval", verdict, keep=best or self._ready.rule.metric is None)
+            self._evaluation_due = False
+            scalars = self._ranks.share(None if result is None else result.scalars)
+            best = self._standing.update(self._ready.rule, self._step, scalars)
+            self._say_result("validation", "eval", result, keep=best or self._ready.rule.metric is None)
             self._sample()
         self._loop.told(scalars.get(self._ready.rule.metric or ""))
         return best and self._rhythm.save_every != 0
@@ -197,7 +197,7 @@ class Training:
             )
             return
         progress = resume.Progress(
-            self._step, self._meter.tokens, self._standing, self._fingerprint, self._unjudged, self._loop.pieces
+            self._step, self._meter.tokens, self._standing, self._fingerprint, self._evaluation_due, self._loop.pieces
         )
         # Of a model that is divided among processes each gives its part.
         weights = sharding.whole_weights(self._ready.model)
@@ -210,7 +210,7 @@ class Training:
         self._saver.save(self._ready.model, progress, write)
 
     def _write_weights(self, directory: Path, weights: dict[str, Any] | None) -> None:
-        model, tokenizer = self._ready.model, self._ready.tokenizer
+        model, tokenizer = self._ready.model, self._ready.prepared.tokenizer
         model_files.save(model, tokenizer, directory, use_cache=self._use_cache, weights=weights)
         self._card.write(directory, self._step)
 
@@ -226,10 +226,10 @@ class Training:
             f"evaluation takes {self._at_once} rows at once",
         )
 
-    def _judged(self, split: str) -> Verdict | None:
-        """Raises Interrupted. Out of memory, it judges anew with half the rows at once."""
+    def _result_of(self, split: str) -> EvaluationResult | None:
+        """Raises Interrupted. Out of memory, it evaluates anew with half the rows at once."""
         try:
-            return self._judge(split)
+            return self._evaluated(split)
         except torch.OutOfMemoryError:
             alone = self._ranks.world == 1 and self._ready.recipe.train.oom_recovery
             if not alone or self._at_once == 1:
@@ -237,63 +237,63 @@ class Training:
         make_room()
         self._at_once //= 2
         self._journal.warn("oom-recovered", f"out of memory in evaluation: from here on {self._at_once} rows at once")
-        return self._judged(split)
+        return self._result_of(split)
 
-    def _judge(self, split: str) -> Verdict | None:
+    def _evaluated(self, split: str) -> EvaluationResult | None:
         ready = self._ready
-        judge = ready.task.judge(split, ready.splits, ready.prepared)
+        evaluator = ready.task.evaluator(ready.prepared, split)
         with undisturbed():
-            # A collator that draws judges every checkpoint on the same draws.
+            # With a collator that draws every checkpoint is evaluated on the same draws.
             seed_everything(ready.recipe.seed)
-            return judge_split(
+            return evaluate_split(
                 ready.model,
-                ready.prepared.splits[split],
+                ready.prepared.rows[split],
                 self._collator,
-                judge,
+                evaluator,
                 device=ready.device,
                 at_once=self._at_once,
                 ranks=self._ranks,
                 stop=self._stop,
             )
 
-    def _say_verdict(self, split: str, prefix: str, verdict: Verdict | None, *, keep: bool) -> None:
-        """Only the first process has a verdict to tell of."""
-        if verdict is None:
+    def _say_result(self, split: str, prefix: str, result: EvaluationResult | None, *, keep: bool) -> None:
+        """Only the first process has a result."""
+        if result is None:
             return
         written = None
         if keep:
             try:
-                written = write_predictions(verdict, self._run.predictions, split)
+                written = write_predictions(result, self._run.predictions, split)
             except OSError as error:
                 self._journal.warn("predictions-failed", f"predictions of {split} were not written ({error})")
         found = {
             "step": self._step,
             "epoch": round(self._step / self._rhythm.per_epoch, 6),
             "split": split,
-            "scalars": {f"{prefix}/{name}": verdict.scalars[name] for name in self._in_order(verdict)},
-            "undefined": [f"{prefix}/{name}" for name in verdict.undefined],
+            "scalars": {f"{prefix}/{name}": result.scalars[name] for name in self._in_order(result)},
+            "undefined": [f"{prefix}/{name}" for name in result.undefined],
             "predictions": written,
         }
-        self._journal.write(decode(EvalEvent, found | verdict.report))
-        new = [name for name in verdict.undefined if (split, name) not in self._undefined]
+        self._journal.write(decode(EvalEvent, {**found, **result.report}))
+        new = [name for name in result.undefined if (split, name) not in self._undefined]
         if new:
             # Said once: every evaluation names them in its own event.
             self._undefined |= {(split, name) for name in new}
             self._journal.warn("metric-undefined", f"{', '.join(new)}: no value on {split} at step {self._step}")
 
-    def _in_order(self, verdict: Verdict) -> list[str]:
+    def _in_order(self, result: EvaluationResult) -> list[str]:
         """The metrics as they are shown: what chooses the checkpoint and what the recipe names come first."""
         recipe, chooses = self._ready.recipe, self._ready.rule.metric
         asked = [*([chooses] if chooses else []), *(recipe.evaluate.metrics or [])]
-        return catalog.ordered(verdict.scalars, asked)
+        return catalog.ordered(result.scalars, asked)
 
     def _sample(self) -> None:
         self._sampled, model = self._step, self._ready.model
         training = model.training
         model.eval()
-        with sharding.gathered(model), attention.for_judging(model), autocast(self._ready.device):
+        with sharding.gathered(model), attention.for_evaluation(model), autocast(self._ready.device):
             if self._ranks.first:
-                for prompt, text in self._ready.task.samples(model, self._ready.tokenizer):
+                for prompt, text in self._ready.task.samples(self._ready.prepared, model):
                     self._journal.write(SampleEvent(step=self._step, prompt=prompt, text=text))
         model.train(training)
 
@@ -305,12 +305,12 @@ class Training:
         chosen = self._step
         if self._sampled != chosen:
             self._sample()
-        if "test" in self._ready.prepared.splits:
+        if "test" in self._ready.prepared.rows:
             try:
-                verdict = self._judged("test")
+                result = self._result_of("test")
             except Interrupted:
                 return self._stopped_here()
-            self._say_verdict("test", "test", verdict, keep=True)
+            self._say_result("test", "test", result, keep=True)
         weights = sharding.whole_weights(self._ready.model)
         if self._ranks.first:
             self._write_model(weights)
@@ -318,7 +318,7 @@ class Training:
         why = f"step {chosen} is the best by {self._ready.rule.metric}" if chosen != last else f"{last} steps"
         if self._standing.ended and last < self._rhythm.total:
             why = f"nothing better since step {chosen}; ended at step {last}"
-        return self._told("completed", why)
+        return self._end_as("completed", why)
 
     def _choose(self) -> None:
         """Bring the best weights back where they are not the ones at hand."""

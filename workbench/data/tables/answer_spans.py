@@ -35,7 +35,7 @@ _SAID: Final = {
 
 
 @dataclass(frozen=True)
-class Answers:
+class AnswerSpans:
     """Of each row of a split: all gold texts (none: not answerable), and where the first that is found stands.
 
     `starts` and `ends` int64 [rows] are -1 where there is nothing to point at. `how` holds the rows' positions by the
@@ -61,7 +61,7 @@ class Answers:
         return {"unanswerable": int(self.unanswerable.sum())} | {name: len(rows) for name, rows in self.how.items()}
 
 
-def read(splits: Splits, split: str) -> Answers:
+def read(splits: Splits, split: str) -> AnswerSpans:
     """The answers of a split. Raises DataError, with file and row, for one that is of no known shape."""
     contexts = splits.texts(split, "context").to_pylist()
     how: dict[str, list[int]] = {name: [] for name in _SAID}
@@ -74,10 +74,10 @@ def read(splits: Splits, split: str) -> Answers:
             how[way].append(row)
         if found is not None:
             places[row] = found
-    return Answers(golds, places[:, 0], places[:, 1], how)
+    return AnswerSpans(golds, places[:, 0], places[:, 1], how)
 
 
-def notes(splits: Splits, split: str, answers: Answers) -> list[str]:
+def notes(splits: Splits, split: str, answers: AnswerSpans) -> list[str]:
     """What was sought, repaired or not found, in a sentence each, with the place of the first."""
     total = len(answers.golds)
     return [
@@ -153,7 +153,7 @@ def _first(context: str, given: _Given) -> tuple[tuple[int, int] | None, str]:
 
 
 def locate(context: str, text: str, start: int | None) -> tuple[int | None, str]:
-    """Where `text` stands in the context, None where it does not, and how that was found (`Answers.how`, or `exact`).
+    """Where `text` stands in the context, None where it does not, and how it was found (`AnswerSpans.how`, or `exact`).
 
     A start that misses it may count bytes of UTF-8, or be off by a few; else it is as if there were none.
     """

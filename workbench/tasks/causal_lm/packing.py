@@ -9,17 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.tasks.causal_lm import documents
-from workbench.tasks.shared.encoding import Frame, alone, assembled
+from workbench.tasks.shared import documents
+from workbench.tasks.shared.encoding import SpecialTokens, alone, assembled
 from workbench.tasks.shared.kept_tokens import kept_arrays
 from workbench.tasks.shared.rows import TokenRows
 
 if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+    from transformers import BatchEncoding, PreTrainedConfig, PreTrainedTokenizerBase
+
     from workbench.data.cache.token_entry import Arrays
     from workbench.data.tables.splits import Splits
 
@@ -30,7 +33,7 @@ _SMALL: Final = 2_000_000
 
 
 @dataclass(frozen=True)
-class Stream:
+class TokenStream:
     """All tokens of a split: `ids` int32 [tokens], `starts` the place of each document's first, `size` in bytes."""
 
     ids: NDArray[np.int32]
@@ -38,7 +41,7 @@ class Stream:
     size: int
 
 
-def stream(splits: Splits, split: str, tokenizer: Any) -> Stream:
+def stream(splits: Splits, split: str, tokenizer: PreTrainedTokenizerBase) -> TokenStream:
     """The tokens of a split, the end token after each document; before it the start token, where tokenizers add one."""
     found = kept_arrays(
         splits,
@@ -47,14 +50,14 @@ def stream(splits: Splits, split: str, tokenizer: Any) -> Stream:
         {"task": "causal-lm", "begins": begins(tokenizer), "ends": ends(tokenizer), "sep": tokenizer.sep_token_id},
         lambda: _stream(splits, split, tokenizer),
     )
-    return Stream(found["ids"], found["starts"], int(found["size"].sum()))
+    return TokenStream(found["ids"], found["starts"], int(found["size"].sum()))
 
 
-def _stream(splits: Splits, split: str, tokenizer: Any) -> Iterator[Arrays]:
+def _stream(splits: Splits, split: str, tokenizer: PreTrainedTokenizerBase) -> Iterator[Arrays]:
     begin, end = (np.asarray(ids, np.int32) for ids in (begins(tokenizer), ends(tokenizer)))
     whole = documents.of_lines(splits, split)
     table = splits.tables()[split]
-    reader = alone(Plain(tokenizer), _NO_LIMIT, many=table.num_rows > _FEW or table.nbytes > _SMALL)
+    reader = alone(WithoutSpecialTokens(tokenizer), _NO_LIMIT, many=table.num_rows > _FEW or table.nbytes > _SMALL)
     length = 0
     if whole:
         length = len(begin)
@@ -75,27 +78,28 @@ def _stream(splits: Splits, split: str, tokenizer: Any) -> Iterator[Arrays]:
         yield {"ids": end}
 
 
-def begins(tokenizer: Any) -> list[int]:
+def begins(tokenizer: PreTrainedTokenizerBase) -> list[int]:
     """What a document begins with: the start token of a tokenizer that adds it by itself."""
-    before = Frame.of(tokenizer).before
+    before = SpecialTokens.of(tokenizer).before
     return before if before == [tokenizer.bos_token_id] else []
 
 
-def ends(tokenizer: Any) -> list[int]:
+def ends(tokenizer: PreTrainedTokenizerBase) -> list[int]:
     return [] if tokenizer.eos_token_id is None else [tokenizer.eos_token_id]
 
 
-class Plain:
+class WithoutSpecialTokens:
     """A tokenizer that adds no special tokens."""
 
-    def __init__(self, tokenizer: Any) -> None:
+    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
         self._tokenizer = tokenizer
 
-    def __call__(self, texts: list[str], **options: Any) -> Any:
-        return self._tokenizer(texts, add_special_tokens=False, **options)
+    def __call__(self, texts: list[str], **options: object) -> BatchEncoding:
+        encoded: BatchEncoding = self._tokenizer(texts, add_special_tokens=False, **options)
+        return encoded
 
     @property
-    def backend_tokenizer(self) -> Any:
+    def backend_tokenizer(self) -> Tokenizer | None:
         return getattr(self._tokenizer, "backend_tokenizer", None)
 
 
@@ -125,7 +129,7 @@ def _positions(tokens: int, starts: NDArray[np.int64]) -> NDArray[np.int32]:
     return found
 
 
-def keeps_apart(config: Any) -> bool:
+def keeps_apart(config: PreTrainedConfig) -> bool:
     """Whether a model of this config lets no document of a block see another, told by its position ids.
 
     That is so where its attention mask is made by transformers' `create_causal_mask`, which reads them, and its

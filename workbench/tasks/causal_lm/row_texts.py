@@ -17,4 +17,4 @@ class PromptsAndChats(RowTexts[CausalLMData]):
             return super().of(split, at)
         prompt, completion = (self.text(split, at, role) for role in shape.reads)
         whole = prompt + completion
-        return RowText(whole, None, [[0, len(prompt), len(whole), "learnt"]], rest=IGNORED)
+        return RowText(whole, None, [(0, len(prompt), len(whole), "learnt")], rest=IGNORED)

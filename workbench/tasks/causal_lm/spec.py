@@ -70,6 +70,6 @@ SPEC = TaskSpec(
     generates=True,
     answers=False,
     one_to_one=False,
-    code="workbench.tasks.causal_lm.data:CausalLM",
+    code="workbench.tasks.causal_lm.task:TASK",
     row_texts="workbench.tasks.causal_lm.row_texts:PromptsAndChats",
 )

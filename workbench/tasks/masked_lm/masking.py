@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from workbench.tasks.shared.rows import IGNORED, LABEL_PLACES, Batch, Padding
+from workbench.tasks.shared.rows import IGNORED, LABEL_PLACES, Batch, Padding, RowItem
 
 if TYPE_CHECKING:
     import torch
@@ -36,7 +36,7 @@ class Masking:
     def rounded(self, multiple: int, most: int) -> Masking:
         return replace(self, padding=self.padding.rounded(multiple, most))
 
-    def __call__(self, items: Sequence[dict[str, Any]]) -> Batch:
+    def __call__(self, items: Sequence[RowItem]) -> Batch:
         import torch
 
         batch = self.padding(items)

@@ -49,5 +49,5 @@ SPEC = TaskSpec(
     asks=("text",),
     lengths=(Length("block_size"),),
     one_to_one=False,
-    code="workbench.tasks.masked_lm.data:MaskedLM",
+    code="workbench.tasks.masked_lm.task:TASK",
 )

@@ -9,21 +9,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workbench.core.errors import BadInput, ModelError
 from workbench.data.cache.token_entry import Arrays
-from workbench.tasks.shared.rows import IGNORED, TokenRows
+from workbench.tasks.shared.rows import IGNORED, TokenRows, flattened
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 _AT_ONCE: Final = 1000
 _LEAST_ROOM: Final = 4  # tokens of question and context together, below which a window is of no use
 
 
 @dataclass(frozen=True)
-class Frame:
+class PairTemplate:
     """The special tokens around a question and a context, and the token type of each part.
 
     `null` is the place of the token that stands for "no answer", counted from the end where it is negative.
@@ -36,7 +39,7 @@ class Frame:
     null: int
 
     @classmethod
-    def of(cls, tokenizer: Any) -> Frame:
+    def of(cls, tokenizer: PreTrainedTokenizerBase) -> PairTemplate:
         """The tokenizer's own; of one that sets no special tokens, the end token after each part.
 
         Raises ModelError for a slow tokenizer, which knows no places, and where there is no token to set.
@@ -66,7 +69,7 @@ class Frame:
         return len(self.before) + len(self.middle) + len(self.after)
 
 
-def _null(tokenizer: Any, before: list[int], middle: list[int], after: list[int]) -> int:
+def _null(tokenizer: PreTrainedTokenizerBase, before: list[int], middle: list[int], after: list[int]) -> int:
     """[CLS] where there is one, as Devlin et al. 2019 have it, else the first token of all or the last."""
     if tokenizer.cls_token_id in after:
         return after.index(tokenizer.cls_token_id) - len(after)
@@ -78,7 +81,7 @@ def _null(tokenizer: Any, before: list[int], middle: list[int], after: list[int]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Windows(TokenRows):
+class ContextWindows(TokenRows):
     """Rows of tokens that know where their tokens stand in the contexts.
 
     Of each window: `place`, its question among those that were given; `first` and `held`, where in it the context's
@@ -92,6 +95,25 @@ class Windows(TokenRows):
     begins: NDArray[np.int64]
     null: NDArray[np.int64]
     spans: NDArray[np.int32]
+
+    @classmethod
+    def of(cls, found: Arrays) -> ContextWindows:
+        """What `arrays` gave; its rows are numbered by their questions."""
+        place, first, held, begins, null, spans = (
+            found[name] for name in ("place", "first", "held", "begins", "null", "spans")
+        )
+        return cls(
+            found["ids"],
+            found["bounds"],
+            place,
+            segments=found.get("segments"),
+            place=place,
+            first=first,
+            held=held,
+            begins=begins,
+            null=null,
+            spans=spans,
+        )
 
     def arrays(self) -> Arrays:
         """The fields by name, but for `source` and what has no value."""
@@ -110,25 +132,27 @@ class Windows(TokenRows):
 
 
 @dataclass(frozen=True)
-class Cut:
+class ContextCutter:
     """How questions and contexts become windows of at most `max_length` tokens that share `stride`."""
 
-    tokenizer: Any
-    frame: Frame
+    tokenizer: PreTrainedTokenizerBase
+    template: PairTemplate
     max_length: int
     stride: int
     segments: bool  # whether the model has token types
 
     @classmethod
-    def of(cls, tokenizer: Any, max_length: int, stride: int | None, segments: bool) -> Cut:
+    def of(
+        cls, tokenizer: PreTrainedTokenizerBase, max_length: int, stride: int | None, segments: bool
+    ) -> ContextCutter:
         """Without a stride a third of the window, as 128 of 384. Raises BadInput for lengths that leave no room."""
-        frame = Frame.of(tokenizer)
-        room = max_length - frame.size
+        template = PairTemplate.of(tokenizer)
+        room = max_length - template.size
         if room < _LEAST_ROOM:
             raise BadInput(
                 f"a window of {max_length} tokens has no room for a question and a context",
                 where="data.max_length",
-                hint=f"use {frame.size + _LEAST_ROOM} or more",
+                hint=f"use {template.size + _LEAST_ROOM} or more",
             )
         if stride is not None and stride >= room:
             raise BadInput(
@@ -136,18 +160,19 @@ class Cut:
                 where="data.stride",
                 hint="use a quarter of data.max_length or so",
             )
-        return cls(tokenizer, frame, max_length, max_length // 3 if stride is None else stride, segments)
+        return cls(tokenizer, template, max_length, max_length // 3 if stride is None else stride, segments)
 
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> dict[str, object]:
         """What windows depend on, beside the tokenizer's own file."""
-        return {"segments": self.segments, "max_length": self.max_length, "stride": self.stride, **asdict(self.frame)}
+        own = {"segments": self.segments, "max_length": self.max_length, "stride": self.stride}
+        return own | asdict(self.template)
 
     @property
     def longest_question(self) -> int:
         """Tokens of a question that are kept: half of the window, so that the context has as much."""
-        return (self.max_length - self.frame.size) // 2
+        return (self.max_length - self.template.size) // 2
 
-    def windows(self, questions: Sequence[str], contexts: Sequence[str]) -> tuple[Windows, list[int]]:
+    def windows(self, questions: Sequence[str], contexts: Sequence[str]) -> tuple[ContextWindows, list[int]]:
         """The windows of all questions, in order, and the questions that were cut for their length."""
         asked = [ids for ids, _ in self._encoded(questions, spans=False)]
         longest = self.longest_question
@@ -160,19 +185,19 @@ class Cut:
             number = texts[context]
             self._add(made, place, ids[:longest], read[number][0], int(starts[number]))
         spans = np.concatenate([np.zeros((0, 2), np.int32), *(spans for _, spans in read)])
-        return made.windows(self.frame.null, spans, self.segments), cut
+        return made.windows(self.template.null, spans, self.segments), cut
 
     def _add(self, made: _Made, place: int, question: NDArray[np.int32], context: NDArray[np.int32], at: int) -> None:
-        frame = self.frame
-        head = np.concatenate([frame.before, question, frame.middle]).astype(np.int32)
-        tail = np.asarray(frame.after, np.int32)
+        template = self.template
+        head = np.concatenate([template.before, question, template.middle]).astype(np.int32)
+        tail = np.asarray(template.after, np.int32)
         room = self.max_length - len(head) - len(tail)
         for start in _starts(len(context), room, self.stride):
             part = context[start : start + room]
             made.rows.append(np.concatenate([head, part, tail]))
             made.facts.append((place, len(head), len(part), at + start, len(tail)))
             if self.segments:
-                kinds = np.repeat(np.asarray(frame.types, np.int8), (len(head), len(part) + len(tail)))
+                kinds = np.repeat(np.asarray(template.types, np.int8), (len(head), len(part) + len(tail)))
                 made.segments.append(kinds)
 
     def _encoded(self, texts: Sequence[str], *, spans: bool) -> Iterator[tuple[NDArray[np.int32], NDArray[np.int32]]]:
@@ -211,19 +236,28 @@ class _Made:
         self.segments: list[NDArray[np.int8]] = []
         self.facts: list[tuple[int, int, int, int, int]] = []  # place, first, held, begins, special tokens after it
 
-    def windows(self, null: int, spans: NDArray[np.int32], segmented: bool) -> Windows:
+    def windows(self, null: int, spans: NDArray[np.int32], segmented: bool) -> ContextWindows:
         facts = np.asarray(self.facts, np.int64).reshape(-1, 5)
         place, first, held, begins, after = facts.T
         nulls = np.full(len(facts), null) if null >= 0 else first + held + after + null
         segments = np.concatenate([np.zeros(0, np.int8), *self.segments]) if segmented else None
-        more = {"first": first, "held": held, "begins": begins, "null": nulls, "spans": spans}
-        packed: Any = Windows.pack(self.rows, place, segments=segments, place=place, **more)
-        windows: Windows = packed
-        return windows
+        ids, bounds = flattened(self.rows)
+        return ContextWindows(
+            ids,
+            bounds,
+            source=place,
+            segments=segments,
+            place=place,
+            first=first,
+            held=held,
+            begins=begins,
+            null=nulls,
+            spans=spans,
+        )
 
 
 def labelled(
-    windows: Windows, starts: NDArray[np.int64], ends: NDArray[np.int64], answerable: NDArray[np.bool_]
+    windows: ContextWindows, starts: NDArray[np.int64], ends: NDArray[np.int64], answerable: NDArray[np.bool_]
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """First and last token of the answer in each window, int64 [windows, 2]; and the questions whose answer is lost.
 
@@ -242,7 +276,7 @@ def labelled(
     return labels, lost
 
 
-def _touched(windows: Windows, starts: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.int64]:
+def _touched(windows: ContextWindows, starts: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.int64]:
     """The first and last token of each context, as places in `spans`, that the answer touches; tokens are in order."""
     touched = np.full((len(starts), 2), -1, np.int64)
     questions = np.arange(len(starts))

@@ -1,177 +1,94 @@
-"""From start and end logits to answers: the best spans of each window, merged over the windows of a question.
-
-A span's score is the sum of its start and end logits, that of "no answer" the sum at the token which stands for it;
-over the windows of a question the least of these counts (Devlin et al. 2019, section 4.3). Every span of at most so
-many tokens is looked at, not only pairs of the likeliest starts and ends.
-"""
+"""A trained model: questions with their contexts in, pieces of the contexts out."""
 
 from __future__ import annotations
 
-import unicodedata
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from workbench.tasks.question_answering.encode import Windows
+from workbench.contracts.answers import Candidate, ExtractAnswer
+from workbench.core.errors import WorkbenchError
+from workbench.models import weights
+from workbench.recipe import Generate
+from workbench.tasks.interface import Asked, field_of, forward
+from workbench.tasks.question_answering import span_search
+from workbench.tasks.question_answering.encode import ContextCutter, ContextWindows
+from workbench.tasks.question_answering.loss import SpanLogits
+from workbench.tasks.question_answering.span_search import BestSpans, ChosenSpan, SpanSearch, best_spans
+from workbench.tasks.question_answering.spec import (
+    SPEC,
+    QuestionAnsweringData,
+    QuestionAnsweringEvaluate,
+    QuestionAnsweringRecipe,
+)
+from workbench.tasks.shared.card import recipe_of
+from workbench.tasks.shared.length_batches import LengthBatches, Places
+from workbench.tasks.shared.rows import Batch, Padding
+from workbench.tasks.shared.text_pairs import has_segments
 
-Scores = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Search:
-    """`n_best` answers are considered, of at most `longest` tokens. Without a threshold there is always an answer."""
-
-    n_best: int
-    longest: int
-    threshold: float | None
-
-
-@dataclass(frozen=True)
-class Found:
-    """What was found in some windows: `rows` int64 [windows] says which; `tokens` int32 [windows, n_best, 2] are first
-    and last token of the best spans, `scores` float32 [windows, n_best] theirs, -inf where there are fewer; `null`
-    float32 [windows] is the score of no answer, `losses` float32 [windows] in nats, NaN where there is no label.
-    """
-
-    rows: NDArray[np.int64]
-    tokens: NDArray[np.int32]
-    scores: NDArray[np.float32]
-    null: NDArray[np.float32]
-    losses: NDArray[np.float32]
-
-    @classmethod
-    def joined(cls, parts: Sequence[Found]) -> Found:
-        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in cls.__dataclass_fields__))
-
-
-@dataclass(frozen=True)
-class Given:
-    """The answer to a question: `best` and the others in `candidates` are start, end and score, likeliest first.
-
-    `margin` is by how much the score of no answer is above the best one's; `called` says whether an answer is given.
-    """
-
-    candidates: list[tuple[int, int, float]]
-    null: float
-    called: bool
-
-    @property
-    def best(self) -> tuple[int, int]:
-        """The likeliest piece, whether it is given as the answer or not; (0, 0) where there is none."""
-        return self.candidates[0][:2] if self.candidates else (0, 0)
-
-    @property
-    def span(self) -> tuple[int, int]:
-        """What is given, in code points of the context; (0, 0) for no answer."""
-        return self.best if self.called else (0, 0)
-
-    @property
-    def margin(self) -> float:
-        return self.null - self.candidates[0][2] if self.candidates else np.inf
-
-    @property
-    def no_answer_probability(self) -> float:
-        """Of no answer against the best one: the logistic of the margin."""
-        return float(1 / (1 + np.exp(-np.clip(self.margin, -700, 700))))
-
-    def shares(self, *, null: bool) -> tuple[list[float], float]:
-        """The probability of each candidate and of no answer, which with `null` is one of the choices."""
-        scores = np.array([score for _, _, score in self.candidates] + ([self.null] if null else []), np.float64)
-        if not len(scores):
-            return [], 1.0
-        shares = np.exp(scores - scores.max())
-        shares /= shares.sum()
-        return shares[: len(self.candidates)].tolist(), float(shares[-1]) if null else 0.0
-
-
-def spans(outputs: Any, first: Any, held: Any, search: Search) -> tuple[Any, Any]:
-    """Scores [windows, n_best] and tokens [windows, n_best, 2] of the best spans within the context, likeliest first.
-
-    `first` and `held` [windows] say where the context's tokens are. All of it is done where the logits are.
-    """
+if TYPE_CHECKING:
     import torch
 
-    starts, ends = (_within(logits, first, held) for logits in (outputs.start_logits, outputs.end_logits))
-    width, longest = starts.shape[1], min(search.longest, starts.shape[1])
-    ends = torch.nn.functional.pad(ends, (0, longest - 1), value=-torch.inf)
-    sums = (starts[:, :, None] + ends.unfold(1, longest, 1)).flatten(1)
-    scores, places = sums.topk(min(search.n_best, width * longest), dim=1)
-    missing = (0, search.n_best - scores.shape[1])
-    scores = torch.nn.functional.pad(scores, missing, value=-torch.inf)
-    places = torch.nn.functional.pad(places, missing)
-    begin = places // longest
-    return scores, torch.stack([begin, begin + places % longest], dim=2).int()
+_TOP: Final = 5
+DEFAULT_LENGTH: Final = SPEC.lengths[0].usual
 
 
-def _within(logits: Any, first: Any, held: Any) -> Any:
-    """Logits in fp32, -inf outside of the context."""
-    import torch
+class Answerer:
+    """A trained model: questions with their contexts in, pieces of the contexts out."""
 
-    places = torch.arange(logits.shape[1], device=logits.device)
-    outside = (places < first[:, None]) | (places >= (first + held)[:, None])
-    return logits.float().masked_fill(outside, -torch.inf)
+    task = "question-answering"
+    labels: list[str]
+    fields = ("question", "context")
+    generates = False
 
+    def __init__(self, model_dir: Path, *, device: str | None = None, max_length: int | None = None) -> None:
+        from transformers import AutoModelForQuestionAnswering
 
-def at(logits: Any, places: Any) -> Any:
-    """The logit of one token of each window, in fp32."""
-    return logits.float().gather(1, places[:, None])[:, 0]
+        self.labels = []
+        self._tokenizer = weights.open_tokenizer(model_dir)
+        self._model, self._device = weights.open_model(AutoModelForQuestionAnswering, model_dir, device)
+        config = self._model.config
+        recipe = recipe_of(model_dir, QuestionAnsweringRecipe)
+        data = QuestionAnsweringData() if recipe is None else recipe.data
+        evaluate = QuestionAnsweringEvaluate() if recipe is None else recipe.evaluate
+        longest = weights.longest(config, self._tokenizer) or DEFAULT_LENGTH
+        self.max_length = min(max_length or data.max_length or DEFAULT_LENGTH, longest)
+        self._cutter = ContextCutter.of(self._tokenizer, self.max_length, data.stride, has_segments(config))
+        self._search = SpanSearch(evaluate.n_best, evaluate.max_answer_length, getattr(config, "null_threshold", None))
+        self._batches = LengthBatches(self._device, Padding(self._tokenizer.pad_token_id))
 
+    def predict(self, rows: Sequence[Asked], top_k: int | None = None) -> list[ExtractAnswer]:
+        return self.answer(self.encode(rows), top_k)
 
-def answers(windows: Windows, found: Found, contexts: Sequence[str], search: Search) -> list[Given]:
-    """The answer to each question, out of what was found in all of its windows."""
-    null = np.full(len(contexts), np.inf)
-    np.minimum.at(null, windows.place[found.rows], found.null)
-    question, begin, end, score = _merged(*_pieces(windows, found, contexts))
-    bounds = np.searchsorted(question, np.arange(len(contexts) + 1))
-    given = []
-    for place in range(len(contexts)):
-        own = slice(bounds[place], min(bounds[place + 1], bounds[place] + search.n_best))
-        candidates = list(zip(begin[own].tolist(), end[own].tolist(), score[own].tolist(), strict=True))
-        given.append(_given(candidates, float(null[place]), search.threshold))
-    return given
+    def encode(self, rows: Sequence[Asked]) -> tuple[list[str], ContextWindows | None]:
+        asked = [field_of(row, self.fields) for row in rows]
+        contexts = [context for _, context in asked]
+        return contexts, self._cutter.windows([question for question, _ in asked], contexts)[0] if asked else None
 
+    def answer(self, encoded: tuple[list[str], ContextWindows | None], top_k: int | None = None) -> list[ExtractAnswer]:
+        contexts, windows = encoded
+        if windows is None:
+            return []
+        chosen = span_search.answers(windows, self._found(windows), contexts, self._search)
+        return [self._answer(one, context, top_k or _TOP) for one, context in zip(chosen, contexts, strict=True)]
 
-def _given(candidates: list[tuple[int, int, float]], null: float, threshold: float | None) -> Given:
-    called = bool(candidates) and (threshold is None or null - candidates[0][2] <= threshold)
-    return Given(candidates, null, called)
+    def generate(self, prompt: str, options: Generate) -> Iterator[str]:
+        raise WorkbenchError("this model writes no text", hint="ask it a question about a context")
 
+    def _found(self, windows: ContextWindows) -> BestSpans:
+        def ask(batch: Batch, places: Places) -> tuple[torch.Tensor, ...]:
+            outputs: SpanLogits = forward(self._model, batch)
+            return best_spans(outputs, batch, windows, places, self._search).tensors
 
-_Pieces = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], Scores]
+        return BestSpans(np.arange(len(windows)), *self._batches.gathered(windows, ask))
 
-
-def _pieces(windows: Windows, found: Found, contexts: Sequence[str]) -> _Pieces:
-    """Question, start and end in code points, and score, of every span that was found."""
-    there = np.isfinite(found.scores)
-    window = np.repeat(found.rows, there.sum(axis=1))
-    tokens = found.tokens[there] + (windows.begins - windows.first)[window][:, None]
-    question = windows.place[window]
-    begin, end = windows.spans[tokens[:, 0], 0], windows.spans[tokens[:, 1], 1]
-    tidied = [_tidied(contexts[row], a, b) for row, a, b in zip(question, begin.tolist(), end.tolist(), strict=True)]
-    edges = np.asarray(tidied, np.int64).reshape(-1, 2)
-    kept = edges[:, 1] > edges[:, 0]
-    return question[kept], edges[kept, 0], edges[kept, 1], found.scores[there][kept].astype(np.float64)
-
-
-def _tidied(context: str, start: int, end: int) -> tuple[int, int]:
-    """Without white space around it, which some tokens bring; with the marks on its last letter, which others leave."""
-    while end < len(context) and unicodedata.category(context[end])[0] == "M":
-        end += 1
-    while start < end and context[start].isspace():
-        start += 1
-    while start < end and context[end - 1].isspace():
-        end -= 1
-    return start, end
-
-
-def _merged(question: NDArray[np.int64], begin: NDArray[np.int64], end: NDArray[np.int64], score: Scores) -> _Pieces:
-    """Each piece once, with its best score; by question, likeliest first, then the one that stands first."""
-    order = np.lexsort((-score, end, begin, question))
-    question, begin, end, score = question[order], begin[order], end[order], score[order]
-    again = np.zeros(len(order), bool)
-    again[1:] = (np.diff(question) == 0) & (np.diff(begin) == 0) & (np.diff(end) == 0)
-    question, begin, end, score = question[~again], begin[~again], end[~again], score[~again]
-    order = np.lexsort((end, begin, -score, question))
-    return question[order], begin[order], end[order], score[order]
+    def _answer(self, chosen: ChosenSpan, context: str, top_k: int) -> ExtractAnswer:
+        shares, none = chosen.shares(null=self._search.threshold is not None)
+        start, end = chosen.span
+        candidates = tuple(
+            Candidate(context[begin:stop], begin, stop, share)
+            for (begin, stop, _), share in list(zip(chosen.candidates, shares, strict=True))[:top_k]
+        )
+        return ExtractAnswer(context[start:end], start, end, shares[0] if chosen.is_answer else none, candidates)

@@ -14,4 +14,4 @@ class QuestionAndContext(RowTexts[QuestionAnsweringData]):
         question, context = (self.text(split, at, role) for role in self.splits.columns.shape.reads)
         found = answer_spans.read(self.one(split, at), split)
         start, end = int(found.starts[0]), int(found.ends[0])
-        return RowText(question, context, [] if start < 0 else [[1, start, end, "answer"]])
+        return RowText(question, context, [] if start < 0 else [(1, start, end, "answer")])

@@ -69,6 +69,6 @@ SPEC = TaskSpec(
     lengths=(Length(usual=384),),
     one_to_one=False,
     needs_padding="the loss of question-answering is over all of a row, padding too",
-    code="workbench.tasks.question_answering.data:QuestionAnswering",
+    code="workbench.tasks.question_answering.task:TASK",
     row_texts="workbench.tasks.question_answering.row_texts:QuestionAndContext",
 )

@@ -4,39 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from workbench.core.errors import ModelError
-from workbench.tasks.shared.encoding import TokenIds, assembled, encoded
+from workbench.tasks.shared.encoding import AsksTokenizer, Texts, TokenIds, assembled, encoded
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+    from transformers import BatchEncoding, PreTrainedTokenizerBase
 
 
 @dataclass(frozen=True)
 class Sides:
     """How both sides of a row become tokens. `prefix` goes before every source; lengths are tokens at most."""
 
-    tokenizer: Any
+    tokenizer: PreTrainedTokenizerBase
     prefix: str
     longest_source: int
     longest_target: int
 
-    def sources(self, texts: Any) -> tuple[list[list[int]], int]:
+    def sources(self, texts: Texts) -> tuple[list[list[int]], int]:
         """Ids of each source, and how many were cut. `texts` is a list of strings or an Arrow column of them."""
         return _listed(self.read_sources(texts))
 
-    def targets(self, texts: Any) -> tuple[list[list[int]], int]:
+    def targets(self, texts: Texts) -> tuple[list[list[int]], int]:
         """Likewise of targets, which some tokenizers read with another vocabulary, or mark with another language."""
         return _listed(self.read_targets(texts))
 
-    def read_sources(self, texts: Any) -> Iterator[TokenIds]:
+    def read_sources(self, texts: Texts) -> Iterator[TokenIds]:
         """The sources as arrays, some thousands of rows at a time."""
         if self.prefix:
             listed: list[str] = texts if isinstance(texts, list) else texts.to_pylist()
             texts = [self.prefix + text for text in listed]
         return _ended(_Side(self.tokenizer, "text"), texts, self.longest_source)
 
-    def read_targets(self, texts: Any) -> Iterator[TokenIds]:
+    def read_targets(self, texts: Texts) -> Iterator[TokenIds]:
         """Likewise the targets."""
         return _ended(_Side(self.tokenizer, "text_target"), texts, self.longest_target)
 
@@ -50,14 +54,15 @@ def _listed(read: Iterator[TokenIds]) -> tuple[list[list[int]], int]:
 class _Side:
     """A tokenizer, asked for one side of a row."""
 
-    tokenizer: Any
+    tokenizer: PreTrainedTokenizerBase
     name: str
 
-    def __call__(self, texts: list[str], **options: Any) -> Any:
-        return self.tokenizer(**{self.name: texts}, **options)
+    def __call__(self, texts: list[str], **options: object) -> BatchEncoding:
+        encoded: BatchEncoding = self.tokenizer(**{self.name: texts}, **options)
+        return encoded
 
     @property
-    def backend_tokenizer(self) -> Any:
+    def backend_tokenizer(self) -> Tokenizer | None:
         return getattr(self.tokenizer, "backend_tokenizer", None)
 
     @property
@@ -65,7 +70,7 @@ class _Side:
         return str(self.tokenizer.truncation_side)
 
 
-def _ended(side: _Side, texts: Any, longest: int) -> Iterator[TokenIds]:
+def _ended(side: _Side, texts: Texts, longest: int) -> Iterator[TokenIds]:
     """Ids that end with the end token: without one a model learns to write, but never that it is done."""
     end = end_of(side.tokenizer)
     if ends(side, end):
@@ -76,12 +81,12 @@ def _ended(side: _Side, texts: Any, longest: int) -> Iterator[TokenIds]:
         yield TokenIds(ids, lengths, part.cut)
 
 
-def ends(side: Any, end: int) -> bool:
+def ends(side: AsksTokenizer, end: int) -> bool:
     """Whether a tokenizer sets the end token itself; a code of the language may stand after it."""
     return end in side(["a"])["input_ids"][0][-2:]
 
 
-def end_of(tokenizer: Any) -> int:
+def end_of(tokenizer: PreTrainedTokenizerBase) -> int:
     """The token that ends a text. Raises ModelError for a tokenizer that has none."""
     for found in (tokenizer.eos_token_id, tokenizer.sep_token_id):
         if found is not None:

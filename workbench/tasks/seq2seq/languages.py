@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import difflib
 import re
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 from workbench.core.errors import BadInput
 from workbench.core.text import clean
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 _CODE: Final = re.compile(r"[a-z]{2,3}_[A-Za-z]{2,4}")  # en_XX, zho_Hans
 _NEAR: Final = 8
 
 
-def marks(tokenizer: Any) -> bool:
+def marks(tokenizer: PreTrainedTokenizerBase) -> bool:
     """Whether the tokenizer puts a code of the language to a text."""
     return hasattr(tokenizer, "src_lang")
 
 
-def codes(tokenizer: Any) -> list[str]:
+def codes(tokenizer: PreTrainedTokenizerBase) -> list[str]:
     """The codes a tokenizer knows, in its own order; none where it marks no languages."""
     if not marks(tokenizer):
         return []
@@ -28,7 +31,7 @@ def codes(tokenizer: Any) -> list[str]:
     return [code for code in named if _token(tokenizer, code) is not None]
 
 
-def speak(tokenizer: Any, source: str | None, target: str | None) -> None:
+def speak(tokenizer: PreTrainedTokenizerBase, source: str | None, target: str | None) -> None:
     """Have the tokenizer mark sources and targets so. One that marks no languages is left as it is.
 
     Raises BadInput where a code is missing or not known, with those that are near.
@@ -42,22 +45,22 @@ def speak(tokenizer: Any, source: str | None, target: str | None) -> None:
     tokenizer.src_lang, tokenizer.tgt_lang = source, target
 
 
-def token_of_target(tokenizer: Any) -> int | None:
+def token_of_target(tokenizer: PreTrainedTokenizerBase) -> int | None:
     """The id that marks what is written, None where nothing does."""
     target = getattr(tokenizer, "tgt_lang", None)
     return _token(tokenizer, target) if marks(tokenizer) and target else None
 
 
-def _token(tokenizer: Any, code: str) -> int | None:
+def _token(tokenizer: PreTrainedTokenizerBase, code: str) -> int | None:
     spelt = tokenizer.get_lang_token(code) if hasattr(tokenizer, "get_lang_token") else code
     found = tokenizer.convert_tokens_to_ids(spelt)
-    return None if found is None or found == tokenizer.unk_token_id else int(found)
+    return found if isinstance(found, int) and found != tokenizer.unk_token_id else None
 
 
 def _unknown(field: str, code: str | None, known: list[str]) -> BadInput:
-    said = "the tokenizer marks languages, and none is given" if code is None else f"no language '{clean(code)}'"
+    what = "the tokenizer marks languages, and none is given" if code is None else f"no language '{clean(code)}'"
     return BadInput(
-        f"{said} ({len(known)} are known)", where=f"data.{field}", hint=f"use one of {', '.join(near(code, known))}"
+        f"{what} ({len(known)} are known)", where=f"data.{field}", hint=f"use one of {', '.join(near(code, known))}"
     )
 
 

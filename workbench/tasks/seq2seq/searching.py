@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final, cast
 
 from workbench.tasks.seq2seq import languages
 from workbench.tasks.seq2seq.encode import Sides, end_of
@@ -10,11 +11,16 @@ from workbench.tasks.seq2seq.shifting import Shift
 from workbench.tasks.shared.generation import text_of
 from workbench.tasks.shared.rows import Batch, Padding
 
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel
+    from transformers._typing import GenerativePreTrainedModel
+
 _AT_ONCE: Final = 16
 
 
-def settle(model: Any, sides: Sides, shift: Shift, *, scratch: bool) -> None:
-    """Have the model begin and end its texts as it has learnt them; kept in its generation_config.json.
+def settle(model: PreTrainedModel, sides: Sides, shift: Shift, *, scratch: bool) -> None:
+    """Have the model begin and end its texts as in training; kept in its generation_config.json.
 
     Where the language comes first in a target (mBART-50, NLLB, M2M-100) it is forced after the start token; where a
     target's own last token comes before it (mBART) that is the start.
@@ -36,14 +42,14 @@ def settle(model: Any, sides: Sides, shift: Shift, *, scratch: bool) -> None:
         settings.bos_token_id = sides.tokenizer.bos_token_id
 
 
-def beginning(model: Any) -> list[int]:
+def beginning(model: PreTrainedModel) -> list[int]:
     """The ids a decoder starts from when it writes on its own."""
     settings = model.generation_config
     forced = settings.forced_bos_token_id
     return [settings.decoder_start_token_id] + ([] if forced is None else [forced])
 
 
-def search(model: Any, batch: Batch, beams: int, new_tokens: int) -> Any:
+def search(model: PreTrainedModel, batch: Batch, beams: int, new_tokens: int) -> torch.Tensor:
     """Ids [rows, longest] of what the model writes to a batch of sources, the start token left out, padded.
 
     Greedy with one beam, else beam search with a length penalty of 1. A checkpoint's own settings for lengths and
@@ -57,7 +63,7 @@ def search(model: Any, batch: Batch, beams: int, new_tokens: int) -> Any:
     settings = GenerationConfig(
         num_beams=beams,
         max_new_tokens=new_tokens,
-        # What is not said here is the checkpoint's.
+        # What is not set here is the checkpoint's.
         min_length=0,
         min_new_tokens=0,
         encoder_no_repeat_ngram_size=0,
@@ -74,14 +80,14 @@ def search(model: Any, batch: Batch, beams: int, new_tokens: int) -> Any:
         attention_mask=torch.ones_like(sources) if mask is None else mask,
         generation_config=settings,
     )
-    return written[:, 1:]
+    return cast("torch.Tensor", written)[:, 1:]
 
 
-def write(model: Any, sides: Sides, beams: int, texts: list[str]) -> list[str]:
+def write(model: PreTrainedModel, sides: Sides, beams: int, texts: Sequence[str]) -> list[str]:
     """What the model writes to each source, as `search` finds it."""
     import torch
 
-    rows, _ = sides.sources(texts)
+    rows, _ = sides.sources(list(texts))
     pad = Padding(sides.tokenizer.pad_token_id)
     found = []
     for start in range(0, len(rows), _AT_ONCE):
@@ -93,8 +99,8 @@ def write(model: Any, sides: Sides, beams: int, texts: list[str]) -> list[str]:
     return found
 
 
-def bare(model: Any) -> Any:
+def bare(model: PreTrainedModel) -> GenerativePreTrainedModel:
     """The model within what distributes or compiles it: those can be called, and cannot generate."""
     for name in ("module", "_orig_mod"):
         model = getattr(model, name, model)
-    return model
+    return cast("GenerativePreTrainedModel", model)

@@ -1,15 +1,16 @@
-"""What a decoder is given while it learns: the target, one place to the right, behind the token it begins with."""
+"""What a decoder is given in training: the target, one place to the right, behind the token it begins with."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from workbench.tasks.shared.rows import IGNORED, Batch, Padding
+from workbench.tasks.shared.rows import IGNORED, Batch, Padding, RowItem
 
 if TYPE_CHECKING:
     import torch
+    from transformers import PreTrainedModel
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class Shift:
     pad: int
 
     @classmethod
-    def of(cls, model: Any) -> Shift:
+    def of(cls, model: PreTrainedModel) -> Shift:
         """The rule `prepare_decoder_input_ids_from_labels` follows, found by trying it; that of the config without it.
 
         A batch needs the rule and not the model, which need not travel to the processes that load data.
@@ -62,7 +63,7 @@ class ShiftedPadding:
     def rounded(self, multiple: int, most: int) -> ShiftedPadding:
         return replace(self, padding=self.padding.rounded(multiple, most))
 
-    def __call__(self, items: Sequence[dict[str, Any]]) -> Batch:
+    def __call__(self, items: Sequence[RowItem]) -> Batch:
         import torch
 
         batch = self.padding(items)

@@ -72,5 +72,5 @@ SPEC = TaskSpec(
     lengths=(Length(role="text"), Length("max_target_length", "target", 128)),
     generates=True,
     needs_padding="a decoder looks at the padded rows of its encoder",
-    code="workbench.tasks.seq2seq.data:Seq2Seq",
+    code="workbench.tasks.seq2seq.task:TASK",
 )

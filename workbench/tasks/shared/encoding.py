@@ -5,13 +5,19 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from workbench.data.cache.word_ids import WordIds, flat, gathered, on_all_cores, pieces
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+    from transformers import BatchEncoding, PreTrainedTokenizerBase
+
+Texts: TypeAlias = "list[str] | pa.ChunkedArray | pa.Array"
 
 _AT_ONCE: Final = 1000
 _SOME: Final = 64  # texts, from which on several cores are worth their waking
@@ -55,7 +61,16 @@ class TokenIds:
         )
 
 
-class Reading(Protocol):
+class AsksTokenizer(Protocol):
+    """A tokenizer, or what asks one in a way of its own."""
+
+    @property
+    def backend_tokenizer(self) -> Tokenizer | None: ...
+
+    def __call__(self, texts: list[str], **options: object) -> BatchEncoding: ...
+
+
+class RowEncoder(Protocol):
     """How rows of one text or several become ids, in two ways that agree."""
 
     def by_tokenizer(self, *columns: list[str]) -> TokenIds:
@@ -68,7 +83,7 @@ class Reading(Protocol):
         """The table of the tokenizer's words; None where ids are not made of those of words."""
 
 
-def encode(tokenizer: Any, texts: Any, max_length: int) -> tuple[list[list[int]], int]:
+def encode(tokenizer: AsksTokenizer, texts: Texts, max_length: int) -> tuple[list[list[int]], int]:
     """Ids of each text, special tokens included, at most `max_length` of them; and how many texts were cut.
 
     `texts` is a list of strings or an Arrow column of them.
@@ -77,12 +92,12 @@ def encode(tokenizer: Any, texts: Any, max_length: int) -> tuple[list[list[int]]
     return [row.tolist() for row in found.rows()], found.cut
 
 
-def encoded(tokenizer: Any, texts: Any, max_length: int) -> Iterator[TokenIds]:
+def encoded(tokenizer: AsksTokenizer, texts: Texts, max_length: int) -> Iterator[TokenIds]:
     """The same as arrays, some thousands of rows at a time: memory holds no more than the caller keeps."""
     return in_pieces(_Alone(tokenizer, max_length), texts)
 
 
-def in_pieces(reading: Reading, *columns: Any) -> Iterator[TokenIds]:
+def in_pieces(reading: RowEncoder, *columns: Texts) -> Iterator[TokenIds]:
     """Rows of these columns (lists of strings or Arrow columns of one length), some thousands at a time."""
     return Reader(reading, many=len(columns[0]) >= _MANY).read(*columns)
 
@@ -93,12 +108,12 @@ class Reader:
     Some of each piece are then compared with what the tokenizer says, and it reads all the rest where the two differ.
     """
 
-    def __init__(self, reading: Reading, *, many: bool) -> None:
+    def __init__(self, reading: RowEncoder, *, many: bool) -> None:
         self._reading = reading
         self._words = reading.words() if many else None
         self._compared = False
 
-    def read(self, *columns: Any) -> Iterator[TokenIds]:
+    def read(self, *columns: Texts) -> Iterator[TokenIds]:
         """Lists of strings or Arrow columns of one length, some thousands of rows at a time."""
         arrays = None if self._words is None else _arrays(columns)
         if arrays is None:
@@ -124,21 +139,21 @@ class Reader:
         return found if agreed else None
 
 
-def alone(tokenizer: Any, max_length: int, *, many: bool) -> Reader:
+def alone(tokenizer: AsksTokenizer, max_length: int, *, many: bool) -> Reader:
     """Reads texts, each in at most `max_length` tokens."""
     return Reader(_Alone(tokenizer, max_length), many=many)
 
 
-def _slowly(reading: Reading, columns: Sequence[Any]) -> Iterator[TokenIds]:
+def _slowly(reading: RowEncoder, columns: Sequence[Texts]) -> Iterator[TokenIds]:
     for start in range(0, len(columns[0]), _AT_ONCE):
-        parts: list[Any] = [column[start : start + _AT_ONCE] for column in columns]
+        parts = [column[start : start + _AT_ONCE] for column in columns]
         lists = [part if isinstance(part, list) else part.to_pylist() for part in parts]
         with on_all_cores() if len(lists[0]) >= _SOME else contextlib.nullcontext():
             made = reading.by_tokenizer(*lists)
         yield made
 
 
-def _arrays(columns: Sequence[Any]) -> list[Any] | None:
+def _arrays(columns: Sequence[Texts]) -> list[pa.ChunkedArray] | None:
     """The columns as Arrow has them; None where a text holds half a surrogate pair, which it does not take."""
     try:
         return [pa.array(column, pa.string()) if isinstance(column, list) else column for column in columns]
@@ -146,7 +161,7 @@ def _arrays(columns: Sequence[Any]) -> list[Any] | None:
         return None
 
 
-def _agree(reading: Reading, parts: Sequence[pa.StringArray], found: TokenIds, *, thorough: bool) -> bool:
+def _agree(reading: RowEncoder, parts: Sequence[pa.StringArray], found: TokenIds, *, thorough: bool) -> bool:
     """Whether the tokenizer says the same of some rows: spread evenly, and of the first piece the longest too."""
     rows = len(parts[0])
     sizes = np.sum(
@@ -158,26 +173,28 @@ def _agree(reading: Reading, parts: Sequence[pa.StringArray], found: TokenIds, *
     chosen = np.unique(chosen[sizes[chosen] <= _LONG])
     if not len(chosen):
         return True
-    told = reading.by_tokenizer(*(part.take(pa.array(chosen)).to_pylist() for part in parts))
+    expected = reading.by_tokenizer(*(part.take(pa.array(chosen)).to_pylist() for part in parts))
     starts, lengths = found.bounds[chosen], found.lengths[chosen]
-    if not np.array_equal(told.lengths, lengths) or not np.array_equal(told.ids, gathered(found.ids, starts, lengths)):
+    if not np.array_equal(expected.lengths, lengths) or not np.array_equal(
+        expected.ids, gathered(found.ids, starts, lengths)
+    ):
         return False
-    if told.segments is None or found.segments is None:
-        return told.segments is found.segments
-    return np.array_equal(told.segments, gathered(found.segments, starts, lengths))
+    if expected.segments is None or found.segments is None:
+        return expected.segments is found.segments
+    return np.array_equal(expected.segments, gathered(found.segments, starts, lengths))
 
 
 @dataclass(frozen=True)
 class _Alone:
     """One text a row."""
 
-    tokenizer: Any
+    tokenizer: AsksTokenizer
     max_length: int
 
     def words(self) -> WordIds | None:
         words = WordIds.of(getattr(self.tokenizer, "backend_tokenizer", None))
-        frame = None if words is None else _frame(self.tokenizer(["a"])["input_ids"][0], words)
-        return None if frame is None or len(frame.before) + len(frame.after) >= self.max_length else words
+        special = None if words is None else _around(self.tokenizer(["a"])["input_ids"][0], words)
+        return None if special is None or special.size >= self.max_length else words
 
     def by_tokenizer(self, *columns: list[str]) -> TokenIds:
         (texts,) = columns
@@ -192,9 +209,9 @@ class _Alone:
 
     def by_words(self, words: WordIds, *columns: pa.StringArray) -> TokenIds:
         ids, bounds = words.encode(columns[0])
-        frame = _frame(self.tokenizer(["a"])["input_ids"][0], words)
-        assert frame is not None, "there are words only where there is a frame"
-        before, after = (np.asarray(part, np.int32) for part in (frame.before, frame.after))
+        special = _around(self.tokenizer(["a"])["input_ids"][0], words)
+        assert special is not None, "there are words only where it is known what stands around them"
+        before, after = (np.asarray(part, np.int32) for part in (special.before, special.after))
         counts = np.diff(bounds)
         kept = np.minimum(counts, self.max_length - len(before) - len(after))
         starts = bounds[:-1] if truncates_right(self.tokenizer) else bounds[1:] - kept
@@ -202,7 +219,7 @@ class _Alone:
         return TokenIds(made, lengths, int((kept < counts).sum()))
 
 
-def truncates_right(tokenizer: Any) -> bool:
+def truncates_right(tokenizer: AsksTokenizer) -> bool:
     """Whether a tokenizer cuts off the end of a text that is too long, not its beginning."""
     return getattr(tokenizer, "truncation_side", "right") == "right"
 
@@ -227,8 +244,8 @@ def assembled(parts: Sequence[NDArray[np.int32] | Stretches]) -> tuple[NDArray[n
     return made.astype(np.int32, copy=False), lengths.sum(axis=1)
 
 
-def _ids(tokenizer: Any, texts: list[str], max_length: int | None = None) -> list[list[int]]:
-    limits: dict[str, Any] = {"truncation": True, "max_length": max_length} if max_length else {"truncation": False}
+def _ids(tokenizer: AsksTokenizer, texts: list[str], max_length: int | None = None) -> list[list[int]]:
+    limits: dict[str, object] = {"truncation": True, "max_length": max_length} if max_length else {"truncation": False}
     encoded = tokenizer(
         texts, return_attention_mask=False, return_token_type_ids=False, verbose=False, padding=False, **limits
     )
@@ -237,24 +254,28 @@ def _ids(tokenizer: Any, texts: list[str], max_length: int | None = None) -> lis
 
 
 @dataclass(frozen=True)
-class Frame:
+class SpecialTokens:
     """The special tokens a tokenizer puts around a text."""
 
     before: list[int]
     after: list[int]
 
     @classmethod
-    def of(cls, tokenizer: Any) -> Frame:
+    def of(cls, tokenizer: PreTrainedTokenizerBase) -> SpecialTokens:
         plain = tokenizer("a", add_special_tokens=False)["input_ids"]
         whole = tokenizer("a")["input_ids"]
         start = next(at for at in range(len(whole)) if whole[at : at + len(plain)] == plain)
         return cls(whole[:start], whole[start + len(plain) :])
 
+    @property
+    def size(self) -> int:
+        return len(self.before) + len(self.after)
 
-def _frame(whole: list[int], words: WordIds) -> Frame | None:
+
+def _around(whole: list[int], words: WordIds) -> SpecialTokens | None:
     """What stands around the word "a" in `whole`, the ids of a text of that word."""
     plain, _ = words.encode(pa.array(["a"]))
     for start in range(len(whole) - len(plain) + 1):
         if len(plain) and whole[start : start + len(plain)] == plain.tolist():
-            return Frame(whole[:start], whole[start + len(plain) :])
+            return SpecialTokens(whole[:start], whole[start + len(plain) :])
     return None

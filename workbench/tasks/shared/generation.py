@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from workbench.recipe import Generate
 from workbench.tasks.causal_lm import packing, turns
 
 if TYPE_CHECKING:
     import torch
+    from transformers import DynamicCache, GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
+    from transformers.modeling_outputs import BaseModelOutput
 
 _UNFINISHED = "\ufffd"  # what a decoder gives for bytes that are no whole character yet
 # A space between two characters of a script that is written without any: CJK, kana, their punctuation, full width.
@@ -24,7 +26,13 @@ _UNSPACED = re.compile(f"(?<={_WHOLE}) (?={_WHOLE})")
 
 
 def stream(
-    model: Any, tokenizer: Any, prompt: str, options: Generate, positions: int | None, *, chat: bool = False
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    prompt: str,
+    options: Generate,
+    positions: int | None,
+    *,
+    chat: bool = False,
 ) -> Iterator[str]:
     """Pieces of what the model writes after `prompt`, whole characters only; they join to the text.
 
@@ -36,9 +44,9 @@ def stream(
     return shown(tokenizer, tokens(model, prompt_ids, options, positions, ends))
 
 
-def shown(tokenizer: Any, tokens: Iterator[int]) -> Iterator[str]:
+def shown(tokenizer: PreTrainedTokenizerBase, tokens: Iterator[int]) -> Iterator[str]:
     """Tokens as pieces of text, whole characters only."""
-    pieces = Pieces(tokenizer)
+    pieces = TextPieces(tokenizer)
     for token in tokens:
         if piece := pieces.add(token):
             yield piece
@@ -46,7 +54,7 @@ def shown(tokenizer: Any, tokens: Iterator[int]) -> Iterator[str]:
         yield rest
 
 
-def _prompt_ids(tokenizer: Any, prompt: str) -> list[int]:
+def _prompt_ids(tokenizer: PreTrainedTokenizerBase, prompt: str) -> list[int]:
     ids: list[int] = tokenizer(prompt, add_special_tokens=False, verbose=False)["input_ids"] if prompt else []
     if ids:
         return [*packing.begins(tokenizer), *ids]
@@ -55,13 +63,13 @@ def _prompt_ids(tokenizer: Any, prompt: str) -> list[int]:
 
 
 def tokens(
-    model: Any, prompt: list[int], options: Generate, positions: int | None, ends: Collection[int] = ()
+    model: PreTrainedModel, prompt: list[int], options: Generate, positions: int | None, ends: Collection[int] = ()
 ) -> Iterator[int]:
     """Ids of what a decoder writes after the ids of a prompt, up to one of `ends`, which is left out."""
     return _drawn(_Continuation(model, prompt, positions), options, ends)
 
 
-def answered(model: Any, source: Sequence[int], begin: Sequence[int], options: Generate) -> Iterator[int]:
+def answered(model: PreTrainedModel, source: Sequence[int], begin: Sequence[int], options: Generate) -> Iterator[int]:
     """Ids of what an encoder-decoder writes to the ids of a source, those of `begin` and the end token left out.
 
     `begin` is what the decoder starts from. The model's own end tokens end it, and those it forbids are never drawn.
@@ -74,7 +82,7 @@ class _Writer(Protocol):
 
     device: torch.device
 
-    def foresee(self) -> torch.Tensor:
+    def logits(self) -> torch.Tensor:
         """Logits [vocabulary] of the next token."""
 
     def take(self, token: int) -> None:
@@ -87,7 +95,7 @@ def _drawn(writer: _Writer, options: Generate, ends: Collection[int]) -> Iterato
     generator = torch.Generator(writer.device).manual_seed(options.seed)
     for _ in range(options.max_new_tokens):
         with torch.inference_mode():
-            token = choose(writer.foresee().float(), options, generator)
+            token = choose(writer.logits().float(), options, generator)
         if token in ends:
             return
         writer.take(token)
@@ -97,12 +105,13 @@ def _drawn(writer: _Writer, options: Generate, ends: Collection[int]) -> Iterato
 class _Continuation:
     """A decoder going on from a prompt; where its positions end, from the last half of what it sees."""
 
-    def __init__(self, model: Any, prompt: Sequence[int], positions: int | None) -> None:
+    def __init__(self, model: PreTrainedModel, prompt: Sequence[int], positions: int | None) -> None:
         self._model, self._positions = model, positions
         self.device = next(model.parameters()).device
-        self._seen, self._fresh, self._past = list(prompt), list(prompt), None
+        self._seen, self._fresh = list(prompt), list(prompt)
+        self._past: DynamicCache | None = None
 
-    def foresee(self) -> torch.Tensor:
+    def logits(self) -> torch.Tensor:
         import torch
 
         if self._positions is not None and len(self._seen) >= self._positions:
@@ -122,16 +131,17 @@ class _Continuation:
 class _Answer:
     """A decoder writing what its encoder's source makes it."""
 
-    def __init__(self, model: Any, source: Sequence[int], begin: Sequence[int]) -> None:
+    def __init__(self, model: PreTrainedModel, source: Sequence[int], begin: Sequence[int]) -> None:
         import torch
 
         self._model, self._source, self._fresh = model, source, list(begin)
         self.device = next(model.parameters()).device
         words = forbidden(model.generation_config)
         self._forbidden = torch.tensor(words, dtype=torch.long, device=self.device)
-        self._encoded = self._past = None
+        self._encoded: BaseModelOutput | None = None
+        self._past: DynamicCache | None = None
 
-    def foresee(self) -> torch.Tensor:
+    def logits(self) -> torch.Tensor:
         import torch
 
         if self._encoded is None:
@@ -148,7 +158,7 @@ class _Answer:
         self._fresh = [token]
 
 
-def forbidden(settings: Any) -> list[int]:
+def forbidden(settings: GenerationConfig) -> list[int]:
     """The tokens a model's generation config never lets be written: Marian, for one, would write padding."""
     words = [word[0] for word in settings.bad_words_ids or () if len(word) == 1]
     return [*words, *(settings.suppress_tokens or ())]
@@ -179,13 +189,13 @@ def choose(logits: torch.Tensor, options: Generate, generator: torch.Generator) 
     return int(order[torch.multinomial(shares, 1, generator=generator)])
 
 
-class Pieces:
+class TextPieces:
     """Turns tokens into text as they come: a character of several tokens is held back until it is whole."""
 
-    def __init__(self, tokenizer: Any) -> None:
+    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
         self._tokenizer = tokenizer
         self._ids: list[int] = []
-        self._start = self._told = 0
+        self._start = self._shown = 0
 
     def add(self, token: int) -> str:
         """What can be shown now that was not there before."""
@@ -193,28 +203,28 @@ class Pieces:
         text = self._decode(len(self._ids))
         if text.endswith(_UNFINISHED):
             return ""
-        piece = text[len(self._decode(self._told)) :]
+        piece = text[len(self._decode(self._shown)) :]
         if not piece:
             return ""  # a mark that is not shown: the next piece must still see what stands before it
         # Decoding goes on from the last piece: decoding from the start each time would take quadratic time.
-        self._start, self._told = self._told, len(self._ids)
+        self._start, self._shown = self._shown, len(self._ids)
         return piece
 
     def rest(self) -> str:
         """What is left at the end, a torn character shown as U+FFFD."""
-        return self._decode(len(self._ids))[len(self._decode(self._told)) :]
+        return self._decode(len(self._ids))[len(self._decode(self._shown)) :]
 
     def _decode(self, end: int) -> str:
         return text_of(self._tokenizer, self._ids[self._start : end])
 
 
-def text_of(tokenizer: Any, ids: Sequence[int]) -> str:
+def text_of(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int]) -> str:
     """Ids as text, special tokens left out, as it was before it became tokens as far as the tokenizer can tell."""
-    text: str = tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+    text = str(tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False))
     return _UNSPACED.sub("", text) if _spaces_all(tokenizer) else text
 
 
-def _spaces_all(tokenizer: Any) -> bool:
+def _spaces_all(tokenizer: PreTrainedTokenizerBase) -> bool:
     """Whether a tokenizer, as BERT's, sets a space between all words, those of Chinese too."""
     from tokenizers import decoders
 

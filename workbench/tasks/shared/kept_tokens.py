@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +18,8 @@ from workbench.data.tables import columns
 from workbench.tasks.shared.encoding import TokenIds
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
     from workbench.data.tables.splits import Splits
 
 _AT_ONCE: Final = 1000  # rows
@@ -40,8 +42,8 @@ def kept(
     splits: Splits,
     split: str,
     roles: Sequence[str],
-    tokenizer: Any,
-    settings: dict[str, Any],
+    tokenizer: PreTrainedTokenizerBase,
+    settings: Mapping[str, object],
     read: Callable[[], Iterator[TokenIds]],
 ) -> KeptTokens:
     """The tokens that `read` makes of the texts of these roles. `settings` are all else that they depend on."""
@@ -55,8 +57,8 @@ def kept(
 def kept_arrays(
     splits: Splits,
     split: str,
-    tokenizer: Any,
-    settings: dict[str, Any],
+    tokenizer: PreTrainedTokenizerBase,
+    settings: Mapping[str, object],
     make: Callable[[], Iterator[Arrays]],
     roles: Sequence[str] = (),
 ) -> Arrays:
@@ -64,14 +66,14 @@ def kept_arrays(
     named, on all that is read of a row.
     """
     cache = splits.keeping(split)
-    said = None if cache is None else _digest(tokenizer)
-    if cache is None or said is None:
+    digest = None if cache is None else _digest(tokenizer)
+    if cache is None or digest is None:
         return token_entry.joined(make())
     nested = {role: values for role in roles if _is_nested(values := splits.values(split, role))}
     texts = [splits.texts(split, role) for role in roles if role not in nested] if roles else [splits.texts(split)]
     lists = kept_tables.digest(pa.table(nested)) if nested else None
     lines = are_lines(splits.tables()[split])
-    key = token_entry.key_of(texts, list(roles), lists, said, settings, lines)
+    key = token_entry.key_of(texts, list(roles), lists, digest, settings, lines)
     rows = splits.tables()[split].num_rows
     about = {"data": str(splits.origins[split]), "split": split, "rows": rows, **settings}
     return cache.arrays(key, about, make)
@@ -109,7 +111,7 @@ def _of(found: Arrays) -> KeptTokens:
     return KeptTokens(ids, found["bounds"], cut, found.get("segments"))
 
 
-def _digest(tokenizer: Any) -> str | None:
+def _digest(tokenizer: PreTrainedTokenizerBase) -> str | None:
     """Equal where the tokenizer does the same to a text; None for one whose ways are not all in its file."""
     inner = getattr(tokenizer, "backend_tokenizer", None)
     if inner is None:

@@ -6,7 +6,7 @@ of what is computed is padding. Answers say which rows they are of.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.core.errors import WorkbenchError
-from workbench.tasks.shared.rows import Batch, Padding
+from workbench.tasks.shared.rows import Batch, Padding, RowItem
 
 if TYPE_CHECKING:
     import torch
@@ -29,12 +29,12 @@ TOKENS_ON_CPU: Final = 2048
 TOKENS_ON_GPU: Final = 32_768
 
 
-class Rows(Protocol):
+class EncodedRows(Protocol):
     """Tokenized rows: a list of them, or `TokenRows`."""
 
     def __len__(self) -> int: ...
 
-    def __getitem__(self, row: int, /) -> Mapping[str, Any]: ...
+    def __getitem__(self, row: int, /) -> RowItem: ...
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class _Sent:
 
     places: Places
     results: tuple[torch.Tensor, ...]
-    done: Any  # a CUDA event, or None where the results are there already
+    done: torch.cuda.Event | None  # None where the results are there already
 
     def fetched(self) -> tuple[Places, tuple[torch.Tensor, ...]]:
         if self.done is not None:
@@ -64,7 +64,7 @@ class LengthBatches:
         fast = TOKENS_ON_GPU if self._on_gpu else TOKENS_ON_CPU
         self.tokens = fast if tokens is None else min(tokens, fast)
 
-    def answers(self, rows: Rows, ask: Ask) -> Iterator[tuple[Places, tuple[torch.Tensor, ...]]]:
+    def answers(self, rows: EncodedRows, ask: Ask) -> Iterator[tuple[Places, tuple[torch.Tensor, ...]]]:
         """What `ask` gives for each batch, in host memory, with the places of its rows; the longest rows first.
 
         A batch is fetched while the next one is computed. Raises WorkbenchError where one row alone does not fit.
@@ -84,7 +84,7 @@ class LengthBatches:
         if before is not None:
             yield before.fetched()
 
-    def gathered(self, rows: Rows, ask: Ask) -> tuple[NDArray[Any], ...]:
+    def gathered(self, rows: EncodedRows, ask: Ask) -> tuple[NDArray[Any], ...]:
         """What `ask` gives for all rows, one entry a row, in their order. There must be a row."""
         whole: tuple[NDArray[Any], ...] = ()
         for places, results in self.answers(rows, ask):
@@ -110,13 +110,13 @@ class LengthBatches:
         self.tokens = rows // 2 * width
         torch.cuda.empty_cache()
 
-    def _tried(self, items: Sequence[Mapping[str, Any]], places: Places, ask: Ask) -> _Sent | None:
+    def _tried(self, items: Sequence[RowItem], places: Places, ask: Ask) -> _Sent | None:
         """None where memory ran out. The error is let go of here: its frames hold on to the tensors."""
         import torch
 
         try:
             with torch.inference_mode():
-                return self._fetching(places, ask(self._moved(self._padding([dict(item) for item in items])), places))
+                return self._fetching(places, ask(self._moved(self._padding(items)), places))
         except torch.OutOfMemoryError:
             return None
 

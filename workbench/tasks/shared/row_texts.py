@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import Any, Final, Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from workbench.data.tables.splits import Splits
 from workbench.recipe import Data
@@ -19,7 +19,7 @@ D = TypeVar("D", bound=Data)
 
 @dataclass(frozen=True)
 class RowText:
-    """The texts of a row. `spans` are `[sequence, start, end, label]`, sequence 0 the text and 1 the second one.
+    """The texts of a row. `spans` are (sequence, start, end, label), sequence 0 the text and 1 the second one.
 
     With `words` the spans of the text are its words, which the tokenizer gets one by one, `spaced` or not; only the
     first token of each has the label. `rest` is the label of tokens that no span touches.
@@ -27,7 +27,7 @@ class RowText:
 
     text: str
     pair: str | None = None
-    spans: list[list[Any]] = field(default_factory=list)
+    spans: list[tuple[int, int, int, str]] = field(default_factory=list)
     words: bool = False
     spaced: bool = True
     rest: str = ""
@@ -46,8 +46,7 @@ class RowTexts(Generic[D]):
 
     def one(self, split: str, at: int) -> Splits:
         """The splits with that row alone in its own."""
-        rows: dict[str, Any] = {split: self.splits.tables()[split].slice(at, 1)}
-        return dataclasses.replace(self.splits, **rows)
+        return dataclasses.replace(self.splits, **{split: self.splits.tables()[split].slice(at, 1)})
 
     def text(self, split: str, at: int, role: str | None) -> str:
         """The text of a role; of all that is read, if no role is given."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,13 +22,28 @@ LABEL_PLACES = "label_places"  # where in each row the few tokens are that have 
 _AT_ONCE = 1 << 22  # tags
 FOR_THE_LOSS = ("labels", LABEL_PLACES)  # the fields of a batch that are not the model's
 
+RowIds = Sequence[int] | NDArray[np.int32]
+Numbers = NDArray[np.int64] | NDArray[np.int32] | NDArray[np.int8] | NDArray[np.float32] | NDArray[np.float64]
+
+
+class RowItem(TypedDict, total=False):
+    """A row by the names of transformers. `input_ids` are always there; `TokenRows` says what the others are."""
+
+    input_ids: RowIds
+    row: int
+    labels: Numbers | np.generic
+    tags: Numbers
+    targets: RowIds
+    token_type_ids: Numbers
+    position_ids: Numbers
+
 
 @dataclass(frozen=True)
 class TokenRows:
     """`ids` int32 [tokens]; row i is `ids[bounds[i]:bounds[i + 1]]`.
 
     `source` int64 [rows] says which row of the user's split each one is: several may be windows of one.
-    What there is to learn is one of: `labels` [rows] or [rows, targets], whole numbers or floats; `tags` int32 or
+    What is to be predicted is one of: `labels` [rows] or [rows, targets], whole numbers or floats; `tags` int32 or
     int64 [tokens], one a token; `targets`, as many other rows, to be written. `segments` int8 [tokens] are the token
     types of models that have them; `positions` int32 [tokens] begin anew where one document follows another in a block.
     """
@@ -36,7 +51,7 @@ class TokenRows:
     ids: NDArray[np.int32]
     bounds: NDArray[np.int64]
     source: NDArray[np.int64]
-    labels: NDArray[Any] | None = None
+    labels: NDArray[np.int64] | NDArray[np.float32] | None = None
     tags: NDArray[np.int32] | NDArray[np.int64] | None = None
     targets: TokenRows | None = None
     segments: NDArray[np.int8] | None = None
@@ -45,16 +60,14 @@ class TokenRows:
     @classmethod
     def pack(
         cls,
-        rows: Sequence[Sequence[int] | NDArray[np.int32]],
+        rows: Sequence[RowIds],
         source: NDArray[np.int64] | None = None,
-        labels: NDArray[Any] | None = None,
-        **more: Any,
+        labels: NDArray[np.int64] | NDArray[np.float32] | None = None,
+        tags: NDArray[np.int64] | None = None,
+        targets: TokenRows | None = None,
     ) -> TokenRows:
-        """`more` are the other fields by name."""
-        lengths = np.fromiter((len(row) for row in rows), dtype=np.int64, count=len(rows))
-        ids = np.concatenate([np.zeros(0, np.int32), *(np.asarray(row, np.int32) for row in rows)])
-        bounds = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
-        return cls(ids, bounds, np.arange(len(rows)) if source is None else source, labels, **more)
+        ids, bounds = flattened(rows)
+        return cls(ids, bounds, np.arange(len(rows)) if source is None else source, labels, tags, targets)
 
     def take(self, places: NDArray[np.int64]) -> TokenRows:
         """The rows at these places, in their order; a place may come several times."""
@@ -83,10 +96,9 @@ class TokenRows:
     def __len__(self) -> int:
         return len(self.bounds) - 1
 
-    def __getitem__(self, row: int) -> dict[str, Any]:
-        """`input_ids` and `row`, and what there is of `labels`, `tags`, `targets`, `token_type_ids`, `position_ids`."""
+    def __getitem__(self, row: int) -> RowItem:
         where = slice(self.bounds[row], self.bounds[row + 1])
-        item: dict[str, Any] = {"input_ids": self.ids[where], "row": row}
+        item: RowItem = {"input_ids": self.ids[where], "row": row}
         if self.labels is not None:
             item["labels"] = self.labels[row]
         if self.tags is not None:
@@ -114,9 +126,14 @@ class TokenRows:
             yield tags[start : start + _AT_ONCE].astype(np.int64, copy=False)
 
 
+def flattened(rows: Sequence[RowIds]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """The ids of all rows, one after the other, and where each begins and ends [rows + 1]."""
+    lengths = np.fromiter((len(row) for row in rows), dtype=np.int64, count=len(rows))
+    ids = np.concatenate([np.zeros(0, np.int32), *(np.asarray(row, np.int32) for row in rows)])
+    return ids, np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
+
+
 Batch = dict[str, "torch.Tensor"]
-# Fields as long as the row, and what they are padded with.
-_ALONG = {"token_type_ids": 0, "position_ids": 0}
 
 
 @dataclass(frozen=True)
@@ -143,19 +160,22 @@ class Padding:
         at the padding too (`exact`), the width stays that of the longest row."""
         return self if self.exact else replace(self, multiple=multiple, most=most)
 
-    def __call__(self, items: Sequence[dict[str, Any]]) -> Batch:
+    def __call__(self, items: Sequence[RowItem]) -> Batch:
         import torch
 
         lengths = [len(item["input_ids"]) for item in items]
         longest = max(self.to or 0, *lengths, 1)
         width = max(longest, min(self._up(longest), self.most or self._up(longest)))
-        batch = {"input_ids": self._padded([item["input_ids"] for item in items], width, self.pad_id)}
+        batch: dict[str, Numbers] = {
+            "input_ids": self._padded([item["input_ids"] for item in items], width, self.pad_id)
+        }
         if min(lengths) < width:
             mask = self._padded([np.ones(length, np.int64) for length in lengths], width, 0)
             batch["attention_mask"] = mask
-        for name, fill in _ALONG.items():
-            if name in items[0]:
-                batch[name] = self._padded([item[name] for item in items], width, fill)
+        if "token_type_ids" in items[0]:
+            batch["token_type_ids"] = self._padded([item["token_type_ids"] for item in items], width, 0)
+        if "position_ids" in items[0]:
+            batch["position_ids"] = self._padded([item["position_ids"] for item in items], width, 0)
         labels = self._labels(items, width)
         if labels is not None:
             batch["labels"] = labels
@@ -164,20 +184,20 @@ class Padding:
     def _up(self, width: int) -> int:
         return -(-width // self.multiple) * self.multiple
 
-    def _padded(self, rows: Sequence[Any], width: int, fill: int) -> NDArray[np.int64]:
+    def _padded(self, rows: Sequence[RowIds | Numbers], width: int, fill: int) -> NDArray[np.int64]:
         padded = np.full((len(rows), width), fill, dtype=np.int64)
         for place, row in enumerate(rows):
             where = slice(0, len(row)) if self.side == "right" else slice(width - len(row), width)
             padded[place, where] = row
         return padded
 
-    def _labels(self, items: Sequence[dict[str, Any]], width: int) -> NDArray[Any] | None:
+    def _labels(self, items: Sequence[RowItem], width: int) -> Numbers | None:
         if "tags" in items[0]:
             return self._padded([item["tags"] for item in items], width, IGNORED)
         if self.own_labels:
-            # A step is divided by its labels: what is never learnt must not be one.
-            learnt = [np.append(np.int64(IGNORED), item["input_ids"][1:]) for item in items]
-            return self._padded(learnt, width, IGNORED)
+            # A step is divided by its labels: what the loss leaves out must not be one.
+            targets = [np.append(np.int64(IGNORED), item["input_ids"][1:]) for item in items]
+            return self._padded(targets, width, IGNORED)
         if "targets" in items[0]:
             longest = self._up(max(len(item["targets"]) for item in items))
             return Padding(self.pad_id)._padded([item["targets"] for item in items], longest, IGNORED)
@@ -187,7 +207,7 @@ class Padding:
 class Collator(Protocol):
     """Makes a batch of rows."""
 
-    def __call__(self, items: Sequence[dict[str, Any]], /) -> Batch: ...
+    def __call__(self, items: Sequence[RowItem], /) -> Batch: ...
 
     def rounded(self, multiple: int, most: int) -> Collator:
         """The same for batches of few shapes, as `Padding.rounded` says."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -12,10 +12,14 @@ from numpy.typing import NDArray
 
 from workbench.core.errors import BadInput
 from workbench.data.cache.word_ids import WordIds, flat
-from workbench.tasks.shared.encoding import TokenIds, assembled, encoded, in_pieces, truncates_right
+from workbench.tasks.shared.encoding import Texts, TokenIds, assembled, encoded, in_pieces, truncates_right
+from workbench.tasks.shared.rows import RowItem
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig, PreTrainedTokenizerBase
 
 
-def items(read: Iterator[TokenIds]) -> list[dict[str, Any]]:
+def items(read: Iterator[TokenIds]) -> list[RowItem]:
     """Rows for a collator."""
     found = TokenIds.joined(list(read))
     if found.segments is None:
@@ -25,12 +29,14 @@ def items(read: Iterator[TokenIds]) -> list[dict[str, Any]]:
     return [{"input_ids": ids, "token_type_ids": types} for ids, types in pairs]
 
 
-def has_segments(config: Any) -> bool:
+def has_segments(config: PreTrainedConfig) -> bool:
     """Whether a model tells two texts apart by token types. Not every tokenizer says so of its model."""
     return (getattr(config, "type_vocab_size", None) or 0) > 1
 
 
-def read(tokenizer: Any, texts: Any, others: Any | None, max_length: int, *, typed: bool) -> Iterator[TokenIds]:
+def read(
+    tokenizer: PreTrainedTokenizerBase, texts: Texts, others: Texts | None, max_length: int, *, typed: bool
+) -> Iterator[TokenIds]:
     """Each text, with the other of its row if there are others, in at most `max_length` tokens.
 
     Of a pair that is too long, tokens go from the end of the text that is longer at the time. `texts` and `others` are
@@ -54,7 +60,7 @@ class _Around:
 class _Pairs:
     """Two texts a row."""
 
-    tokenizer: Any
+    tokenizer: PreTrainedTokenizerBase
     max_length: int
     typed: bool
 
@@ -67,11 +73,11 @@ class _Pairs:
 
     def by_tokenizer(self, *columns: list[str]) -> TokenIds:
         first, second = columns
-        found = self._told(first, second)
+        found = self._encoded(first, second)
         ids = found["input_ids"]
         long = [place for place, row in enumerate(ids) if len(row) > self.max_length]
         if long:
-            cut = self._told([first[at] for at in long], [second[at] for at in long], self.max_length)
+            cut = self._encoded([first[at] for at in long], [second[at] for at in long], self.max_length)
             for name, values in found.items():
                 for place, row in zip(long, cut[name], strict=True):
                     values[place] = row
@@ -79,8 +85,10 @@ class _Pairs:
         segments = flat(found["token_type_ids"]).astype(np.int8) if "token_type_ids" in found else None
         return TokenIds(flat(ids), lengths, len(long), segments)
 
-    def _told(self, first: list[str], second: list[str], max_length: int | None = None) -> dict[str, list[list[int]]]:
-        limits: dict[str, Any] = {"truncation": "longest_first", "max_length": max_length} if max_length else {}
+    def _encoded(
+        self, first: list[str], second: list[str], max_length: int | None = None
+    ) -> dict[str, list[list[int]]]:
+        limits = {"truncation": "longest_first", "max_length": max_length} if max_length else {}
         found = self.tokenizer(
             first,
             second,
@@ -116,7 +124,7 @@ class _Pairs:
 
     def _around(self, words: WordIds) -> _Around | None:
         """As the pair "a" and "b" shows it; None where the two are not found in their places."""
-        found = self._told(["a"], ["b"])
+        found = self._encoded(["a"], ["b"])
         ids = found["input_ids"][0]
         types = found.get("token_type_ids", [[0] * len(ids)])[0]
         one, other = (words.encode(pa.array([word]))[0].tolist() for word in ("a", "b"))
@@ -150,7 +158,7 @@ def _longest_first(
     return np.where(fits, first, np.minimum(first, kept[0])), np.where(fits, second, np.minimum(second, kept[1]))
 
 
-def check_room(tokenizer: Any, max_length: int, *, pairs: bool) -> None:
+def check_room(tokenizer: PreTrainedTokenizerBase, max_length: int, *, pairs: bool) -> None:
     """Raises BadInput where the special tokens leave no room for a text."""
     special = tokenizer.num_special_tokens_to_add(pair=pairs)
     if max_length <= special + pairs:
@@ -161,7 +169,7 @@ def check_room(tokenizer: Any, max_length: int, *, pairs: bool) -> None:
         )
 
 
-def said_of(tokenizer: Any) -> list[str]:
+def notes_of(tokenizer: PreTrainedTokenizerBase) -> list[str]:
     """What a user of pairs should know of the tokenizer."""
     if tokenizer.num_special_tokens_to_add(pair=True) > tokenizer.num_special_tokens_to_add(pair=False):
         return []

@@ -1,195 +1,84 @@
-"""text-classification: one label a text or a pair of texts, any number of labels, or numbers to foresee.
+"""Texts or pairs of them with their labels, as a classifier is trained on them.
 
-Rows need a text, perhaps a second one, and labels (`workbench.data.tables.problem` says of which kind). The head is
-transformers' `…ForSequenceClassification`; the losses are in `text_losses`, the judges in `text_judges`, and
-`text_classifier` asks the trained model. What an answer needs beside the weights is in the model's config: names,
-`thresholds` of several labels, `target_mean` and `target_std` of numbers, and `text_pairs`.
+Rows need a text, perhaps a second one, and labels (`workbench.data.tables.problem` says of which kind).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from workbench.core.errors import RecipeError
 from workbench.models import weights
 from workbench.recipe.schema import Problem
-from workbench.tasks.interface import Judge, Loss, Prepared
+from workbench.tasks.interface import Prepared
 from workbench.tasks.shared import text_pairs
 from workbench.tasks.shared.encoding import TokenIds
 from workbench.tasks.shared.kept_tokens import KeptTokens, kept
-from workbench.tasks.shared.rows import Collator, Padding, TokenRows
-from workbench.tasks.text_classification import loss as text_losses
+from workbench.tasks.shared.rows import Padding, TokenRows
+from workbench.tasks.shared.split_facts import counts_of, row_numbers
 from workbench.tasks.text_classification import validation
-from workbench.tasks.text_classification.evaluate import Judged, NumbersJudge, SeveralJudge, SingleJudge
-from workbench.tasks.text_classification.predict import THRESHOLD, TextClassifier
+from workbench.tasks.text_classification.loss import Labels, Objective, objective_for
 from workbench.tasks.text_classification.spec import SPEC, TextClassificationRecipe
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+
     from workbench.data.tables.splits import Splits
     from workbench.data.tables.targets import Scale
     from workbench.models.locate import Located
 
-_LENGTH: Final = SPEC.lengths[0]
-_PROBLEM_TYPE: Final[dict[Problem, str]] = {
-    "single-label": "single_label_classification",
-    "multi-label": "multi_label_classification",
-    "regression": "regression",
-}
-
 
 @dataclass(frozen=True)
-class Learnt:
-    """What the rows of train say is to be learnt, and how. `scale` is that of numbers."""
+class LabelFacts:
+    """What a label is and what is minimised for it. `pairs`: a row has two texts. `scale` is that of numbers."""
 
     problem: Problem
-    objective: text_losses.Objective
+    objective: Objective
+    pairs: bool
     scale: Scale | None = None
 
 
-class TextClassification:
-    """The task, for one recipe."""
+PreparedTexts = Prepared[TextClassificationRecipe, LabelFacts]
 
-    name = "text-classification"
-    draws = False
 
-    def __init__(self, recipe: TextClassificationRecipe) -> None:
-        self.recipe = recipe
-        self._learnt: Learnt | None = None
-        self._pairs = self._typed = False
+def tokenizer(recipe: TextClassificationRecipe, splits: Splits, search: Sequence[Path]) -> PreTrainedTokenizerBase:
+    return weights.load_tokenizer(recipe.model, search, (str(text) for text in splits.texts("train")))
 
-    @property
-    def learnt(self) -> Learnt:
-        assert self._learnt is not None, "rows are prepared before they are learnt from"
-        return self._learnt
 
-    def tokenizer(self, splits: Splits, search: Sequence[Path]) -> Any:
-        texts = (str(text) for text in splits.texts("train"))
-        return weights.load_tokenizer(self.recipe.model, search, texts)
+def config(recipe: TextClassificationRecipe, located: Located, tokenizer: PreTrainedTokenizerBase) -> PreTrainedConfig:
+    return weights.read_config(recipe.model, located, weights.vocabulary(located, tokenizer, "pad_token_id"))
 
-    def config(self, located: Located, tokenizer: Any) -> Any:
-        found = weights.read_config(self.recipe.model, located, weights.vocabulary(located, tokenizer, "pad_token_id"))
-        self._typed = text_pairs.has_segments(found)
-        return found
 
-    def prepare(self, splits: Splits, tokenizer: Any, longest: int | None) -> Prepared:
-        from workbench.data.tables import labels, problem
+def prepare(
+    recipe: TextClassificationRecipe, splits: Splits, tokenizer: PreTrainedTokenizerBase, config: PreTrainedConfig
+) -> PreparedTexts:
+    from workbench.data.tables import labels, problem
 
-        data = self.recipe.data
-        kind = problem.of(splits, data)
-        _refuse(validation.problems_of_kind(self.recipe, kind))
-        self._pairs = splits.columns.of("text_pair") is not None
-        length = _LENGTH.chosen(self.recipe.data.max_length, longest)
-        text_pairs.check_room(tokenizer, length, pairs=self._pairs)
-        names = labels.classes(splits, data)
-        _refuse(validation.class_problems(self.recipe, kind, names))
-        learnt = {name: labels.encode(splits, name, names, data) for name in splits.tables()}
-        self._learnt = self._how(kind, learnt["train"], names, str(splits.origins["train"]))
-        ready, counts = {}, {}
-        for name in splits.tables():
-            ready[name], counts[name] = self._split(splits, name, tokenizer, length, learnt[name])
-            counts[name] |= _told(kind, learnt[name], names)
-        notes = [*splits.notes, *self._notes(tokenizer, names)]
-        return Prepared(ready, names, length, counts, notes, kind)
-
-    def _how(self, kind: Problem, train: NDArray[Any], names: list[str], where: str) -> Learnt:
-        from workbench.data.tables.targets import Scale
-
-        if kind == "regression":
-            return Learnt(kind, text_losses.SquaredError(), Scale.of(train, names, where))
-        if kind == "single-label":
-            return Learnt(kind, text_losses.single(self.recipe.train, train, names))
-        return Learnt(kind, text_losses.several(self.recipe.train, train, names))
-
-    def _split(
-        self, splits: Splits, name: str, tokenizer: Any, length: int, learnt: NDArray[Any]
-    ) -> tuple[TokenRows, dict[str, Any]]:
-        read = self._read(splits, name, tokenizer, length)
-        source = np.asarray(splits.tables()[name].column("__row__"))
-        scale = self.learnt.scale
-        values = learnt if scale is None else scale.put(learnt)
-        rows = TokenRows(read.ids, read.bounds, source, values, segments=read.segments)
-        counts = {
-            "rows": len(rows),
-            "dropped": splits.dropped.get(name, 0),
-            "truncated": read.cut,
-            "tokens": rows.tokens,
-        }
-        return rows, counts
-
-    def _read(self, splits: Splits, name: str, tokenizer: Any, length: int) -> KeptTokens:
-        typed = self._typed
-
-        def make() -> Iterator[TokenIds]:
-            others = splits.texts(name, "text_pair") if self._pairs else None
-            return text_pairs.read(tokenizer, splits.texts(name, "text"), others, length, typed=typed)
-
-        settings = {"task": self.name, "max_length": length, "typed": typed}
-        return kept(splits, name, ("text", "text_pair") if self._pairs else ("text",), tokenizer, settings, make)
-
-    def _notes(self, tokenizer: Any, names: list[str]) -> Iterator[str]:
-        if self._pairs:
-            yield from text_pairs.said_of(tokenizer)
-        balance = getattr(self.learnt.objective, "weights", None)
-        if balance is not None:
-            told = (f"{name} {weight:.4g}" for name, weight in zip(names[:20], balance, strict=False))
-            yield f"class weights: {', '.join(told)}{', …' if len(names) > 20 else ''}"
-
-    def model(self, located: Located, tokenizer: Any, prepared: Prepared) -> tuple[Any, list[str]]:
-        from transformers import AutoModelForSequenceClassification
-
-        names = dict(enumerate(prepared.labels))
-        config = {
-            "num_labels": len(names),
-            "id2label": names,
-            "label2id": {label: place for place, label in names.items()},
-            "problem_type": _PROBLEM_TYPE[self.learnt.problem],
-        }
-        config |= weights.vocabulary(located, tokenizer, "pad_token_id")
-        model, new = weights.load_model(AutoModelForSequenceClassification, self.recipe.model, located, config)
-        model.config.pad_token_id = tokenizer.pad_token_id
-        for name, value in self._kept(len(names)).items():
-            setattr(model.config, name, value)
-        return model, new
-
-    def _kept(self, several: int) -> dict[str, Any]:
-        """What answers need to know and no config of transformers has a field for."""
-        kept: dict[str, Any] = {"text_pairs": self._pairs}
-        if self.learnt.problem == "multi-label":
-            asked = self.recipe.evaluate.thresholds
-            first = THRESHOLD if asked == "best" else asked
-            kept["thresholds"] = list(first) if isinstance(first, list) else [float(first)] * several
-        if self.learnt.scale is not None:
-            kept["target_mean"] = self.learnt.scale.mean.tolist()
-            kept["target_std"] = self.learnt.scale.std.tolist()
-        return kept
-
-    def collator(self, tokenizer: Any, prepared: Prepared) -> Collator:
-        fixed = prepared.max_length if self.recipe.train.padding == "max_length" else None
-        return Padding(tokenizer.pad_token_id, tokenizer.padding_side, fixed)
-
-    def loss(self) -> Loss:
-        return text_losses.StepLoss(self.learnt.objective)
-
-    def judge(self, split: str, splits: Splits, prepared: Prepared) -> Judge:
-        judged = Judged(split, splits, prepared, self.learnt.objective, self.recipe.data)
-        if self.learnt.scale is not None:
-            return NumbersJudge(judged, self.learnt.scale)
-        if self.learnt.problem == "multi-label":
-            return SeveralJudge(judged, self.recipe.evaluate.thresholds)
-        return SingleJudge(judged)
-
-    def samples(self, model: Any, tokenizer: Any) -> Iterator[tuple[str, str]]:
-        return iter(())
-
-    @classmethod
-    def load(cls, model_dir: Path, *, device: str | None = None, max_length: int | None = None) -> TextClassifier:
-        return TextClassifier(model_dir, device=device, max_length=max_length)
+    kind = problem.of(splits, recipe.data)
+    _refuse(validation.problems_of_kind(recipe, kind))
+    pairs = splits.columns.of("text_pair") is not None
+    length = SPEC.lengths[0].chosen(recipe.data.max_length, weights.longest(config, tokenizer))
+    text_pairs.check_room(tokenizer, length, pairs=pairs)
+    names = labels.classes(splits, recipe.data)
+    _refuse(validation.class_problems(recipe, kind, names))
+    encoded = {split: labels.encode(splits, split, names, recipe.data) for split in splits.tables()}
+    facts = _facts(recipe, kind, encoded["train"], names, pairs=pairs, where=str(splits.origins["train"]))
+    typed = text_pairs.has_segments(config)
+    rows: dict[str, TokenRows] = {}
+    counts: dict[str, Mapping[str, object]] = {}
+    for split, of_split in encoded.items():
+        read = _read(recipe, splits, split, tokenizer, length, pairs=pairs, typed=typed)
+        targets = of_split if facts.scale is None else facts.scale.put(of_split)
+        rows[split] = TokenRows(read.ids, read.bounds, row_numbers(splits, split), targets, segments=read.segments)
+        counted = _counts_of_labels(kind, of_split, names)
+        counts[split] = counts_of(splits, split, truncated=read.cut, tokens=rows[split].tokens) | counted
+    notes = [*splits.notes, *_notes(tokenizer, facts, names)]
+    return Prepared(recipe, tokenizer, splits, rows, facts, length, counts, notes, names, kind)
 
 
 def _refuse(problems: list[str]) -> None:
@@ -197,13 +86,56 @@ def _refuse(problems: list[str]) -> None:
         raise RecipeError(problems)
 
 
-def _told(kind: Problem, learnt: NDArray[Any], names: list[str]) -> dict[str, Any]:
+def _facts(
+    recipe: TextClassificationRecipe, kind: Problem, train: Labels, names: list[str], *, pairs: bool, where: str
+) -> LabelFacts:
+    from workbench.data.tables.targets import Scale
+
+    objective = objective_for(kind, recipe.train, train, names)
+    return LabelFacts(
+        kind, objective, pairs, Scale.of(train.astype(np.float64), names, where) if kind == "regression" else None
+    )
+
+
+def _read(
+    recipe: TextClassificationRecipe,
+    splits: Splits,
+    split: str,
+    tokenizer: PreTrainedTokenizerBase,
+    length: int,
+    *,
+    pairs: bool,
+    typed: bool,
+) -> KeptTokens:
+    def make() -> Iterator[TokenIds]:
+        others = splits.texts(split, "text_pair") if pairs else None
+        return text_pairs.read(tokenizer, splits.texts(split, "text"), others, length, typed=typed)
+
+    settings = {"task": recipe.task, "max_length": length, "typed": typed}
+    return kept(splits, split, ("text", "text_pair") if pairs else ("text",), tokenizer, settings, make)
+
+
+def _counts_of_labels(kind: Problem, encoded: Labels, names: list[str]) -> dict[str, object]:
     """What the `data` event says of the labels of a split."""
     from workbench.data.tables import labels, targets
 
     if kind == "regression":
-        return {"targets": {name: targets.summary(learnt[:, place]) for place, name in enumerate(names)}}
-    told: dict[str, Any] = {"labels": labels.tally(learnt, names)}
+        return {
+            "targets": {name: targets.summary(encoded[:, place].astype(np.float64)) for place, name in enumerate(names)}
+        }
+    found: dict[str, object] = {"labels": labels.tally(encoded, names)}
     if kind == "multi-label":
-        told["unlabelled"] = int((learnt.sum(axis=1) == 0).sum())
-    return told
+        found["unlabelled"] = int((encoded.sum(axis=1) == 0).sum())
+    return found
+
+
+def _notes(tokenizer: PreTrainedTokenizerBase, facts: LabelFacts, names: list[str]) -> Iterator[str]:
+    if facts.pairs:
+        yield from text_pairs.notes_of(tokenizer)
+    if facts.objective.weights is not None:
+        weighed = (f"{name} {weight:.4g}" for name, weight in zip(names[:20], facts.objective.weights, strict=False))
+        yield f"class weights: {', '.join(weighed)}{', …' if len(names) > 20 else ''}"
+
+
+def collator(prepared: PreparedTexts, model: PreTrainedModel) -> Padding:
+    return Padding(prepared.tokenizer.pad_token_id, prepared.tokenizer.padding_side, prepared.width)

@@ -1,192 +1,209 @@
-"""How text-classification is judged: logits are kept, and the measures taken once, over all rows of a split."""
+"""How text-classification is evaluated: logits are kept, and the metrics computed once, over all rows of a split."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workbench.data.tables import labels
 from workbench.data.tables.targets import Scale
-from workbench.tasks.interface import Prepared, Verdict, forward
+from workbench.metrics.base import Measured
+from workbench.tasks.interface import EvaluationResult, Evaluator, forward
 from workbench.tasks.shared.rows import Batch
-from workbench.tasks.text_classification.loss import Objective
-from workbench.tasks.text_classification.spec import TextClassificationData
+from workbench.tasks.shared.token_loss import HasLogits
+from workbench.tasks.text_classification.data import PreparedTexts
+from workbench.tasks.text_classification.loss import Labels
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-    from workbench.data.tables.splits import Splits
+    import torch
+    from transformers import PreTrainedConfig, PreTrainedModel
 
 Logits = NDArray[np.float64]
-Part = tuple[NDArray[np.int64], NDArray[np.float32]]
-Columns = Callable[[], dict[str, Any]]  # columns of the rows' table, made when it is
+PlacedLogits = tuple[NDArray[np.int64], NDArray[np.float32]]  # the numbers of rows, and their logits
+Columns = Callable[[], dict[str, "pa.Array"]]  # columns of the rows' table, made when it is
+
+
+def evaluator(prepared: PreparedTexts, split: str) -> Evaluator[HasLogits, PlacedLogits]:
+    rows = LabelledRows(prepared, split)
+    if prepared.own.scale is not None:
+        return RegressionEvaluator(rows, prepared.own.scale)
+    if prepared.own.problem == "multi-label":
+        return MultiLabelEvaluator(rows, prepared.recipe.evaluate.thresholds)
+    return SingleLabelEvaluator(rows)
 
 
 @dataclass(frozen=True)
-class Judged:
-    """The rows of a split, and by what they are judged."""
+class LabelledRows:
+    """The rows of a split, and what is known of them."""
 
+    prepared: PreparedTexts
     split: str
-    splits: Splits
-    prepared: Prepared
-    objective: Objective
-    data: TextClassificationData
 
     @property
-    def truth(self) -> NDArray[Any]:
-        """What is learnt of each row, [rows] or [rows, labels]."""
-        found = self.prepared.splits[self.split].labels
+    def truth(self) -> Labels:
+        """The label of each row, [rows] or [rows, labels]."""
+        found = self.prepared.rows[self.split].labels
         assert found is not None, "classification has labels"
         return found
 
     @property
-    def names(self) -> list[str]:
+    def names(self) -> Sequence[str]:
         return self.prepared.labels
 
     def losses(self, logits: Logits) -> NDArray[np.float64]:
         """What is minimised, of each row."""
         import torch
 
-        elements = self.objective.elements(torch.from_numpy(logits), torch.from_numpy(self.truth))
+        elements = self.prepared.own.objective.elements(torch.from_numpy(logits), torch.from_numpy(self.truth))
         found: NDArray[np.float64] = elements.reshape(len(logits), -1).mean(dim=1).numpy()
         return found
 
-    def verdict(self, logits: Logits, result: dict[str, Any], columns: Columns, score: NDArray[Any]) -> Verdict:
-        """What the metric `result` found, with the loss before it, and the rows' table with `columns` in it."""
+    def result(
+        self, logits: Logits, measured: Measured, columns: Columns, score: NDArray[np.float64] | NDArray[np.bool_]
+    ) -> EvaluationResult:
+        """What was measured, with the loss before it, and the rows' table with `columns` in it."""
         losses = self.losses(logits)
-        scalars = {"loss": float(losses.mean())} | result["scalars"]
+        scalars = {"loss": float(losses.mean())} | measured["scalars"]
         table = partial(self._table, losses, columns, score)
-        return Verdict(scalars, result["undefined"], result.get("report") or {}, table)
+        return EvaluationResult(scalars, measured["undefined"], measured["report"], table)
 
-    def _table(self, losses: NDArray[np.float64], columns: Columns, score: NDArray[Any]) -> pa.Table:
+    def _table(
+        self, losses: NDArray[np.float64], columns: Columns, score: NDArray[np.float64] | NDArray[np.bool_]
+    ) -> pa.Table:
         import pyarrow as pa
 
+        splits = self.prepared.splits
         return pa.table(
             {
-                "row": pa.array(self.prepared.splits[self.split].source),
-                "label": labels.names(self.splits, self.split, self.data),
+                "row": pa.array(self.prepared.rows[self.split].source),
+                "label": labels.names(splits, self.split, self.prepared.recipe.data),
                 **columns(),
                 "loss": pa.array(losses.astype(np.float32)),
                 "score": pa.array(score.astype(np.float32)),
-                "text": self.splits.texts(self.split),
+                "text": splits.texts(self.split),
             }
         )
 
 
-class LogitsJudge:
+class LogitsEvaluator:
     """Keeps the logits [rows, classes] of a split."""
 
-    def __init__(self, judged: Judged) -> None:
-        self._judged = judged
+    def __init__(self, of: LabelledRows) -> None:
+        self._of = of
         self._rows: list[NDArray[np.int64]] = []
-        self._logits: list[Any] = []
+        self._logits: list[torch.Tensor] = []
 
-    def ask(self, model: Any, batch: Batch) -> Any:
-        return forward(model, batch)
+    def ask(self, model: PreTrainedModel, batch: Batch) -> HasLogits:
+        outputs: HasLogits = forward(model, batch)
+        return outputs
 
-    def add(self, rows: NDArray[np.int64], batch: Batch, outputs: Any) -> None:
+    def add(self, rows: NDArray[np.int64], batch: Batch, outputs: HasLogits) -> None:
         self._rows.append(rows)
         self._logits.append(outputs.logits.float())
 
-    def part(self) -> Part:
+    def part(self) -> PlacedLogits:
         import torch
 
         if not self._rows:
-            return np.zeros(0, np.int64), np.zeros((0, len(self._judged.names)), np.float32)
+            return np.zeros(0, np.int64), np.zeros((0, len(self._of.names)), np.float32)
         return np.concatenate(self._rows), torch.cat(self._logits).cpu().numpy()
 
-    def _together(self, parts: Sequence[Part]) -> Logits:
-        logits = np.empty((len(self._judged.truth), len(self._judged.names)), np.float64)
+    def _together(self, parts: Sequence[PlacedLogits]) -> Logits:
+        logits = np.empty((len(self._of.truth), len(self._of.names)), np.float64)
         for places, part in parts:
             logits[places] = part
         return logits
 
 
-class SingleJudge(LogitsJudge):
+class SingleLabelEvaluator(LogitsEvaluator):
     """Of one label a row. A row's score is 1 where it is right."""
 
-    def verdict(self, parts: Sequence[Part]) -> Verdict:
+    def result(self, parts: Sequence[PlacedLogits]) -> EvaluationResult:
         from workbench.metrics.classification import SingleLabel
 
-        judged, logits = self._judged, self._together(parts)
-        shares, called = softmax(logits), logits.argmax(axis=1)
-        result = SingleLabel(judged.names).compute(predictions=called, references=judged.truth, probabilities=shares)
-        return judged.verdict(logits, result, partial(self._columns, shares, called), called == judged.truth)
+        of, logits = self._of, self._together(parts)
+        shares, predicted = softmax(logits), logits.argmax(axis=1)
+        measured: Measured = SingleLabel(list(of.names)).compute(
+            predictions=predicted, references=of.truth, probabilities=shares
+        )
+        return of.result(logits, measured, partial(self._columns, shares, predicted), predicted == of.truth)
 
-    def _columns(self, shares: Logits, predicted: NDArray[np.int64]) -> dict[str, Any]:
+    def _columns(self, shares: Logits, predicted: NDArray[np.int64]) -> dict[str, pa.Array]:
         import pyarrow as pa
 
         return {
-            "prediction": pa.array(self._judged.names, pa.string()).take(pa.array(predicted)),
+            "prediction": pa.array(self._of.names, pa.string()).take(pa.array(predicted)),
             "probabilities": lists(shares),
         }
 
 
-class SeveralJudge(LogitsJudge):
-    """Of any number of labels a row. A row's score is the F1 of its labels, 1 where it has none and none is called.
+class MultiLabelEvaluator(LogitsEvaluator):
+    """Of any number of labels a row. A row's score is the F1 of its labels, 1 where it has none and none is predicted.
 
     Thresholds are those of the model's config. Where the recipe asks for the best, those that are best on validation
-    are found anew with each judgement and put there, so that they are saved with the weights they are best for.
+    are found anew with each evaluation and put there, so that they are saved with the weights they are best for.
     """
 
-    def __init__(self, judged: Judged, thresholds: float | list[float] | Literal["best"]) -> None:
-        super().__init__(judged)
-        self._find = thresholds == "best" and judged.split == "validation"
-        self._config: Any = None
+    def __init__(self, of: LabelledRows, thresholds: float | list[float] | Literal["best"]) -> None:
+        super().__init__(of)
+        self._find = thresholds == "best" and of.split == "validation"
+        self._config: PreTrainedConfig | None = None
 
-    def ask(self, model: Any, batch: Batch) -> Any:
+    def ask(self, model: PreTrainedModel, batch: Batch) -> HasLogits:
         self._config = model.config
         return super().ask(model, batch)
 
-    def verdict(self, parts: Sequence[Part]) -> Verdict:
+    def result(self, parts: Sequence[PlacedLogits]) -> EvaluationResult:
         from workbench.metrics.multilabel import MultiLabel, best_thresholds
 
-        judged, logits = self._judged, self._together(parts)
-        shares, truth = sigmoid(logits), judged.truth.astype(np.int64)
+        of, logits = self._of, self._together(parts)
+        shares, truth = sigmoid(logits), of.truth.astype(np.int64)
+        assert self._config is not None, "the model was asked before there is a result"
         if self._find:
             found = best_thresholds(probabilities=shares, references=truth)
             self._config.thresholds = [float(threshold) for threshold in found]
         thresholds = list(self._config.thresholds)
-        result = MultiLabel(judged.names, thresholds).compute(probabilities=shares, references=truth)
-        called = shares >= np.asarray(thresholds)
-        columns = partial(self._columns, shares, called, truth > 0)
-        return judged.verdict(logits, result, columns, row_f1(called, truth > 0))
+        measured: Measured = MultiLabel(list(of.names), thresholds).compute(probabilities=shares, references=truth)
+        predicted = shares >= np.asarray(thresholds)
+        columns = partial(self._columns, shares, predicted, truth > 0)
+        return of.result(logits, measured, columns, row_f1(predicted, truth > 0))
 
-    def _columns(self, shares: Logits, predicted: NDArray[np.bool_], truth: NDArray[np.bool_]) -> dict[str, Any]:
+    def _columns(self, shares: Logits, predicted: NDArray[np.bool_], truth: NDArray[np.bool_]) -> dict[str, pa.Array]:
         return {
             # In the order of the ids, so that equal sets read alike.
-            "label": readable(truth, self._judged.names),
-            "prediction": readable(predicted, self._judged.names),
+            "label": readable(truth, self._of.names),
+            "prediction": readable(predicted, self._of.names),
             "probabilities": lists(shares),
         }
 
 
-class NumbersJudge(LogitsJudge):
-    """Of targets, in the user's own units; the loss alone is on the scale they are learnt on.
+class RegressionEvaluator(LogitsEvaluator):
+    """Of targets, in the user's own units; the loss alone is on the scale of training.
 
     A row's score is 1 / (1 + its absolute error, in the mean over the targets).
     """
 
-    def __init__(self, judged: Judged, scale: Scale) -> None:
-        super().__init__(judged)
+    def __init__(self, of: LabelledRows, scale: Scale) -> None:
+        super().__init__(of)
         self._scale = scale
 
-    def verdict(self, parts: Sequence[Part]) -> Verdict:
+    def result(self, parts: Sequence[PlacedLogits]) -> EvaluationResult:
         from workbench.data.tables import targets
         from workbench.metrics.regression import Regression
 
-        judged, logits = self._judged, self._together(parts)
-        values, truth = self._scale.back(logits), targets.numbers(judged.splits, judged.split)
-        result = Regression(judged.names).compute(predictions=values, references=truth)
+        of, logits = self._of, self._together(parts)
+        values, truth = self._scale.back(logits), targets.numbers(of.prepared.splits, of.split)
+        measured: Measured = Regression(list(of.names)).compute(predictions=values, references=truth)
         columns = partial(self._columns, values, truth)
-        return judged.verdict(logits, result, columns, 1 / (1 + np.abs(values - truth).mean(axis=1)))
+        return of.result(logits, measured, columns, 1 / (1 + np.abs(values - truth).mean(axis=1)))
 
-    def _columns(self, values: NDArray[np.float64], truth: NDArray[np.float64]) -> dict[str, Any]:
+    def _columns(self, values: NDArray[np.float64], truth: NDArray[np.float64]) -> dict[str, pa.Array]:
         import pyarrow as pa
 
         return {
@@ -196,24 +213,24 @@ class NumbersJudge(LogitsJudge):
         }
 
 
-def row_f1(called: NDArray[np.bool_], truth: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """F1 of the labels of each row, [rows]; 1 where there is none to find and none is called."""
-    size = called.sum(axis=1) + truth.sum(axis=1)
-    found: NDArray[np.float64] = np.where(size > 0, 2 * (called & truth).sum(axis=1) / np.maximum(size, 1), 1.0)
+def row_f1(predicted: NDArray[np.bool_], truth: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """F1 of the labels of each row, [rows]; 1 where there is none to find and none is predicted."""
+    size = predicted.sum(axis=1) + truth.sum(axis=1)
+    found: NDArray[np.float64] = np.where(size > 0, 2 * (predicted & truth).sum(axis=1) / np.maximum(size, 1), 1.0)
     return found
 
 
-def readable(called: NDArray[np.bool_], names: Sequence[str]) -> Any:
+def readable(marked: NDArray[np.bool_], names: Sequence[str]) -> pa.Array:
     """The labels of each row as they are read, an Arrow column of strings."""
     import pyarrow as pa
 
     from workbench.data.tables.label_sets import Marks
 
-    rows, ids = np.nonzero(called)
-    return Marks(pa.chunked_array([pa.array(names, pa.string()).take(pa.array(ids))]), rows).readable(len(called))
+    rows, ids = np.nonzero(marked)
+    return Marks(pa.chunked_array([pa.array(names, pa.string()).take(pa.array(ids))]), rows).readable(len(marked))
 
 
-def lists(values: NDArray[np.float64]) -> Any:
+def lists(values: NDArray[np.float64]) -> pa.Array:
     """[rows, several] as an Arrow column of lists of float32."""
     import pyarrow as pa
 

@@ -10,20 +10,31 @@ each way to cut. "balanced" weights are 1 in the mean over train, so that the sc
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.recipe.schema import Problem
+from workbench.tasks.shared.token_loss import HasLogits
 from workbench.tasks.text_classification.spec import TextClassificationTrain
 
+if TYPE_CHECKING:
+    import torch
+
+    from workbench.tasks.text_classification.data import PreparedTexts
+
 Weights = NDArray[np.float64]
+Labels = NDArray[np.int64] | NDArray[np.float32]
 
 
 class Objective(Protocol):
-    """Differentiable, in any precision of the logits; in nats, or squared deviations."""
+    """Differentiable, in any precision of the logits; in nats, or squared deviations. `weights` are of classes."""
 
-    def elements(self, logits: Any, labels: Any) -> Any:
+    @property
+    def weights(self) -> Weights | None: ...
+
+    def elements(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """What each label adds to the loss, a tensor of the labels' shape. `logits` are [rows, classes]."""
 
 
@@ -33,7 +44,9 @@ class StepLoss:
 
     objective: Objective
 
-    def __call__(self, outputs: Any, labels: Any, num_items_in_batch: Any = None) -> Any:
+    def __call__(
+        self, outputs: HasLogits, labels: torch.Tensor, num_items_in_batch: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """The sum over the batch by the labels of the step, which Trainer counts; by those of the batch if it cannot.
 
         The models' own loss is the mean of the batch, which Trainer then adds up over an accumulated step: with
@@ -43,13 +56,13 @@ class StepLoss:
         return total / (labels.numel() if num_items_in_batch is None else num_items_in_batch)
 
 
-class Copies:
+class DeviceWeights:
     """The weights of the classes as tensors, copied once to each device."""
 
     def __init__(self) -> None:
-        self._made: dict[tuple[Any, Any], Any] = {}
+        self._made: dict[tuple[torch.device, torch.dtype], torch.Tensor] = {}
 
-    def like(self, logits: Any, weights: Weights | None) -> Any:
+    def like(self, logits: torch.Tensor, weights: Weights | None) -> torch.Tensor | None:
         """In the precision and on the device of the logits; None without weights."""
         import torch
 
@@ -72,9 +85,9 @@ class CrossEntropy:
     weights: Weights | None = None
     smoothing: float = 0.0
     gamma: float | None = None
-    copies: Copies = field(default_factory=Copies, init=False, repr=False, compare=False)
+    copies: DeviceWeights = field(default_factory=DeviceWeights, init=False, repr=False, compare=False)
 
-    def elements(self, logits: Any, labels: Any) -> Any:
+    def elements(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         import torch
 
         weights = self.copies.like(logits, self.weights)
@@ -98,9 +111,9 @@ class BinaryCrossEntropy:
     weights: Weights | None = None
     smoothing: float = 0.0
     gamma: float | None = None
-    copies: Copies = field(default_factory=Copies, init=False, repr=False, compare=False)
+    copies: DeviceWeights = field(default_factory=DeviceWeights, init=False, repr=False, compare=False)
 
-    def elements(self, logits: Any, labels: Any) -> Any:
+    def elements(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         import torch
 
         labels = labels.to(logits.dtype)
@@ -117,26 +130,39 @@ class BinaryCrossEntropy:
 
 @dataclass(frozen=True)
 class SquaredError:
-    """For numbers on the scale they are learnt on, [rows, targets]."""
+    """For numbers on the scale of training, [rows, targets]."""
 
-    def elements(self, logits: Any, labels: Any) -> Any:
+    weights: None = field(default=None, init=False)
+
+    def elements(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         return (logits - labels.to(logits.dtype)) ** 2
 
 
-def _unsure(logarithm: Any, gamma: float) -> Any:
+def _unsure(logarithm: torch.Tensor, gamma: float) -> torch.Tensor:
     """(1 − p)^γ from log p. Never quite 0: there the slope of a power below 1 is infinite."""
     import torch
 
     return (-torch.expm1(logarithm)).clamp_min(torch.finfo(logarithm.dtype).tiny) ** gamma
 
 
-def single(train: TextClassificationTrain, labels: NDArray[np.int64], names: list[str]) -> CrossEntropy:
+def loss(prepared: PreparedTexts) -> StepLoss:
+    return StepLoss(prepared.own.objective)
+
+
+def objective_for(kind: Problem, train: TextClassificationTrain, labels: Labels, names: list[str]) -> Objective:
+    """What a recipe minimises for this kind of label; `labels` are those of train, as `data.tables.labels` has them."""
+    if kind == "regression":
+        return SquaredError()
+    return single(train, labels, names) if kind == "single-label" else several(train, labels, names)
+
+
+def single(train: TextClassificationTrain, labels: Labels, names: list[str]) -> CrossEntropy:
     """The loss of a recipe for one label a row; `labels` [rows] are those of train."""
     counts = np.bincount(labels, minlength=len(names))
     return CrossEntropy(_weights(train, balanced(counts), names), float(train.label_smoothing), _gamma(train))
 
 
-def several(train: TextClassificationTrain, labels: NDArray[np.float32], names: list[str]) -> BinaryCrossEntropy:
+def several(train: TextClassificationTrain, labels: Labels, names: list[str]) -> BinaryCrossEntropy:
     """The same for any number of labels a row, [rows, labels]."""
     weights = _weights(train, balanced_positives(labels.sum(axis=0, dtype=np.int64), len(labels)), names)
     return BinaryCrossEntropy(weights, float(train.label_smoothing), _gamma(train))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,13 +18,18 @@ from workbench.recipe import Generate
 from workbench.tasks.interface import Asked, field_of
 from workbench.tasks.shared import text_pairs
 from workbench.tasks.shared.card import recipe_of
+from workbench.tasks.shared.class_names import names_in
 from workbench.tasks.shared.length_batches import LengthBatches, Places
-from workbench.tasks.shared.rows import Batch, Padding
+from workbench.tasks.shared.rows import Batch, Padding, RowItem
 from workbench.tasks.text_classification.evaluate import sigmoid, softmax
+from workbench.tasks.text_classification.model import THRESHOLD
 from workbench.tasks.text_classification.spec import SPEC, TextClassificationRecipe
 
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedConfig
+
 DEFAULT_LENGTH: Final = SPEC.lengths[0].usual
-THRESHOLD: Final = 0.5
 _WORDS: Final = {
     "single_label_classification": "single-label",
     "multi_label_classification": "multi-label",
@@ -46,7 +51,7 @@ class TextClassifier:
         config = self._model.config
         limit = weights.longest(config, self._tokenizer) or DEFAULT_LENGTH
         self.max_length = min(max_length or DEFAULT_LENGTH, limit)
-        self.labels = [str(config.id2label[place]) for place in sorted(config.id2label)]
+        self.labels = names_in(config)
         self.fields = fields(config, model_dir)
         # What a config does not say, transformers tells by the number of outputs too.
         usual = "regression" if len(self.labels) == 1 else "single-label"
@@ -60,19 +65,19 @@ class TextClassifier:
     def predict(self, rows: Sequence[Asked], top_k: int | None = None) -> Sequence[Answer]:
         return self.answer(self.encode(rows), top_k)
 
-    def encode(self, rows: Sequence[Asked]) -> list[dict[str, Any]]:
+    def encode(self, rows: Sequence[Asked]) -> list[RowItem]:
         asked = [field_of(row, self.fields) for row in rows]
         others = [row[1] for row in asked] if len(self.fields) > 1 else None
         texts = [row[0] for row in asked]
         return text_pairs.items(text_pairs.read(self._tokenizer, texts, others, self.max_length, typed=self._typed))
 
-    def answer(self, encoded: list[dict[str, Any]], top_k: int | None = None) -> Sequence[Answer]:
+    def answer(self, encoded: list[RowItem], top_k: int | None = None) -> Sequence[Answer]:
         if not encoded:
             return []
         (logits,) = self._batches.gathered(encoded, self._logits)
         return self._answers(logits.astype(np.float64), top_k)
 
-    def _logits(self, batch: Batch, places: Places) -> tuple[Any]:
+    def _logits(self, batch: Batch, places: Places) -> tuple[torch.Tensor]:
         return (self._model(**batch).logits.float(),)
 
     def _answers(self, logits: NDArray[np.float64], top_k: int | None) -> Sequence[Answer]:
@@ -81,13 +86,13 @@ class TextClassifier:
             return [ValuesAnswer(dict(zip(self.labels, row, strict=True))) for row in values]
         if self._problem == "multi-label":
             shares = sigmoid(logits)
-            called = [
+            predicted = [
                 {name for name, far in zip(self.labels, row, strict=True) if far}
                 for row in (shares >= self._thresholds).tolist()
             ]
             return [
                 LabelsAnswer(tuple(name for name in ranked if name in names), _first(ranked, top_k))
-                for ranked, names in zip(self._ranked(shares), called, strict=True)
+                for ranked, names in zip(self._ranked(shares), predicted, strict=True)
             ]
         return [LabelAnswer(next(iter(ranked)), _first(ranked, top_k)) for ranked in self._ranked(softmax(logits))]
 
@@ -106,15 +111,15 @@ def _first(ranked: dict[str, float], top_k: int | None) -> dict[str, float]:
     return ranked if top_k is None else dict(islice(ranked.items(), top_k))
 
 
-def fields(config: Any, model_dir: Path) -> tuple[str, ...]:
-    """`text`, and `text_pair` where the model has learnt pairs: its config says so, or the recipe it was made by."""
+def fields(config: PreTrainedConfig, model_dir: Path) -> tuple[str, ...]:
+    """`text`, and `text_pair` where the model was trained on pairs: as its config or its recipe says."""
     made_by = recipe_of(model_dir, TextClassificationRecipe)
     pairs = getattr(config, "text_pairs", False) or (made_by is not None and made_by.data.text_pair is not None)
     return ("text", "text_pair") if pairs else ("text",)
 
 
-def scale_of(config: Any) -> Scale:
+def scale_of(config: PreTrainedConfig) -> Scale:
     """How the outputs of a regression are turned back; as they are for a model from elsewhere."""
-    several = len(config.id2label)
+    several = len(names_in(config))
     mean = getattr(config, "target_mean", None) or [0.0] * several
     return Scale(np.array(mean), np.array(getattr(config, "target_std", None) or [1.0] * several))

@@ -80,6 +80,6 @@ SPEC = TaskSpec(
     new_head=True,
     asks=("text",),
     may_ask=("text_pair",),
-    code="workbench.tasks.text_classification.data:TextClassification",
+    code="workbench.tasks.text_classification.task:TASK",
     choices="workbench.tasks.text_classification.validation:problems",
 )

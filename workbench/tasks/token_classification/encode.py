@@ -5,23 +5,30 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workbench.core.errors import BadInput, ModelError
 from workbench.data.cache.token_entry import Arrays, joined
-from workbench.tasks.shared.encoding import Frame
+from workbench.tasks.shared.encoding import SpecialTokens
 from workbench.tasks.shared.kept_tokens import bounded, together
 from workbench.tasks.token_classification.windows import cut
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from tokenizers import Tokenizer
+    from transformers import PreTrainedTokenizerBase
+
+PADDED: Final = "right"  # every token stands at the place it has in its window, whatever stands beside it
 
 _AT_ONCE: Final = 1000
 _NONE: Final = -1
 
 
 @dataclass(frozen=True)
-class Pieces:
+class WordWindows:
     """Windows of rows of words.
 
     `ids` int32 [tokens], special ones included; those of window i are `ids[bounds[i]:bounds[i + 1]]`. `words` int32
@@ -36,7 +43,7 @@ class Pieces:
     shortened: int
 
     @classmethod
-    def of(cls, found: Arrays) -> Pieces:
+    def of(cls, found: Arrays) -> WordWindows:
         """What `Cutter.arrays` makes, joined."""
         return cls(found["ids"], found["bounds"], found["words"], found["row"], int(found["shortened"].sum()))
 
@@ -53,15 +60,14 @@ class Pieces:
 class Cutter:
     """`max_length` counts special tokens; `stride` are the tokens that windows share."""
 
-    tokenizer: Any
+    tokenizer: PreTrainedTokenizerBase
     max_length: int
     stride: int
 
     @classmethod
-    def of(cls, tokenizer: Any, max_length: int, stride: int | None) -> Cutter:
+    def of(cls, tokenizer: PreTrainedTokenizerBase, max_length: int, stride: int | None) -> Cutter:
         """Raises BadInput where no window has room for a word, or for more than what it shares."""
-        frame = Frame.of(tokenizer)
-        least = len(frame.before) + len(frame.after) + 2
+        least = SpecialTokens.of(tokenizer).size + 2
         if max_length < least:
             raise BadInput(f"a window needs {least} tokens or more", where="data.max_length")
         room = max_length - least + 2
@@ -73,26 +79,26 @@ class Cutter:
             )
         return cls(tokenizer, max_length, min(max_length // 4, room - 1) if stride is None else stride)
 
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> dict[str, object]:
         """What windows depend on, beside the tokenizer's own file."""
-        return {"max_length": self.max_length, "stride": self.stride, **asdict(Frame.of(self.tokenizer))}
+        return {"max_length": self.max_length, "stride": self.stride, **asdict(SpecialTokens.of(self.tokenizer))}
 
-    def cut(self, rows: Sequence[list[str]] | Any) -> Pieces:
+    def cut(self, rows: Sequence[list[str]] | pa.ChunkedArray) -> WordWindows:
         """The rows, a list or an Arrow column of lists of words, as windows. A row may have none."""
-        return Pieces.of(joined(self.arrays(rows)))
+        return WordWindows.of(joined(self.arrays(rows)))
 
-    def arrays(self, rows: Sequence[list[str]] | Any) -> Iterator[Arrays]:
-        """The windows of some rows at a time, as `Pieces` names them."""
-        frame = Frame.of(self.tokenizer)
+    def arrays(self, rows: Sequence[list[str]] | pa.ChunkedArray) -> Iterator[Arrays]:
+        """The windows of some rows at a time, as `WordWindows` names them."""
+        special = SpecialTokens.of(self.tokenizer)
         none = np.zeros(0, np.int32)
         nothing = {"ids": none, "words": none, "lengths": none, "row": none, "shortened": none}
-        each = (self._windows(frame, row, *found) for row, found in enumerate(self._encoded(rows)))
+        each = (self._windows(special, row, *found) for row, found in enumerate(self._encoded(rows)))
         return bounded(together(each, nothing))
 
-    def _windows(self, frame: Frame, row: int, ids: NDArray[np.int32], numbers: NDArray[np.int64]) -> Arrays:
+    def _windows(self, special: SpecialTokens, row: int, ids: NDArray[np.int32], numbers: NDArray[np.int64]) -> Arrays:
         """Those of one row."""
-        room = self.max_length - len(frame.before) - len(frame.after)
-        before, after = (np.asarray(part, np.int32) for part in (frame.before, frame.after))
+        room = self.max_length - special.size
+        before, after = (np.asarray(part, np.int32) for part in (special.before, special.after))
         edges = [np.full(len(part), _NONE, np.int32) for part in (before, after)]
         kept = _within(numbers, room)
         ids, numbers = ids[kept], numbers[kept].astype(np.int32)
@@ -104,20 +110,21 @@ class Cutter:
             owned = (places >= window.first) & (places < window.last)
             made += [before, ids[seen], after]
             words += [edges[0], np.where(owned, numbers[seen], np.int32(_NONE)), edges[1]]
-        special = len(before) + len(after)
         return {
             "ids": np.concatenate(made),
             "words": np.concatenate(words),
-            "lengths": np.array([special + window.stop - window.start for window in windows], np.int32),
+            "lengths": np.array([special.size + window.stop - window.start for window in windows], np.int32),
             "row": np.full(len(windows), row, np.int32),
             "shortened": np.array([not kept.all()], np.int32),
         }
 
-    def _encoded(self, rows: Sequence[list[str]] | Any) -> Iterator[tuple[NDArray[np.int32], NDArray[np.int64]]]:
+    def _encoded(
+        self, rows: Sequence[list[str]] | pa.ChunkedArray
+    ) -> Iterator[tuple[NDArray[np.int32], NDArray[np.int64]]]:
         """Tokens of each row without special ones, and the number of each token's word."""
         for start in range(0, len(rows), _AT_ONCE):
-            part: Any = rows[start : start + _AT_ONCE]
-            chunk: list[list[str]] = part if isinstance(part, list) else part.to_pylist()
+            part = rows[start : start + _AT_ONCE]
+            chunk: list[list[str]] = list(part) if isinstance(part, Sequence) else part.to_pylist()
             # A tokenizer refuses a row without words; a word of no characters makes no token.
             encoded = self.tokenizer(
                 [row or [""] for row in chunk],
@@ -142,7 +149,7 @@ def _within(words: NDArray[np.int64], room: int) -> NDArray[np.bool_]:
     return within
 
 
-def for_words(tokenizer: Any, *, spaced: bool) -> Any:
+def for_words(tokenizer: PreTrainedTokenizerBase, *, spaced: bool) -> PreTrainedTokenizerBase:
     """The tokenizer, set to read words: as after a space where the text has spaces, else as they stand.
 
     GPT-2's and RoBERTa's byte-level ones, and those of SentencePiece, know a word by the space before it; Chinese
@@ -162,14 +169,14 @@ def for_words(tokenizer: Any, *, spaced: bool) -> Any:
     return tokenizer
 
 
-def _set(inner: Any, *, spaced: bool) -> None:
+def _set(inner: Tokenizer, *, spaced: bool) -> None:
     """Say at each part that splits into words whether a space goes before."""
     copy = spaced_copy(inner, spaced=spaced)
     if copy is not None:
         inner.pre_tokenizer = copy.pre_tokenizer
 
 
-def spaced_copy(inner: Any, *, spaced: bool) -> Any | None:
+def spaced_copy(inner: Tokenizer, *, spaced: bool) -> Tokenizer | None:
     """A copy of a `tokenizers.Tokenizer` that reads words as after a space, or not; None where that means nothing."""
     from tokenizers import Tokenizer
 
@@ -177,7 +184,7 @@ def spaced_copy(inner: Any, *, spaced: bool) -> Any | None:
     return Tokenizer.from_str(json.dumps(whole)) if _spaced(whole["pre_tokenizer"], spaced) else None
 
 
-def _spaced(part: Any, spaced: bool) -> bool:
+def _spaced(part: object, spaced: bool) -> bool:
     """Change it in a pre-tokenizer's description; whether there was anything to change."""
     if not isinstance(part, dict):
         return False

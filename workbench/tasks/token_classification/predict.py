@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,19 +15,22 @@ from workbench.contracts.answers import EntitiesAnswer, FoundEntity
 from workbench.core.errors import BadInput, WorkbenchError
 from workbench.data.report.writing import Range, Writing
 from workbench.data.tables.tags import Tagset, scheme_of
-from workbench.metrics.entities import OUTSIDE, Span, spans
+from workbench.metrics.entities import OUTSIDE, Scheme, Span, spans
 from workbench.models import weights
 from workbench.recipe import Generate
 from workbench.tasks.interface import Asked, field_of
 from workbench.tasks.shared.card import recipe_of
+from workbench.tasks.shared.class_names import names_in
 from workbench.tasks.shared.length_batches import LengthBatches, Places
-from workbench.tasks.shared.rows import Batch, Padding
-from workbench.tasks.token_classification.encode import Cutter, Pieces, for_words
+from workbench.tasks.shared.rows import Batch, Padding, RowItem
+from workbench.tasks.token_classification.encode import PADDED, Cutter, WordWindows, for_words
 from workbench.tasks.token_classification.spec import SPEC, TokenClassificationRecipe
+
+if TYPE_CHECKING:
+    import torch
 
 DEFAULT_LENGTH: Final = SPEC.lengths[0].usual
 TOKENS: Final = "tokens"
-PADDED: Final = "right"  # every token stands at the place it has in its window, whatever stands beside it
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ class Tagger:
 
         self._model, self._device = weights.open_model(AutoModelForTokenClassification, model_dir, device)
         config = self._model.config
-        self.labels = [str(config.id2label[place]) for place in sorted(config.id2label)]
+        self.labels = names_in(config)
         self._tagset = Tagset(self.labels, getattr(config, "tag_scheme", None) or _shown_by(self.labels))
         spaced = getattr(config, "words_spaced", True)
         self._writing = Writing(getattr(config, "word_split", None) or "words", spaced)
@@ -75,16 +78,18 @@ class Tagger:
     def predict(self, rows: Sequence[Asked], top_k: int | None = None) -> list[EntitiesAnswer]:
         return self.answer(self.encode(rows), top_k)
 
-    def encode(self, rows: Sequence[Asked]) -> tuple[list[Words], Pieces]:
+    def encode(self, rows: Sequence[Asked]) -> tuple[list[Words], WordWindows]:
         asked = [self._words(row) for row in rows]
         return asked, self._cutter.cut([row.words for row in asked])
 
-    def answer(self, encoded: tuple[list[Words], Pieces], top_k: int | None = None) -> list[EntitiesAnswer]:
-        asked, pieces = encoded
+    def answer(self, encoded: tuple[list[Words], WordWindows], top_k: int | None = None) -> list[EntitiesAnswer]:
+        asked, windows = encoded
         offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum([len(row.ranges) for row in asked], dtype=np.int64)])
-        called, shares = self._called(pieces, offsets)
+        predicted, shares = self._predicted(windows, offsets)
         parts = zip(asked, offsets[:-1], offsets[1:], strict=True)
-        return [EntitiesAnswer(self._entities(row, called[start:end], shares[start:end])) for row, start, end in parts]
+        return [
+            EntitiesAnswer(self._entities(row, predicted[start:end], shares[start:end])) for row, start, end in parts
+        ]
 
     def generate(self, prompt: str, options: Generate) -> Iterator[str]:
         raise WorkbenchError("a tagger generates no text", hint="give it texts to tag")
@@ -95,28 +100,31 @@ class Tagger:
         (text,) = field_of(row, self.fields)
         return Words(text, self._writing.parted(text))
 
-    def _called(self, pieces: Pieces, offsets: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    def _predicted(
+        self, windows: WordWindows, offsets: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Of each word of all rows the likeliest tag and its probability; -1 and 0 where nothing is seen."""
-        called, shares = np.full(offsets[-1], -1), np.zeros(offsets[-1])
-        firsts, words_of, ids_of = (
-            np.split(values, pieces.bounds[1:-1]) for values in (pieces.firsts, pieces.words, pieces.ids)
-        )
-        windows = [{"input_ids": ids} for ids in ids_of[: len(pieces.row)]]
-        for places, (best, probability) in self._batches.answers(windows, self._likeliest):
+        predicted, shares = np.full(offsets[-1], -1), np.zeros(offsets[-1])
+        edges = windows.bounds[1:-1]
+        firsts, words_of = np.split(windows.firsts, edges), np.split(windows.words, edges)
+        items: list[RowItem] = [{"input_ids": ids} for ids in np.split(windows.ids, edges)[: len(windows.row)]]
+        for places, (best, probability) in self._batches.answers(items, self._likeliest):
             tags, likely = best.numpy(), probability.numpy()
             for place, at in enumerate(places.tolist()):
                 tokens = np.flatnonzero(firsts[at])
-                words = offsets[pieces.row[at]] + words_of[at][tokens]
-                called[words], shares[words] = tags[place, tokens], likely[place, tokens]
-        return called, shares
+                words = offsets[windows.row[at]] + words_of[at][tokens]
+                predicted[words], shares[words] = tags[place, tokens], likely[place, tokens]
+        return predicted, shares
 
-    def _likeliest(self, batch: Batch, places: Places) -> tuple[Any, Any]:
+    def _likeliest(self, batch: Batch, places: Places) -> tuple[torch.Tensor, torch.Tensor]:
         best = self._model(**batch).logits.float().softmax(-1).max(-1)
         return best.indices, best.values
 
-    def _entities(self, row: Words, called: NDArray[np.int64], shares: NDArray[np.float64]) -> tuple[FoundEntity, ...]:
-        seen = np.flatnonzero(called >= 0)
-        tags = [self._tagset.canonical[place] for place in called[seen]]
+    def _entities(
+        self, row: Words, predicted: NDArray[np.int64], shares: NDArray[np.float64]
+    ) -> tuple[FoundEntity, ...]:
+        seen = np.flatnonzero(predicted >= 0)
+        tags = [self._tagset.canonical[place] for place in predicted[seen]]
         found = []
         for kind, first, after in self._spans(tags):
             words = seen[first:after]
@@ -142,6 +150,6 @@ def _listed(words: object) -> list[str]:
     return list(found)
 
 
-def _shown_by(labels: list[str]) -> Any:
+def _shown_by(labels: list[str]) -> Scheme:
     """The scheme that the labels of a model from elsewhere show."""
     return scheme_of(labels, np.arange(len(labels)), np.arange(len(labels) + 1))

@@ -21,7 +21,7 @@ class TaggedWords(RowTexts[TokenClassificationData]):
         names = self._tags(split, at)
         if len(names) != len(words):
             raise DataError(f"{len(words)} words and {len(names)} tags", where=self.splits.place(split, at))
-        spans = [[0, start, end, name] for (start, end), name in zip(ranges, names, strict=True)]
+        spans = [(0, start, end, name) for (start, end), name in zip(ranges, names, strict=True)]
         rest = "" if self.data.tag_subwords == "all" else IGNORED
         return RowText(text, None, spans, words=True, spaced=self._writing.spaced, rest=rest)
 

@@ -57,6 +57,6 @@ SPEC = TaskSpec(
     new_head=True,
     asks=("text",),
     one_to_one=False,
-    code="workbench.tasks.token_classification.data:TokenClassification",
+    code="workbench.tasks.token_classification.task:TASK",
     row_texts="workbench.tasks.token_classification.row_texts:TaggedWords",
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +18,7 @@ class Window:
     last: int
 
 
-def cut(words: NDArray[Any], room: int, stride: int) -> list[Window]:
+def cut(words: NDArray[np.int32] | NDArray[np.int64], room: int, stride: int) -> list[Window]:
     """Windows of whole words, at most `room` tokens each, that share at most `stride` tokens with the next.
 
     `words` [tokens] are the numbers of the tokens' words, ascending; none has more than `room` tokens. Every token is

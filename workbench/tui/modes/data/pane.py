@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
 
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.timer import Timer
 
+from workbench.contracts.check_report import DataReport
 from workbench.contracts.lab.data_requests import (
     DataPageReply,
     DataRow,
@@ -23,7 +23,6 @@ from workbench.contracts.lab.data_requests import (
     RowsOf,
     ShortRow,
 )
-from workbench.contracts.check_report import DataReport
 from workbench.core.errors import WorkbenchError
 from workbench.core.home import Home
 from workbench.core.paths import expanded
@@ -358,8 +357,7 @@ def _text(reply: DataRowReply) -> str:
     return "\n".join(field.text for field in chosen)
 
 
-def _report(opened: RowsOf, home: Home) -> Mapping[str, Any]:
-def _report(opened: Opened, home: Home) -> DataReport:
+def _report(opened: RowsOf, home: Home) -> DataReport:
     """Of a run what it found when it began; of a recipe what its check finds. Blocks. Raises WorkbenchError."""
     if opened.kind == "run":
         return of_run(home.runs / opened.name)
