@@ -34,7 +34,7 @@ TOKENS_IN_CONFIG: Final = ("bos_token_id", "eos_token_id", "pad_token_id")
 
 
 @dataclass(frozen=True)
-class TextFacts:
+class LanguageFacts:
     """How many `positions` the model has, None without end; whether rows are chats; and of each split its texts, and
     the bytes of a token that is to be predicted, in the mean."""
 
@@ -44,7 +44,7 @@ class TextFacts:
     bytes_per_token: Mapping[str, float]
 
 
-PreparedTokens = Prepared[CausalLMRecipe, TextFacts]
+PreparedTokens = Prepared[CausalLMRecipe, LanguageFacts]
 
 
 def tokenizer(recipe: CausalLMRecipe, splits: Splits, search: Sequence[Path]) -> PreTrainedTokenizerBase:
@@ -81,7 +81,7 @@ def prepare(
         made = _answers(recipe, splits, tokenizer, length, chat=kind == CHAT)
     rows = {split: of_split.rows for split, of_split in made.items()}
     bytes_per_token = {split: of_split.bytes_per_token for split, of_split in made.items()}
-    facts = TextFacts(positions, kind == CHAT, DecodedRows.of_splits(rows, tokenizer), bytes_per_token)
+    facts = LanguageFacts(positions, kind == CHAT, DecodedRows.of_splits(rows, tokenizer), bytes_per_token)
     notes = [*splits.notes, *(note for of_split in made.values() for note in of_split.notes)]
     if facts.chat and turns.turn_end(tokenizer) is None and not tokenizer.eos_token:
         notes.append("the chat template ends an answer with no token of its own: what is generated may not end")
