@@ -64,9 +64,9 @@ def classifier(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     from workbench.models.locate import locate
-    from workbench.recipe import Model
+    from workbench.recipe import ModelSource
 
-    place, located = tmp_path_factory.mktemp("classifier"), locate(Model(name="builtin:minilm"), ())
+    place, located = tmp_path_factory.mktemp("classifier"), locate(ModelSource(name="builtin:minilm"), ())
     AutoModelForSequenceClassification.from_pretrained(located.path_or_id, num_labels=2).save_pretrained(place)
     AutoTokenizer.from_pretrained(located.path_or_id).save_pretrained(place)
     return place

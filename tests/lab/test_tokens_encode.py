@@ -164,7 +164,7 @@ def test_the_builtin_model_agrees_with_transformers(service: TokenService):
     from workbench import recipe
     from workbench.models import locate
 
-    located = locate.locate(recipe.Model(name="builtin:minilm"), [])
+    located = locate.locate(recipe.ModelSource(name="builtin:minilm"), [])
     peer = transformers.AutoTokenizer.from_pretrained(located.path_or_id)
     assert [token.id for token in reply.tokens] == peer(CHINESE)["input_ids"]
     kept = [token.id for token in reply.tokens if not token.cut]

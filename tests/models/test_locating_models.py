@@ -12,7 +12,7 @@ import pytest
 
 from workbench.core.errors import ModelError
 from workbench.models import locate
-from workbench.recipe import Model
+from workbench.recipe import ModelSource
 
 
 def safetensors(shapes: dict[str, list[int]]) -> bytes:
@@ -47,16 +47,16 @@ def saved(write):
 
 def complaint(tmp_path: Path, **model) -> str:
     with pytest.raises(ModelError) as caught:
-        locate.locate(Model(**model), [tmp_path])
+        locate.locate(ModelSource(**model), [tmp_path])
     return str(caught.value).replace(str(tmp_path) + "/", "")
 
 
 def test_a_directory_is_found_in_the_search_path(saved, tmp_path):
     saved("there/tiny")
-    found = locate.locate(Model(name="tiny"), [tmp_path, tmp_path / "there"])
+    found = locate.locate(ModelSource(name="tiny"), [tmp_path, tmp_path / "there"])
     assert (found.kind, found.type, found.path_or_id) == ("local", "bert", str(tmp_path / "there" / "tiny"))
     assert found.parameters() == 14
-    assert locate.locate(Model(name="there/tiny"), [tmp_path]).kind == "local"
+    assert locate.locate(ModelSource(name="there/tiny"), [tmp_path]).kind == "local"
 
 
 def test_what_a_model_directory_lacks_is_named(saved, tmp_path):
@@ -70,13 +70,13 @@ def test_what_a_model_directory_lacks_is_named(saved, tmp_path):
     assert complaint(tmp_path, name="c").startswith("c: the directory holds no tokenizer: name one in model.tokenizer")
     assert complaint(tmp_path, name="d").startswith("d: the weights are TensorFlow's")
     assert complaint(tmp_path, name="e").startswith("e/config.json: not JSON")
-    assert locate.locate(Model(name="c", tokenizer="bpe"), [tmp_path]).kind == "local"
+    assert locate.locate(ModelSource(name="c", tokenizer="bpe"), [tmp_path]).kind == "local"
 
 
 def test_pickled_weights_need_leave_and_are_named(saved, tmp_path):
     saved("a", model__safetensors=None, pytorch_model__bin=b"pickle", training_args__bin=b"pickle")
     assert complaint(tmp_path, name="a").startswith("a: the weights pytorch_model.bin are pickled")
-    assert locate.locate(Model(name="a", allow_pickle=True), [tmp_path]).kind == "local"
+    assert locate.locate(ModelSource(name="a", allow_pickle=True), [tmp_path]).kind == "local"
 
 
 def test_torn_weights_and_lfs_pointers_are_seen(saved, tmp_path):
@@ -91,7 +91,7 @@ def test_torn_weights_and_lfs_pointers_are_seen(saved, tmp_path):
 
 
 def test_the_packaged_minilm_is_found_and_verified():
-    found = locate.locate(Model(name="builtin:minilm"), [])
+    found = locate.locate(ModelSource(name="builtin:minilm"), [])
     assert (found.kind, found.type, found.parameters()) == ("builtin", "bert", 22_713_728)
 
 
@@ -121,7 +121,7 @@ def cached(no_hub, saved, tmp_path):
 
 def test_a_cached_model_is_used_from_its_snapshot_without_the_hub(cached):
     for revision in (None, "main", "c0ffee"):
-        found = locate.locate(Model(name="owner/tiny", revision=revision), [])
+        found = locate.locate(ModelSource(name="owner/tiny", revision=revision), [])
         assert (found.kind, found.path_or_id, found.type) == ("cache", str(cached), "bert")
 
 
@@ -148,13 +148,13 @@ def test_what_can_only_be_a_path_is_never_asked_of_the_hub(tmp_path, monkeypatch
 
 def test_a_hub_that_answers_means_a_download(no_hub, monkeypatch):
     monkeypatch.setattr(locate.hub, "why_unreachable", lambda: None)
-    found = locate.locate(Model(name="owner/tiny", revision="v1"), [])
+    found = locate.locate(ModelSource(name="owner/tiny", revision="v1"), [])
     assert (found.kind, found.path_or_id, found.revision) == ("download", "owner/tiny", "v1")
 
 
 def test_an_architecture_is_one_that_transformers_has(tmp_path):
     for architecture in ("gpt2", "bert", "xlm-roberta", "t5", "llama"):
-        assert locate.locate(Model(architecture=architecture, tokenizer="bpe"), []).kind == "scratch"
+        assert locate.locate(ModelSource(architecture=architecture, tokenizer="bpe"), []).kind == "scratch"
     said = complaint(tmp_path, architecture="gtp2", tokenizer="bpe")
     assert said.startswith("model.architecture: no architecture 'gtp2' (did you mean 'gpt2'?)")
 
@@ -162,9 +162,9 @@ def test_an_architecture_is_one_that_transformers_has(tmp_path):
 def test_the_tokenizer_is_the_models_another_models_or_trained(saved, cached, tmp_path):
     saved("tiny")
     saved("words", config__json=None, model__safetensors=None)
-    own = locate.locate_tokenizer(Model(name="tiny"), [tmp_path])
-    other = locate.locate_tokenizer(Model(name="tiny", tokenizer="words"), [tmp_path])
-    from_cache = locate.locate_tokenizer(Model(name="tiny", tokenizer="owner/tiny"), [tmp_path])
+    own = locate.locate_tokenizer(ModelSource(name="tiny"), [tmp_path])
+    other = locate.locate_tokenizer(ModelSource(name="tiny", tokenizer="words"), [tmp_path])
+    from_cache = locate.locate_tokenizer(ModelSource(name="tiny", tokenizer="owner/tiny"), [tmp_path])
     assert own is not None
     assert other is not None
     assert from_cache is not None
@@ -173,7 +173,7 @@ def test_the_tokenizer_is_the_models_another_models_or_trained(saved, cached, tm
         tmp_path / "words",
         cached,
     ]
-    assert locate.locate_tokenizer(Model(architecture="gpt2", tokenizer="bpe"), []) is None
+    assert locate.locate_tokenizer(ModelSource(architecture="gpt2", tokenizer="bpe"), []) is None
 
 
 def test_nothing_heavy_is_imported_to_locate_a_model():

@@ -321,10 +321,10 @@ def any_tagger(tmp_path_factory):
 
     from workbench.models.locate import locate_tokenizer
     from workbench.models.weights import open_tokenizer
-    from workbench.recipe import Model
+    from workbench.recipe import ModelSource
 
     place = tmp_path_factory.mktemp("elsewhere")
-    tokenizer = open_tokenizer(locate_tokenizer(Model(name="builtin:minilm"), []).path_or_id)
+    tokenizer = open_tokenizer(locate_tokenizer(ModelSource(name="builtin:minilm"), []).path_or_id)
     labels = ["O", "B-A", "I-A", "B-C", "I-C"]
     torch.manual_seed(3)
     config = BertConfig(

@@ -21,7 +21,7 @@ from workbench.display.spans import Line, plain
 from workbench.models.locate import BPE
 
 if TYPE_CHECKING:
-    from workbench.recipe import Model
+    from workbench.recipe import ModelSource
     from workbench.tasks.experiment import Experiment
 
 _WIDTH: Final = 80
@@ -102,7 +102,7 @@ def _print_plan(experiment: Experiment, report: CheckReport) -> None:
     )
 
 
-def _model(asked: Model, found: FoundModel) -> str:
+def _model(asked: ModelSource, found: FoundModel) -> str:
     """Which weights, where they are and how many; from scratch also which tokenizer."""
     if found.where == "scratch":
         own = f", a bpe tokenizer of {asked.vocab_size:,} trained on the rows" if asked.tokenizer == BPE else ""

@@ -6,6 +6,7 @@ import contextlib
 import json
 import sys
 import time
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
@@ -66,7 +67,7 @@ def ls(
             say("No run matches." if query else "No runs yet: `workbench demo` makes the first.")
 
 
-def row_json(row: RunRow) -> dict[str, Any]:
+def row_json(row: RunRow) -> dict[str, object]:
     """One run as `ls --json` gives it."""
     return {
         "id": row.id,
@@ -154,7 +155,7 @@ def _intervals(events: list[Event]) -> dict[str, tuple[float, float]]:
     }
 
 
-def _unreadable(run: RunDir) -> list[dict[str, Any]]:
+def _unreadable(run: RunDir) -> list[dict[str, str | None]]:
     """A warning for each file that a run should have, or has, and that cannot be read."""
     found = []
     for path in (run.facts, *run.logs):
@@ -167,7 +168,7 @@ def _unreadable(run: RunDir) -> list[dict[str, Any]]:
     return found
 
 
-def _files(run: RunDir) -> list[dict[str, Any]]:
+def _files(run: RunDir) -> list[dict[str, object]]:
     found = [path for path in sorted(run.path.rglob("*")) if path.is_file() and not path.name.startswith(".")]
     return [{"path": str(path.relative_to(run.path)), "bytes": path.stat().st_size} for path in found]
 
@@ -245,7 +246,7 @@ def _paired(before: RunDir, after: RunDir) -> list[RunComparison]:
     return found
 
 
-def _changed(old: dict[str, Any], new: dict[str, Any]) -> dict[str, list[Any]]:
+def _changed(old: Mapping[str, object], new: Mapping[str, object]) -> dict[str, list[Any]]:
     names = [*old, *(name for name in new if name not in old)]
     return {name: [old.get(name), new.get(name)] for name in names if old.get(name) != new.get(name)}
 
@@ -295,7 +296,7 @@ def tail(
     return 0
 
 
-def _record(event: Event) -> dict[str, Any]:
+def _record(event: Event) -> dict[str, object]:
     return {"t": event.t, "attempt": event.attempt, "type": event.type, **as_json(event.fields())}
 
 

@@ -33,7 +33,7 @@ from workbench.lab import places
 from workbench.lab.batch_jobs import BatchJob
 from workbench.models import locate
 from workbench.models.adapter_files import CONFIG, base_of, is_adapter
-from workbench.recipe import Generate, Model
+from workbench.recipe import Generate, ModelSource
 from workbench.tasks.spec import specs
 from workbench.train import checkpoints
 
@@ -144,12 +144,12 @@ def _open(directory: Path) -> _Loaded:
     return _Loaded(facts, stamp, predictor(facts.task, directory, max_length=facts.max_length))
 
 
-def _whole(directory: Path) -> Model:
+def _whole(directory: Path) -> ModelSource:
     """The model itself, which adapters only name."""
     if not is_adapter(directory):
-        return Model(name=str(directory))
+        return ModelSource(name=str(directory))
     base = base_of(directory)
-    return Model(name=str(base.path), tokenizer=str(directory), allow_pickle=base.allow_pickle)
+    return ModelSource(name=str(base.path), tokenizer=str(directory), allow_pickle=base.allow_pickle)
 
 
 def _stamp(directory: Path) -> tuple[int, ...]:

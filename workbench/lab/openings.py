@@ -20,6 +20,7 @@ from workbench.lab import places
 from workbench.lab.paged import PagedRows
 from workbench.lab.row_pages import TableRows, label_names, recognise
 from workbench.models.locate import BPE
+from workbench.tasks.experiment import Experiment
 from workbench.tasks.loading import splits_for
 from workbench.tasks.shared.row_texts import RowTexts
 from workbench.tasks.spec import load, spec_of
@@ -78,8 +79,8 @@ class Openings:
             opening.name = wanted.name
             return opening
         if wanted.kind == "recipe":
-            return of_origin(places.of_recipe(wanted.name), also=(expanded(wanted.name),))
-        return of_origin(places.of_run(self._home, wanted.name))
+            return of_experiment(Experiment.read(expanded(wanted.name)), also=(expanded(wanted.name),))
+        return of_experiment(places.of_run(self._home, wanted.name))
 
 
 def of_source(source: sources.Source, notes: Sequence[str] = ()) -> Opening:
@@ -107,35 +108,35 @@ def _raw(part: sources.SplitFiles, notes: list[str]) -> AnyRows:
     return TableRows(table, text, label, label_names(table, label))
 
 
-def of_origin(origin: places.Origin, also: Sequence[Path] = ()) -> Opening:
+def of_experiment(experiment: Experiment, also: Sequence[Path] = ()) -> Opening:
     """The rows a recipe trains, validates and tests on, as it shuffles, slices and holds them out.
 
     Where they cannot be made so, the bare source, with the reason among the notes: it is there that one looks.
     """
-    data = origin.recipe.data
+    data = experiment.recipe.data
     try:
-        made = splits_for(origin.recipe, origin.search)
+        made = splits_for(experiment.recipe, experiment.search)
     except DataError as error:
         if data.source is None:
             raise
-        opening = of_source(sources.open_source(data, origin.search), [error.sentence])
+        opening = of_source(sources.open_source(data, experiment.search), [error.sentence])
     else:
-        texts: RowTexts[Any] = load(spec_of(origin.recipe.task).row_texts)(made, data)
-        readers = {name: functools.partial(_made, made, name, origin, texts) for name in made.tables()}
+        texts: RowTexts[Any] = load(spec_of(experiment.recipe.task).row_texts)(made, data)
+        readers = {name: functools.partial(_made, made, name, experiment, texts) for name in made.tables()}
         files = [file for place in made.origins.values() for file in place.source.part(place.split).files]
-        opening = Opening(origin.recipe.name, readers, files, list(made.notes))
-    opening.name = origin.recipe.name
+        opening = Opening(experiment.recipe.name, readers, files, list(made.notes))
+    opening.name = experiment.recipe.name
     opening.files = [*opening.files, *also]
     opening.max_length = data.longest
-    model = origin.recipe.model
+    model = experiment.recipe.model
     opening.tokenizer = None if model.tokenizer == BPE else model.tokenizer or model.name
     return opening
 
 
-def _made(made: splits.Splits, name: str, origin: places.Origin, texts: RowTexts[Any]) -> TableRows:
+def _made(made: splits.Splits, name: str, experiment: Experiment, texts: RowTexts[Any]) -> TableRows:
     table = made.tables()[name]
     try:
-        data = origin.recipe.data
+        data = experiment.recipe.data
         named = labels.names(made, name, data) if made.label and isinstance(data, Labelled) else None
     except DataError:
         named = label_names(table, made.label)

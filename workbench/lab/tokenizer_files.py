@@ -72,7 +72,7 @@ def _named(home: Home, name: str) -> Place:
             return _of_run(home, str(directory))
         if _has_tokenizer(directory):
             return Place(name, directory)
-    return Place(name, _located(recipe.Model(name=name, tokenizer=name), (Path.cwd(),)))
+    return Place(name, _located(recipe.ModelSource(name=name, tokenizer=name), (Path.cwd(),)))
 
 
 def _of_run(home: Home, run: str) -> Place:
@@ -89,15 +89,15 @@ def _of_run(home: Home, run: str) -> Place:
 @lru_cache(maxsize=4)
 def _builtin(name: str) -> Path:
     """Kept, because the weights beside the tokenizer are checked byte by byte each time they are located."""
-    return _found(recipe.Model(name=name, tokenizer=name), ())
+    return _found(recipe.ModelSource(name=name, tokenizer=name), ())
 
 
-def _located(model: recipe.Model, search: Sequence[Path]) -> Path:
+def _located(model: recipe.ModelSource, search: Sequence[Path]) -> Path:
     chosen = model.tokenizer or model.name
     return _builtin(chosen) if chosen.startswith("builtin:") else _found(model, search)
 
 
-def _found(model: recipe.Model, search: Sequence[Path]) -> Path:
+def _found(model: recipe.ModelSource, search: Sequence[Path]) -> Path:
     found = models.locate_tokenizer(model, search)
     if found is None or found.directory is None:
         raise ModelError(

@@ -20,7 +20,7 @@ from workbench.core.paths import expanded
 from workbench.core.suggest import nearest
 from workbench.core.text import clean
 from workbench.models import hub
-from workbench.recipe import Model
+from workbench.recipe import ModelSource
 
 Kind = Literal["local", "cache", "builtin", "download", "scratch"]
 
@@ -69,7 +69,7 @@ class Located:
         return sum(path.stat().st_size for path in _weights(self.directory)) or None if self.directory else None
 
 
-def locate(model: Model, search: Sequence[Path]) -> Located:
+def locate(model: ModelSource, search: Sequence[Path]) -> Located:
     """The weights a recipe names: a directory, `builtin:minilm`, the hub's cache, or the hub itself; or none, from
     scratch.
 
@@ -87,7 +87,7 @@ def locate(model: Model, search: Sequence[Path]) -> Located:
     return found
 
 
-def locate_tokenizer(model: Model, search: Sequence[Path]) -> Located | None:
+def locate_tokenizer(model: ModelSource, search: Sequence[Path]) -> Located | None:
     """The tokenizer a recipe names, or its model's own; None where it is trained (`bpe`). Raises ModelError."""
     if model.tokenizer == BPE:
         return None

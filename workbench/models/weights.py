@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from workbench.core.errors import ModelError
 from workbench.core.text import clean
 from workbench.models import adapter_files, locate
-from workbench.recipe import Model
+from workbench.recipe import ModelSource
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
@@ -19,7 +19,7 @@ PAD: Final = "<|pad|>"
 _UNLIMITED: Final = 1_000_000  # transformers writes 1e30 where a tokenizer has no limit
 
 
-def load_tokenizer(asked: Model, search: Sequence[Path], texts: Iterable[str]) -> PreTrainedTokenizerBase:
+def load_tokenizer(asked: ModelSource, search: Sequence[Path], texts: Iterable[str]) -> PreTrainedTokenizerBase:
     """The tokenizer of the recipe; `bpe` trains one on `texts`. Raises ModelError."""
     if asked.tokenizer == locate.BPE:
         return train_bpe(texts, asked.vocab_size)
@@ -65,7 +65,7 @@ def train_bpe(texts: Iterable[str], vocab_size: int) -> PreTrainedTokenizerBase:
 
 
 def load_model(
-    head: Any, asked: Model, located: locate.Located, config: Mapping[str, object]
+    head: Any, asked: ModelSource, located: locate.Located, config: Mapping[str, object]
 ) -> tuple[PreTrainedModel, list[str]]:
     """The model with the head `head` (an Auto class), and the names of its weights that are new.
 
@@ -115,7 +115,7 @@ def _four_bit() -> dict[str, object]:
     return {"quantization_config": settings, "device_map": {"": torch.cuda.current_device()}}
 
 
-def read_config(asked: Model, located: locate.Located, config: Mapping[str, object]) -> PreTrainedConfig:
+def read_config(asked: ModelSource, located: locate.Located, config: Mapping[str, object]) -> PreTrainedConfig:
     """The config alone, with `config` and the recipe's own fields set. Raises ModelError."""
     from transformers import AutoConfig
 

@@ -10,7 +10,7 @@ from workbench.recipe.schema import (
     Evaluate,
     Generate,
     Launch,
-    Model,
+    ModelSource,
     Recipe,
     Section,
     Subset,
@@ -19,5 +19,5 @@ from workbench.recipe.schema import (
 )
 
 __all__ = [
-    "Data", "Evaluate", "Generate", "Launch", "Model", "Recipe", "Section", "Subset", "Train", "fields",
+    "Data", "Evaluate", "Generate", "Launch", "ModelSource", "Recipe", "Section", "Subset", "Train", "fields",
 ]  # fmt: skip

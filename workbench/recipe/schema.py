@@ -49,7 +49,7 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, validate_default=False)
 
 
-class Model(Section):
+class ModelSource(Section):
     """Which weights and which tokenizer."""
 
     name: str = Field("", description="hub id, a directory, or builtin:minilm")
@@ -253,7 +253,7 @@ class Recipe(Section):
     tags: list[SafeName] = Field(default_factory=list, description="to find it by")
     notes: str = Field("", description="free text")
     seed: int = Field(42, ge=0, lt=2**32, description="of weights, order and dropout")
-    model: Model = Field(description="which weights")
+    model: ModelSource = Field(description="which weights")
     data: Data = Field(Data(), description="which rows")
     train: Train = Field(Train(), description="how")
     evaluate: Evaluate = Field(Evaluate(), description="by what")

@@ -7,7 +7,7 @@ import platform
 import subprocess
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 PACKAGES: Final = (
     "workbench", "torch", "transformers", "tokenizers", "datasets", "evaluate", "accelerate", "peft", "safetensors",
@@ -26,7 +26,7 @@ def versions() -> dict[str, str]:
     return found
 
 
-def git_state(directory: Path) -> dict[str, Any] | None:
+def git_state(directory: Path) -> dict[str, object] | None:
     """`{"commit", "dirty"}` of the repository around `directory`; None without git, a repository or a commit."""
     commit = _git(directory, "rev-parse", "HEAD")
     if not commit:

@@ -19,7 +19,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from workbench.contracts.events import FinishedEvent, StartedEvent
 from workbench.core.errors import BadInput, WorkbenchError
@@ -63,7 +63,7 @@ class LaunchAnswer:
     def refused(self, error: WorkbenchError) -> None:
         self._tell({"error": error.sentence, "exit_code": error.exit_code})
 
-    def _tell(self, answer: dict[str, Any]) -> None:
+    def _tell(self, answer: dict[str, object]) -> None:
         if self._fd is None:
             return
         try:

@@ -52,7 +52,7 @@ class Standing:
             return math.inf
         return value - self.best if rule.direction == "max" else self.best - value
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         return asdict(self)
 
     @classmethod

@@ -23,7 +23,7 @@ _SHARE_OF_DECAY: Final = 10  # warmup_stable_decay goes down over a tenth of the
 _NO_DECAY: Final = (r"bias", r"layernorm", r"rmsnorm", r"(?:^|\.)norm(?:$|\.)", r"_norm(?:$|\.)")
 
 
-class Group(TypedDict, total=False):
+class WeightGroup(TypedDict, total=False):
     """Weights that have a learning rate and a decay of their own, as torch's optimizers take them."""
 
     params: list[torch.nn.Parameter]
@@ -50,7 +50,7 @@ def optimizer(model: PreTrainedModel, train: Train) -> torch.optim.Optimizer:
     return made
 
 
-def _groups(model: PreTrainedModel, train: Train) -> list[Group]:
+def _groups(model: PreTrainedModel, train: Train) -> list[WeightGroup]:
     decayed = decaying(model)
     learnt = [(name, weight) for name, weight in model.named_parameters() if weight.requires_grad]
     return [
@@ -120,7 +120,7 @@ def schedule_name(train: Train) -> str:
     return "constant_with_warmup" if train.schedule == "constant" and warm else train.schedule
 
 
-def by_depth(model: PreTrainedModel, train: Train, decayed: Collection[str]) -> list[Group]:
+def by_depth(model: PreTrainedModel, train: Train, decayed: Collection[str]) -> list[WeightGroup]:
     """Groups of weights with a learning rate each: lr · layer_decay^(top − depth), the head first.
 
     As ELECTRA (Clark et al. 2020, `layerwise_lr_decay`) and BEiT (Bao et al. 2021) are fine-tuned: each layer learns

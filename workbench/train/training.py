@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 
@@ -209,7 +209,7 @@ class Training:
 
         self._saver.save(self._ready.model, progress, write)
 
-    def _write_weights(self, directory: Path, weights: dict[str, Any] | None) -> None:
+    def _write_weights(self, directory: Path, weights: sharding.StateDict | None) -> None:
         model, tokenizer = self._ready.model, self._ready.prepared.tokenizer
         model_files.save(model, tokenizer, directory, use_cache=self._use_cache, weights=weights)
         self._card.write(directory, self._step)
@@ -338,7 +338,7 @@ class Training:
         saving.take_thresholds(path, self._ready.model.config)
         self._step = checkpoints.step_of(path) or 0
 
-    def _write_model(self, weights: dict[str, Any] | None) -> None:
+    def _write_model(self, weights: sharding.StateDict | None) -> None:
         try:
             saving.write_model(partial(self._write_weights, weights=weights), self._run.model)
         except saving.Unwritable as error:
