@@ -133,14 +133,19 @@ def keeps_apart(config: PreTrainedConfig) -> bool:
     """Whether a model of this config lets no document of a block see another, told by its position ids.
 
     That is so where its attention mask is made by transformers' `create_causal_mask`, which reads them, and its
-    forward takes them; models whose positions are a bias of the attention (BLOOM) take none.
+    forward takes them; models whose positions are a bias of the attention (BLOOM) take none. False where there is no
+    torch: a check without it trains nothing.
     """
     import inspect
     import sys
 
-    from transformers import AutoModelForCausalLM
+    from transformers.utils import is_torch_available
 
-    found = AutoModelForCausalLM._model_mapping.get(type(config), None)
+    if not is_torch_available():
+        return False
+    from transformers import MODEL_FOR_CAUSAL_LM_MAPPING
+
+    found = MODEL_FOR_CAUSAL_LM_MAPPING.get(type(config), None)
     model = found[0] if isinstance(found, tuple) else found
     if model is None or "position_ids" not in inspect.signature(model.forward).parameters:
         return False
