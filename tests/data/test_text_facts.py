@@ -43,7 +43,7 @@ def test_what_is_counted_is_what_a_look_at_each_text_finds(left, right):
         assert facts.signs.get(name, 0) == sum(bool(re.search(pattern, text)) for text in told)
     assert facts.repeated() == len(left) - len(set(left))
     assert facts.shared(other) == sum(text in set(right) for text in left)
-    assert facts.spread()["total"] == sum(map(len, told))
+    assert facts.spread().total == sum(map(len, told))
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(-1, 3)), max_size=20))

@@ -178,9 +178,9 @@ def test_the_tokenizer_is_the_models_another_models_or_trained(saved, cached, tm
 
 def test_nothing_heavy_is_imported_to_locate_a_model():
     code = (
-        "import sys; from workbench.models import locate as models; from workbench.recipe import Model;"
-        "models.locate(Model(name='builtin:minilm'), []);"
-        "models.locate(Model(architecture='gpt2', tokenizer='bpe'), []);"
+        "import sys; from workbench.models import locate as models; from workbench.recipe import ModelSource;"
+        "models.locate(ModelSource(name='builtin:minilm'), []);"
+        "models.locate(ModelSource(architecture='gpt2', tokenizer='bpe'), []);"
         "heavy = {'torch', 'transformers', 'datasets', 'huggingface_hub', 'pyarrow', 'numpy', 'sentence_transformers'};"
         "print(sorted(heavy & set(sys.modules)))"
     )

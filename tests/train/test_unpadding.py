@@ -15,8 +15,8 @@ import transformers
 from torch.nn.attention.varlen import varlen_attn
 
 from workbench.core.errors import BadInput
-from workbench.models import locate
 from workbench.tasks import recipe_union as recipe
+from workbench.tasks.experiment import Experiment
 from workbench.tasks.masked_lm import loss as masked_lm
 from workbench.tasks.shared.token_loss import TokenCrossEntropy
 from workbench.tasks.text_classification import loss as text_losses
@@ -361,8 +361,7 @@ def test_a_recipe_that_needs_padding_is_refused(task, overrides, said):
 )
 def test_a_check_knows_which_models_need_padding(family, said):
     text = f'name = "x"\ntask = "causal-lm"\n[model]\narchitecture = "{family}"\ntokenizer = "bpe"\n{DATA}'
-    wanted = recipe.parse(text)
-    found = check.padding_problems(wanted, locate.locate(wanted.model, []))
+    found = check.padding_problems(Experiment.read(text))
     expected = [f"train.padding_free: {family} cannot be trained without padding ({said}): leave it out"]
     assert found == ([] if said is None else expected)
 

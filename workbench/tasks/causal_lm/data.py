@@ -113,7 +113,9 @@ def _packed(splits: Splits, split: str, tokenizer: PreTrainedTokenizerBase, bloc
         raise DataError(f"{split} has too little text ({tokens} tokens)", where=f"data.{split}")
     notes = []
     if left:
-        notes.append(f"{split}: the last {left} of {tokens} tokens are dropped: shorter than one block ({block} tokens)")
+        notes.append(
+            f"{split}: the last {left} of {tokens} tokens are dropped: shorter than one block ({block} tokens)"
+        )
     if len(text.starts) > 1 and not apart:
         notes.append(f"{split}: documents that share a block see each other: the model cannot keep them apart")
     counts = counts_of(splits, split, truncated=0, tokens=tokens, bytes=text.size, blocks=len(rows), left_over=left)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.metrics.base import Measured
 from workbench.tasks.causal_lm.data import PreparedTokens
 from workbench.tasks.interface import EvaluationResult, Evaluator, forward
 from workbench.tasks.shared.rows import IGNORED, Batch
@@ -19,6 +18,8 @@ from workbench.tasks.shared.token_loss import HasLogits
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
+
+    from workbench.metrics.base import Measured
 
 
 def evaluator(prepared: PreparedTokens, split: str) -> Evaluator[HasLogits, PredictedTokens]:

@@ -139,11 +139,10 @@ def keeps_apart(config: PreTrainedConfig) -> bool:
     import inspect
     import sys
 
-    from transformers.utils import is_torch_available
+    from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, is_torch_available
 
     if not is_torch_available():
         return False
-    from transformers import MODEL_FOR_CAUSAL_LM_MAPPING
 
     found = MODEL_FOR_CAUSAL_LM_MAPPING.get(type(config), None)
     model = found[0] if isinstance(found, tuple) else found

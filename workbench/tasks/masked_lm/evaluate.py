@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.metrics.base import Measured
 from workbench.tasks.interface import EvaluationResult, Evaluator, forward
 from workbench.tasks.masked_lm.data import PreparedBlocks
 from workbench.tasks.masked_lm.masking import at_places, places_of
@@ -19,6 +18,8 @@ from workbench.tasks.shared.token_loss import HasLogits
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
+
+    from workbench.metrics.base import Measured
 
 
 def evaluator(prepared: PreparedBlocks, split: str) -> Evaluator[HasLogits, PredictedTokens]:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.metrics.base import Measured
 from workbench.tasks.interface import EvaluationResult, Evaluator, forward
 from workbench.tasks.question_answering import span_search
 from workbench.tasks.question_answering.data import PreparedQuestions
@@ -23,6 +22,8 @@ from workbench.tasks.shared.split_facts import row_numbers
 if TYPE_CHECKING:
     import pyarrow as pa
     from transformers import PreTrainedModel
+
+    from workbench.metrics.base import Measured
 
 _BEST: Final = ("best_f1", "best_f1_threshold")
 _OF_NO_ANSWER: Final = ("exact_match_no_answer", "f1_no_answer", *_BEST)

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.metrics import catalog
-from workbench.metrics.base import Measured
 from workbench.tasks.interface import EvaluationResult, Evaluator, forward
 from workbench.tasks.seq2seq import searching
 from workbench.tasks.seq2seq.data import PreparedPairs
@@ -24,6 +23,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import torch
     from transformers import PreTrainedModel
+
+    from workbench.metrics.base import Measured
 
 Outputs = tuple["torch.Tensor", "torch.Tensor | None"]  # sums, and ids written
 

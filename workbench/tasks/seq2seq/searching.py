@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from workbench.tasks.seq2seq import languages
 from workbench.tasks.seq2seq.encode import Sides, end_of
@@ -14,7 +14,6 @@ from workbench.tasks.shared.rows import Batch, Padding
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
-    from transformers._typing import GenerativePreTrainedModel
 
 _AT_ONCE: Final = 16
 
@@ -75,12 +74,12 @@ def search(model: PreTrainedModel, batch: Batch, beams: int, new_tokens: int) ->
         use_cache=True,
         return_dict_in_generate=False,
     )
-    written = bare(model).generate(
+    written: torch.Tensor = bare(model).generate(
         input_ids=sources,
         attention_mask=torch.ones_like(sources) if mask is None else mask,
         generation_config=settings,
     )
-    return cast("torch.Tensor", written)[:, 1:]
+    return written[:, 1:]
 
 
 def write(model: PreTrainedModel, sides: Sides, beams: int, texts: Sequence[str]) -> list[str]:
@@ -99,8 +98,15 @@ def write(model: PreTrainedModel, sides: Sides, beams: int, texts: Sequence[str]
     return found
 
 
-def bare(model: PreTrainedModel) -> GenerativePreTrainedModel:
+class Writes(Protocol):
+    """A model that generates."""
+
+    def generate(self, **options: object) -> torch.Tensor:
+        """Ids [rows, longest], the start token first."""
+
+
+def bare(model: PreTrainedModel) -> Writes:
     """The model within what distributes or compiles it: those can be called, and cannot generate."""
     for name in ("module", "_orig_mod"):
         model = getattr(model, name, model)
-    return cast("GenerativePreTrainedModel", model)
+    return cast("Writes", model)

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from workbench.data.tables import labels
 from workbench.data.tables.targets import Scale
-from workbench.metrics.base import Measured
 from workbench.tasks.interface import EvaluationResult, Evaluator, forward
 from workbench.tasks.shared.rows import Batch
 from workbench.tasks.shared.token_loss import HasLogits
@@ -23,6 +22,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import torch
     from transformers import PreTrainedConfig, PreTrainedModel
+
+    from workbench.metrics.base import Measured
 
 Logits = NDArray[np.float64]
 PlacedLogits = tuple[NDArray[np.int64], NDArray[np.float32]]  # the numbers of rows, and their logits

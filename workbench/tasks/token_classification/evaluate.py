@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from workbench.contracts.coding import encode
 from workbench.metrics import catalog
-from workbench.metrics.base import Measured
 from workbench.metrics.entities import Span, spans
 from workbench.tasks.interface import EvaluationResult, Evaluator, forward
 from workbench.tasks.shared.rows import IGNORED, Batch
@@ -24,6 +23,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import torch
     from transformers import PreTrainedModel
+
+    from workbench.metrics.base import Measured
 
 Outputs = tuple["torch.Tensor", "torch.Tensor"]
 
