@@ -50,7 +50,7 @@ def start(new_run):
 
 @pytest.fixture
 def start_impatient(new_run):
-    """As `start`, with a stop ladder that waits for fractions of a second."""
+    """As `start`, with a stop escalation that waits for fractions of a second."""
     started = []
 
     def go(*options, least=0.3, hurry=0.2, overrides=()):
