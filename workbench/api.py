@@ -151,7 +151,7 @@ class Run:
             return registry.events(self.id, types)
 
     def predictions(self, split: str = "validation") -> pa.Table:
-        """Each judged row: its number, label, prediction and what else its task keeps. Raises BadInput."""
+        """Each evaluated row: its number, label, prediction and what else its task keeps. Raises BadInput."""
         import pyarrow.parquet as pq
 
         file = self._place.predictions / f"{split}.parquet"

@@ -42,7 +42,7 @@ def open_tokenizer(path: str | Path, *, revision: str | None = None, trust: bool
 
 
 def train_bpe(texts: Iterable[str], vocab_size: int) -> PreTrainedTokenizerBase:
-    """A byte-level BPE tokenizer as GPT-2's (Radford et al. 2019), learnt from `texts`. Any text can be written."""
+    """A byte-level BPE tokenizer as GPT-2's (Radford et al. 2019), trained on `texts`. Any text can be written."""
     from tokenizers import Tokenizer, decoders, pre_tokenizers, processors, trainers
     from tokenizers.models import BPE
     from transformers import PreTrainedTokenizerFast

@@ -94,7 +94,7 @@ class Data(Section):
     revision: str | None = Field(None, description="branch, tag or commit on the hub")
     train: str = Field("train", description="a split of the source or a file, sliced or whole")
     validation: str | None = Field(None, description="likewise; without it a part is held out of train")
-    test: str | None = Field(None, description="likewise; judged once, with the chosen checkpoint")
+    test: str | None = Field(None, description="likewise; evaluated once, with the chosen checkpoint")
     holdout: float | Positive | None = Field(
         None, description="validation held out of train: a share (0.1) or a number of rows"
     )
@@ -210,7 +210,7 @@ class Train(Section):
 
 
 class Evaluate(Section):
-    """When and by what the model is judged."""
+    """When and by what the model is evaluated."""
 
     every: Interval = Field("epoch", description="epoch, never, or a number of steps")
     batch_size: Positive | None = Field(None, description="rows at once; default: train.batch_size")

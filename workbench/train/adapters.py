@@ -1,7 +1,7 @@
 """Low-rank adapters: LoRA (Hu et al. 2021), DoRA (Liu et al. 2024), and LoRA on 4-bit weights (Dettmers et al. 2023).
 
 The model's own weights stay as they are; beside each chosen layer a product of two thin matrices learns, and the head
-learns whole. Checkpoints and `model/` hold only what has learnt.
+learns whole. Checkpoints and `model/` hold only what was trained.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Weights that stay as they are: the lowest layers, those whose names fit a pattern, or all but the head.
 
-A frozen layer keeps its dropout: Trainer puts the whole model into training mode at every step, and what is learnt
+A frozen layer keeps its dropout: Trainer puts the whole model into training mode at every step, and what is trained
 above sees the same noise that it was pretrained under. `model.dropout = 0` turns it off.
 """
 

@@ -59,9 +59,9 @@ def apply(
     # peft keeps the head as it was beside the one that learns: it is no part of what is saved or used.
     counted = ((name, weight) for name, weight in model.named_parameters() if ".original_module." not in name)
     weights = {id(weight): weight for _, weight in counted}.values()
-    learnt = sum(weight.numel() for weight in weights if weight.requires_grad)
+    trainable = sum(weight.numel() for weight in weights if weight.requires_grad)
     count = sum(weight.numel() for weight in weights)
-    return model, Learning(recipe.train.method, count, learnt, list(new), sorted(still), told)
+    return model, Learning(recipe.train.method, count, trainable, list(new), sorted(still), told)
 
 
 def doubts(model: PreTrainedModel, new: Collection[str]) -> str | None:

@@ -52,10 +52,10 @@ def optimizer(model: PreTrainedModel, train: Train) -> torch.optim.Optimizer:
 
 def _groups(model: PreTrainedModel, train: Train) -> list[WeightGroup]:
     decayed = decaying(model)
-    learnt = [(name, weight) for name, weight in model.named_parameters() if weight.requires_grad]
+    trainable = [(name, weight) for name, weight in model.named_parameters() if weight.requires_grad]
     return [
-        {"params": [weight for name, weight in learnt if name in decayed], "weight_decay": train.weight_decay},
-        {"params": [weight for name, weight in learnt if name not in decayed], "weight_decay": 0.0},
+        {"params": [weight for name, weight in trainable if name in decayed], "weight_decay": train.weight_decay},
+        {"params": [weight for name, weight in trainable if name not in decayed], "weight_decay": 0.0},
     ]
 
 

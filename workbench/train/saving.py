@@ -115,10 +115,10 @@ class Saver:
 
 def estimate(model: PreTrainedModel) -> int:
     """Bytes a checkpoint takes: the weights, and two moments in fp32 of those that are trained."""
-    learnt = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    kept = learnt if adapters.is_adapted(model) else model.state_dict().values()
+    trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    kept = trainable if adapters.is_adapted(model) else model.state_dict().values()
     weights: dict[int, int] = {id(tensor): tensor.numel() * tensor.element_size() for tensor in kept}
-    moments: int = sum(8 * parameter.numel() for parameter in learnt)
+    moments: int = sum(8 * parameter.numel() for parameter in trainable)
     return sum(weights.values()) + moments + _SLACK
 
 

@@ -30,7 +30,7 @@ _SAID: Final = {
     "repeated": "have an answer that stands in the context more than once and no start to tell which; "
     "the first place is taken",
     "repaired": "have an answer_start that misses the answer; where it does stand, close by or only there, is taken",
-    "unmatched": "have an answer that does not stand in the context; they are not trained on, and count when judged",
+    "unmatched": "have an answer that does not stand in the context; they are not trained on, and count when evaluated",
 }
 
 

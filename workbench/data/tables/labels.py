@@ -168,7 +168,7 @@ def _check_few(splits: Splits, there: int, rows: int) -> None:
         raise DataError(
             f"{clean(_column(splits))} has {there} classes in {rows} rows",
             where=str(splits.origins["train"]),
-            hint='set data.label to a column of classes, or data.problem = "regression" for numbers to foresee',
+            hint='set data.label to a column of classes, or data.problem = "regression" for numbers to predict',
         )
 
 

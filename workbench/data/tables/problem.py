@@ -63,7 +63,7 @@ def _of_several(found: list[pa.ChunkedArray], splits: Splits) -> Problem:
     )
     holds = columns.kinds(column.type) if numbers(column) is None else "numbers beyond 0 and 1"
     raise DataError(
-        f"several columns are labels of 0 and 1, or numbers to foresee, and {faults.quoted(name)} holds {holds}",
+        f"several columns are labels of 0 and 1, or numbers to predict, and {faults.quoted(name)} holds {holds}",
         where="data.label",
         hint='name one column, or set data.problem = "regression" for numbers',
     )

@@ -149,7 +149,7 @@ def short_model(name: str) -> str:
 
 
 def best_metric(run: RunRow) -> tuple[str, Summary] | None:
-    """The metric that the list shows of a run: the one it is judged by, else the first that it has."""
+    """The metric that the list shows of a run: the one it is evaluated by, else the first that it has."""
     key = headline_key(run) or "train/loss"
     return (key, run.metrics[key]) if key in run.metrics else None
 

@@ -55,7 +55,7 @@ def amount(count: int) -> str:
 
 
 def told(event: Event, best: str | None) -> str:
-    """One event in a line, empty where it says nothing. `best` is the metric that the run is judged by."""
+    """One event in a line, empty where it says nothing. `best` is the metric that the run is evaluated by."""
     step = getattr(event, "step", None)
     at = "" if step is None else f"step {step}  "
     match event:
@@ -75,7 +75,7 @@ def told(event: Event, best: str | None) -> str:
 
 
 def _scores(event: EvalEvent, best: str | None) -> str:
-    """The measure the run is judged by, else one that is no loss, and the loss, by bare name."""
+    """The measure the run is evaluated by, else one that is no loss, and the loss, by bare name."""
     wanted = (best or "").partition("/")[2]
     scalars = {key.partition("/")[2]: value for key, value in event.scalars.items()}
     quality = [name for name in scalars if name != "loss" and catalog.is_metric(name)]

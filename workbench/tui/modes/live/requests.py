@@ -158,7 +158,7 @@ def _track(registry: Registry, row: RunRow, window: tuple[int, int], columns: in
 
 
 def eval_keys(known: list[str], best: str | None, most: int) -> list[str]:
-    """The evaluation metrics worth a chart: the one the run is judged by, then those of its scale."""
+    """The evaluation metrics worth a chart: the one the run is evaluated by, then those of its scale."""
     evals = [key for key in known if key.startswith("eval/") and key != "eval/loss" and catalog.is_metric(key)]
     first = best if best in evals else min(evals, key=catalog.rank, default=None)
     # Perplexity beside accuracy would flatten accuracy: what is of another scale is not there.

@@ -114,18 +114,18 @@ class MetricsPane(Pane):
     def on_snapshot(self, snapshot: FeedSnapshot) -> None:
         assert isinstance(snapshot.body, MetricsView)
         self._view = snapshot.body
-        if self._view.judged is None:
+        if self._view.evaluated is None:
             self.say_empty("No run has been evaluated yet", "1  choose a run", "n  there starts one from a recipe")
             return
         if self._stand_in is None:
-            # Without a choice the newest run stands in, and stays: another may be judged while one reads.
-            self._stand_in = self._view.judged.run_id
+            # Without a choice the newest run stands in, and stays: another may be evaluated while one reads.
+            self._stand_in = self._view.evaluated.run_id
         self.say_empty(None)
         self.query_one(MetricTable).put(self._view.rows, self._view.columns)
         count = len(self._view.rows)
         self.crumbs_right(f"{self.state.shown} of {count} runs" if count > 1 else f"{self.state.shown} numbers")
-        self._become(self.state.over(self._view.judged))
-        self._show_evaluation(self._view.judged)
+        self._become(self.state.over(self._view.evaluated))
+        self._show_evaluation(self._view.evaluated)
         self._compare()
         if self.request() != snapshot.request:
             self.ask()
@@ -133,19 +133,19 @@ class MetricsPane(Pane):
     @property
     def _entry(self) -> Evaluation | None:
         """The evaluation that is looked at."""
-        judged, split = self._view.judged, self.state.split
-        return judged.shown(split) if judged and split else None
+        evaluated, split = self._view.evaluated, self.state.split
+        return evaluated.shown(split) if evaluated and split else None
 
-    def _show_evaluation(self, judged: EvaluatedRun) -> None:
+    def _show_evaluation(self, evaluated: EvaluatedRun) -> None:
         entry = self._entry
         if entry is not None and entry.classes:
             matrix = self.query_one(ConfusionMatrix)
             matrix.show(entry.confusion)
             self.query_one(ClassTable).put(entry.classes, matrix.cursor[0])
         elif entry is not None:
-            scores = [each.scores for each in judged.of_split(entry.split)]
+            scores = [each.scores for each in evaluated.of_split(entry.split)]
             self.query_one("#scores", VirtualTable).show(ScoreRows(scores, entry.step))
-            self.query_one(SampleList).show(judged.samples)
+            self.query_one(SampleList).show(evaluated.samples)
         if entry is not None and entry.curves is not None:
             self.query_one(CurveView).show(entry.curves, entry.values)
 
@@ -159,18 +159,18 @@ class MetricsPane(Pane):
             self._follow(before.panel)
 
     def _lay(self) -> None:
-        judged, entry = self._view.judged, self._entry
-        if judged is None:
+        evaluated, entry = self._view.evaluated, self._entry
+        if evaluated is None:
             return
-        layout = Layout.of(self.state, judged, entry, *self.size)
+        layout = Layout.of(self.state, evaluated, entry, *self.size)
         for part in _PARTS:
             self.query_one(f"#{part}").display = part in layout.widgets
         self.query_one("#confusion").styles.max_height = layout.matrix
         self.query_one("#scores").styles.max_height = layout.scores
         self.query_one("#evaluation").styles.height = layout.evaluation
-        self.query_one("#about", Caption).show(*self._about(judged, entry))
+        self.query_one("#about", Caption).show(*self._about(evaluated, entry))
         cell = [self.state.cell.words] if self.state.panel == "rows" else []
-        self.crumbs(judged.name, *([entry.split] if entry else []), *cell)
+        self.crumbs(evaluated.name, *([entry.split] if entry else []), *cell)
         self.refresh_footer()
 
     def _follow(self, before: Panel) -> None:
@@ -188,10 +188,10 @@ class MetricsPane(Pane):
     def on_resize(self, event: events.Resize) -> None:
         self.call_after_refresh(self._lay)
 
-    def _about(self, judged: EvaluatedRun, entry: Evaluation | None) -> tuple[str, str]:
+    def _about(self, evaluated: EvaluatedRun, entry: Evaluation | None) -> tuple[str, str]:
         """What the panel is about, and its main figures."""
         if entry is None:
-            return f"{judged.name} ({judged.state}) has not been evaluated yet: 2 shows it as it trains", ""
+            return f"{evaluated.name} ({evaluated.state}) has not been evaluated yet: 2 shows it as it trains", ""
         epoch = "" if entry.epoch is None else f", epoch {entry.epoch:.4g}"
         counted = f" · {entry.rows} rows" if entry.rows else ""
         about = f"{entry.split} · step {entry.step}{epoch}{counted}"
@@ -201,12 +201,12 @@ class MetricsPane(Pane):
 
     def _compare(self) -> None:
         """Say how the current run does on the rows of the first marked one."""
-        judged, split = self._view.judged, self.state.split
+        evaluated, split = self._view.evaluated, self.state.split
         marked = next((row for row in self._view.rows if row.marked and not row.current), None)
-        if judged is None or split is None or marked is None:
+        if evaluated is None or split is None or marked is None:
             self._become(replace(self.state, compared=(), comparison=None))
             return
-        asked = (marked.run_id, judged.run_id, split)
+        asked = (marked.run_id, evaluated.run_id, split)
         if asked == self.state.compared:
             return
         self._become(replace(self.state, compared=asked))
@@ -255,11 +255,11 @@ class MetricsPane(Pane):
         self._fetch(event.offset)
 
     def _fetch(self, offset: int) -> None:
-        judged, split, cell = self._view.judged, self.state.split, self.state.cell
-        if judged is None or split is None or self.state.panel != "rows":
+        evaluated, split, cell = self._view.evaluated, self.state.split, self.state.cell
+        if evaluated is None or split is None or self.state.panel != "rows":
             return
         lab = self.app.lab
-        run = str(self.app.home.runs / judged.run_id)
+        run = str(self.app.home.runs / evaluated.run_id)
         page = PredictionsPage(run, split, cell.true, cell.predicted, offset=offset, limit=PAGE)
         self.background(
             lambda: lab.ask(page),
@@ -287,8 +287,8 @@ class MetricsPane(Pane):
         return opened
 
     def why_not(self, id: str) -> str | None:
-        judged, entry = self._view.judged, self._entry
-        if id == "metrics.split" and (judged is None or len(judged.splits) < 2):
+        evaluated, entry = self._view.evaluated, self._entry
+        if id == "metrics.split" and (evaluated is None or len(evaluated.splits) < 2):
             return "Only one split was evaluated"
         if id == "metrics.worst" and entry is None:
             return "No rows have been evaluated yet"
@@ -315,28 +315,28 @@ class MetricsPane(Pane):
             self._hand_over(row, "try")
 
     def _hand_over(self, row: PredictedRow, mode: str) -> None:
-        judged = self._view.judged
-        if judged is None:
+        evaluated = self._view.evaluated
+        if evaluated is None:
             return
         # The two texts of a pair are kept as one, a line feed between them.
-        text, feed, second = row.text.partition("\n") if judged.paired else (row.text, "", "")
-        self.app.selection.choose(judged.run_id)
+        text, feed, second = row.text.partition("\n") if evaluated.paired else (row.text, "", "")
+        self.app.selection.choose(evaluated.run_id)
         self.app.selection.hand_over(
             Passage(
                 text=text,
                 pair=second if feed else None,
-                source=f"{judged.name}/{self.state.split} row {row.row}",
+                source=f"{evaluated.name}/{self.state.split} row {row.row}",
                 label=row.label,
                 prediction=row.prediction,
-                tokenizer=judged.run_id,
+                tokenizer=evaluated.run_id,
             )
         )
         self.app.go(mode)
 
     def action_split(self) -> None:
-        judged, split = self._view.judged, self.state.split
-        if judged is not None and split is not None:
-            following = judged.splits[(judged.splits.index(split) + 1) % len(judged.splits)]
+        evaluated, split = self._view.evaluated, self.state.split
+        if evaluated is not None and split is not None:
+            following = evaluated.splits[(evaluated.splits.index(split) + 1) % len(evaluated.splits)]
             self._become(replace(self.state, split=following, panel="evaluation"))
             self.ask()
 

@@ -39,10 +39,10 @@ class MetricsState:
     compared: tuple[str, ...] = ()
     comparison: tuple[str, str] | None = None  # what came of it: against which run, and the figures
 
-    def over(self, judged: EvaluatedRun) -> MetricsState:
+    def over(self, evaluated: EvaluatedRun) -> MetricsState:
         """The state over these evaluations: a split that is there, and no panel of one that is gone."""
-        split = self.split if self.split in judged.splits else next(iter(judged.splits), None)
-        entry = judged.shown(split) if split else None
+        split = self.split if self.split in evaluated.splits else next(iter(evaluated.splits), None)
+        entry = evaluated.shown(split) if split else None
         stays = split == self.split and entry is not None and (self.panel != "curves" or entry.curves is not None)
         return replace(self, split=split, panel=self.panel if stays else "evaluation")
 
@@ -57,7 +57,9 @@ class Layout:
     evaluation: int | None = None
 
     @classmethod
-    def of(cls, state: MetricsState, judged: EvaluatedRun, entry: Evaluation | None, width: int, height: int) -> Layout:
+    def of(
+        cls, state: MetricsState, evaluated: EvaluatedRun, entry: Evaluation | None, width: int, height: int
+    ) -> Layout:
         """A narrow screen has one thing at a time; a tall one has room for the curves without being asked."""
         wide, rows = width >= WIDE, state.panel == "rows"
         around = {"about", *(["paired"] if state.comparison else [])}
@@ -67,9 +69,9 @@ class Layout:
         if state.panel == "curves":
             return cls(frozenset(around | {"curves"}))
         matrix = "100%" if wide else "40%" if rows else "55%"
-        scores = "100%" if wide or not judged.samples else "50%"
+        scores = "100%" if wide or not evaluated.samples else "50%"
         below = entry.curves is not None and bool(entry.classes) and height >= TALL and not rows
-        parts = _language(judged, rows, wide) if not entry.classes else _classes(entry, rows)
+        parts = _language(evaluated, rows, wide) if not entry.classes else _classes(entry, rows)
         shown = around | {"evaluation"} | parts | ({"curves"} if below else set())
         return cls(frozenset(shown), matrix, scores, _shared(entry, wide, height) if below else None)
 
@@ -78,8 +80,8 @@ def _classes(entry: Evaluation, rows: bool) -> set[str]:
     return {"rows" if rows else "classes", *(["confusion"] if entry.confusion is not None else [])}
 
 
-def _language(judged: EvaluatedRun, rows: bool, wide: bool) -> set[str]:
-    beside = {"rows"} if rows else {"samples"} if judged.samples else set()
+def _language(evaluated: EvaluatedRun, rows: bool, wide: bool) -> set[str]:
+    beside = {"rows"} if rows else {"samples"} if evaluated.samples else set()
     return beside | ({"scores"} if wide or not rows else set())
 
 

@@ -1,4 +1,4 @@
-"""What the Metrics pane shows, read from the registry: runs by metrics, and how the current run was judged."""
+"""What the Metrics pane shows, read from the registry: runs by metrics, and how the current run was evaluated."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class EvaluatedRun:
-    """The current run and everything it was judged by, oldest first."""
+    """The current run and everything it was evaluated by, oldest first."""
 
     run_id: str
     name: str
@@ -84,7 +84,7 @@ class MetricsView:
 
     rows: tuple[MetricRow, ...] = ()
     columns: tuple[MetricColumn, ...] = ()
-    judged: EvaluatedRun | None = None
+    evaluated: EvaluatedRun | None = None
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class MetricsRequest:
             return MetricsView()
         rows = tuple(self._row(run, current) for run in (current, *others))
         keys = {key for row in rows for key in row.values}
-        return MetricsView(rows, columns_of(keys, self.split, rows[0].values), judged(registry, current))
+        return MetricsView(rows, columns_of(keys, self.split, rows[0].values), evaluated(registry, current))
 
     def _runs(self, registry: Registry) -> tuple[RunRow | None, list[RunRow]]:
         """The current run, and the marked ones or the newest of its task."""
@@ -139,7 +139,7 @@ def _find(registry: Registry, id: str) -> RunRow | None:
 
 
 def comparable(run: RunRow, other: RunRow) -> bool:
-    """Whether two runs are judged alike: one task, and more than the loss in common, which may be another loss."""
+    """Whether two runs are evaluated alike: one task, and more than the loss in common, which may be another loss."""
     if run.task != other.task:
         return False
     one, two = set(quality(run.metrics)), set(quality(other.metrics))
@@ -161,8 +161,8 @@ def columns_of(keys: Iterable[str], split: str | None, current: Container[str] =
     return tuple(MetricColumn.named(key) for key in sorted(keys, key=place))
 
 
-def judged(registry: Registry, run: RunRow) -> EvaluatedRun:
-    """How a run was judged, by its eval and sample events."""
+def evaluated(registry: Registry, run: RunRow) -> EvaluatedRun:
+    """How a run was evaluated, by its eval and sample events."""
     events = registry.events(run.id, ["eval", "sample"])
     return EvaluatedRun(
         run_id=run.id,
