@@ -34,8 +34,8 @@ class Terminal:
         def prepare():
             os.setsid()
             fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-            if ignore_hangup:
-                signal.signal(signal.SIGHUP, signal.SIG_IGN)
+            # Whoever runs the tests may ignore it themselves (nohup).
+            signal.signal(signal.SIGHUP, signal.SIG_IGN if ignore_hangup else signal.SIG_DFL)
 
         self.process = subprocess.Popen(
             argv, stdin=slave, stdout=slave, stderr=slave, preexec_fn=prepare,
