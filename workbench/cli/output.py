@@ -10,7 +10,7 @@ from typing import Annotated, Any, Self
 
 import typer
 
-from workbench.contracts.events import plain
+from workbench.contracts.coding import as_json
 from workbench.core.text import cells, clean, cut, pad
 
 _LEAST = 10  # cells of a column that is cut
@@ -25,7 +25,7 @@ def say(text: str = "") -> None:
 
 def emit(value: object) -> None:
     """`value` as JSON on standard output. NaN and infinities become the strings "NaN", "Infinity", "-Infinity"."""
-    json.dump(jsonable(value), sys.stdout, ensure_ascii=False, indent=2)
+    json.dump(as_json(value), sys.stdout, ensure_ascii=False, indent=2)
     print()
 
 
@@ -39,7 +39,7 @@ class JsonList:
         self._begun = False
 
     def add(self, value: Any) -> None:
-        text = json.dumps(jsonable(value), ensure_ascii=False, indent=2)
+        text = json.dumps(as_json(value), ensure_ascii=False, indent=2)
         sys.stdout.write((",\n  " if self._begun else "[\n  ") + text.replace("\n", "\n  "))
         self._begun = True
 
@@ -57,24 +57,13 @@ class JsonLines:
     """Any number of values on standard output, one a line."""
 
     def add(self, value: Any) -> None:
-        sys.stdout.write(json.dumps(jsonable(value), ensure_ascii=False) + "\n")
+        sys.stdout.write(json.dumps(as_json(value), ensure_ascii=False) + "\n")
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         pass
-
-
-def jsonable(value: Any) -> Any:
-    """`value` with every float as JSON can say it."""
-    if isinstance(value, float):
-        return plain(value)
-    if isinstance(value, dict):
-        return {str(key): jsonable(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [jsonable(item) for item in value]
-    return value
 
 
 def print_table(

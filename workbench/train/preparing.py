@@ -23,16 +23,18 @@ if TYPE_CHECKING:
     from workbench.models.locate import Located
 
 
-def prepare(experiment: Experiment, splits: Splits, trained: Path | None = None) -> Prepared[Any, Any]:
-    """`trained` is a directory with the tokenizer that was trained on these rows before. Raises WorkbenchError."""
+def prepare(experiment: Experiment, splits: Splits, trained: Path | None = None) -> tuple[Prepared[Any, Any], Rule]:
+    """The rows, and what chooses the checkpoint now that the kind of label is known. Raises WorkbenchError.
+
+    `trained` is a directory with the tokenizer that was trained on these rows before.
+    """
     from workbench.models.weights import open_tokenizer
 
     recipe = experiment.recipe
     task = task_of(recipe.task)
     tokenizer = task.tokenizer(recipe, splits, experiment.search) if trained is None else open_tokenizer(trained)
     prepared = task.prepare(recipe, splits, tokenizer, task.config(recipe, experiment.model, tokenizer))
-    rule_of(recipe, prepared.problem)
-    return prepared
+    return prepared, rule_of(recipe, prepared.problem)
 
 
 def rule_of(recipe: Recipe, problem: Problem | None = None) -> Rule:

@@ -68,7 +68,7 @@ class Session:
         chosen = device.choose(recipe)
         trained = checkpoint if experiment.tokenizer is None else None
         splits = splits_for(recipe, experiment.search, self._cache())
-        prepared = preparing.prepare(experiment, splits, trained)
+        prepared, rule = preparing.prepare(experiment, splits, trained)
         self._say_data(experiment, prepared)
         from workbench.train.rng import seed_everything
 
@@ -79,7 +79,6 @@ class Session:
         if (doubt := methods.doubts(model, new)) is not None:
             self._journal.warn("new-weights", doubt)
         model, learning = methods.apply(model, recipe, new, experiment.model)
-        rule = preparing.rule_of(recipe, prepared.problem)
         return Ready(recipe, task, chosen, prepared, model, learning, rule)
 
     def _cache(self) -> TokenCache:
