@@ -117,6 +117,7 @@ def load(recipe: Recipe, shapes: Sequence[Shape], search: Sequence[Path], cache:
     dropped: dict[str, int] = {}
     for name in tables:
         column_roles.check(chosen, tables[name], str(origins[name]))
+        notes += [note for note in column_roles.note_faults(chosen, tables[name]) if note not in notes]
         tables[name], dropped[name] = _cleaned(tables[name], chosen, f"data.{name}", str(origins[name]), notes, cache)
     if "validation" not in tables and (data.holdout is not None or evaluated):
         share = DEFAULT_HOLDOUT if data.holdout is None else data.holdout
