@@ -24,6 +24,7 @@ from workbench.data.formats import csv_faults, faults, raw
 # No leading zeros and no plus: what is turned into a number can be turned back into the very same text.
 _WHOLE = r"^(0|-?[1-9][0-9]{0,17})$"
 _NUMERIC_SAMPLE = 1000
+_DELIMITER: Final = b"workbench.delimiter"
 _HEAD = 1 << 20  # bytes by which a file's form is told
 # A row must fit in a block. Larger ones are tried when it does not, and no quote was left open.
 _BLOCKS: Final = (8 << 20, 256 << 20, (1 << 31) - 1)
@@ -84,6 +85,12 @@ def stream(path: Path, form: Dialect, block: int) -> Iterator[pa.RecordBatch]:
     with raw.opened(path) as file, pacsv.open_csv(pa.PythonFile(file, mode="r"), **_options(form, block)) as batches:
         _ = batches.schema.names  # raises where they are no UTF-8
         yield from batches
+
+
+def delimiter_of(table: pa.Table) -> str | None:
+    """What stood between the columns of the file that a table was read from; None of other formats."""
+    found = (table.schema.metadata or {}).get(_DELIMITER)
+    return None if found is None else str(found.decode())
 
 
 def _head(path: Path) -> bytes:
@@ -166,7 +173,8 @@ def _read(path: Path, form: Dialect) -> pa.Table:
     looked = look(path, form)
     for block in _BLOCKS:
         try:
-            return _with_numbers(_parsed(path, form, block, looked))
+            table = _with_numbers(_parsed(path, form, block, looked))
+            return table.replace_schema_metadata({_DELIMITER: form.delimiter})
         except (pa.ArrowInvalid, UnicodeDecodeError) as error:
             fault = looked.fault()
             if fault is not None or not straddles(error) or block == _BLOCKS[-1]:
