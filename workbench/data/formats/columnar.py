@@ -28,7 +28,11 @@ def read_parquet(path: Path) -> pa.Table:
     """The rows of a .parquet file, without the index column pandas adds. Raises DataError where it is damaged."""
     with parquet(path) as file:
         parts = [pa.Table.from_batches(batches) for batches in _gathered(batches_of(path, file))]
-        table = pa.concat_tables(part.combine_chunks() for part in parts) if parts else file.schema_arrow.empty_table()
+        table = (
+            pa.concat_tables(part.combine_chunks() for part in parts)
+            if parts
+            else plain(file.schema_arrow.empty_table())
+        )
         records.kinds_of(table.schema)  # raises for names that are no UTF-8
     return table.select(kept(table.column_names))
 
@@ -36,6 +40,43 @@ def read_parquet(path: Path) -> pa.Table:
 def kept(names: Sequence[str]) -> list[str]:
     """The user's columns: pandas adds one for its index."""
     return [name for name in names if not name.startswith(_PANDAS_INDEX)]
+
+
+def plain(table: pa.Table) -> pa.Table:
+    """The table in the types that rows of other formats have: strings for categories and string views, lists for their
+    views. (Polars writes views, pandas categories; Arrow's own functions take neither everywhere.)
+    """
+    for place, column in enumerate(table.schema):
+        type = _plain(column.type)
+        if type != column.type:
+            values = table.column(place)
+            # Arrow 26 makes empty lists of views of lists.
+            cast = pa.chunked_array([values.to_pylist()], type) if _is_view_of_lists(column.type) else values.cast(type)
+            table = table.set_column(place, column.with_type(type), cast)
+    return table
+
+
+def _plain(type: pa.DataType) -> pa.DataType:
+    if pa.types.is_string_view(type):
+        return pa.string()
+    if pa.types.is_binary_view(type):
+        return pa.binary()
+    if pa.types.is_float16(type):
+        return pa.float32()
+    if isinstance(type, pa.BaseExtensionType):
+        return _plain(type.storage_type)
+    if pa.types.is_dictionary(type) or pa.types.is_run_end_encoded(type):
+        return _plain(type.value_type)
+    if pa.types.is_struct(type):
+        return pa.struct([inner.with_type(_plain(inner.type)) for inner in type])
+    if pa.types.is_list(type) or pa.types.is_large_list(type) or pa.types.is_fixed_size_list(type):
+        inner = _plain(type.value_type)
+        return type if inner == type.value_type else pa.list_(inner)
+    return pa.list_(_plain(type.value_type)) if _is_view_of_lists(type) else type
+
+
+def _is_view_of_lists(type: pa.DataType) -> bool:
+    return bool(pa.types.is_list_view(type) or pa.types.is_large_list_view(type))
 
 
 @contextmanager
@@ -61,7 +102,7 @@ def batches_of(
                 path, packed, most, f"at most {raw.RATIO} times its size, or {raw.size_of(_ROOM)}, are read"
             )
         batch.validate(full=True)
-        yield batch
+        yield from plain(pa.Table.from_batches([batch])).combine_chunks().to_batches()
 
 
 def _gathered(batches: Iterator[pa.RecordBatch]) -> Iterator[list[pa.RecordBatch]]:
@@ -89,7 +130,7 @@ def read_arrow(path: Path) -> pa.Table:
         # not read for it.
         records.kinds_of(table.schema)
         table.validate(full=path.stat().st_size < _VALIDATED)
-        return table
+        return plain(table)
     except (OSError, pa.ArrowException, MemoryError, UnicodeDecodeError) as error:
         raise _broken(path, "arrow", error) from error
 
