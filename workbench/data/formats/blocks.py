@@ -207,6 +207,7 @@ def delimited_tables(path: Path, *, tsv: bool) -> Iterator[pa.Table]:
 
 def _parquet(path: Path) -> Iterator[Block]:
     with columnar.parquet(path) as file:
+        columnar.check_size(path, file)
         sizes = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
     for number, rows in enumerate(sizes):
         group = _Group(path, number)
