@@ -102,6 +102,27 @@ class Data(Section):
     shuffle_seed: int | None = Field(None, ge=0, lt=2**63, description="shuffle each split before it is sliced")
     subset: Subset | None = Field(None, description="train on a random part")
     format: FormatName | None = Field(None, description="how the files are read, where their names do not say")
+    delimiter: str | None = Field(
+        None, description="csv and tsv: the character between columns, such as ; or tab; told by the rows if left out"
+    )
+    header: bool | list[str] = Field(
+        True, description="csv and tsv: false where no line names the columns (column_1, …), or their names"
+    )
+
+    @field_validator("delimiter")
+    @classmethod
+    def _one_character(cls, value: str | None) -> str | None:
+        value = "\t" if value in ("tab", "\\t") else value
+        if value is not None and (len(value) != 1 or value.isalnum() or value in '"\r\n' or not value.isascii()):
+            raise ValueError('it is one character, such as ";", or "tab"')
+        return value
+
+    @field_validator("header")
+    @classmethod
+    def _distinct(cls, value: bool | list[str]) -> bool | list[str]:
+        if isinstance(value, list) and (not value or len(set(value)) < len(value)):
+            raise ValueError("it names every column, and none twice")
+        return value
 
     @field_validator("holdout")
     @classmethod

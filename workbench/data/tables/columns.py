@@ -161,7 +161,8 @@ def unrecognised(table: pa.Table, roles: Sequence[str], where: str) -> DataError
             f"no column is recognised as the {said}, and what should be the names of the columns looks like a row: "
             f"{', '.join(faults.quoted(name) for name in names(table)[:4])}",
             where=where,
-            hint=f"write a line of names above the first row, such as {' and '.join(roles)}",
+            hint="set data.header = false (the columns are then column_1, column_2, …) or to their names, "
+            f"or write a line of names above the first row, such as {' and '.join(roles)}",
         )
     fields = " and ".join(f"data.{role}" for role in roles)
     which = "one of" if len(roles) == 1 else "columns out of"

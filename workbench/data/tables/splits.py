@@ -162,7 +162,7 @@ def _read(
     cache: TokenCache | None,
 ) -> tuple[pa.Table, Origin]:
     part = slices.parse(spec, where)
-    origin = _origin(part.name, where, data.format, source, search)
+    origin = _origin(part.name, where, data, source, search)
     table = origin.source.part(origin.split).table(cache)
     notes += [note for note in origin.source.part(origin.split).notes if note not in notes]
     if columns.ROW in table.column_names:
@@ -181,7 +181,7 @@ def _read(
     return table.slice(start, stop - start), origin
 
 
-def _origin(name: str, where: str, wanted: str | None, source: sources.Source | None, search: Sequence[Path]) -> Origin:
+def _origin(name: str, where: str, data: Data, source: sources.Source | None, search: Sequence[Path]) -> Origin:
     if source is not None and (name in source.parts or not sources.is_pathlike(name)):
         source.part(name)
         return Origin(source, name)
@@ -195,7 +195,7 @@ def _origin(name: str, where: str, wanted: str | None, source: sources.Source | 
         raise DataError(
             f"'{name}' is a split, and there is no source that has it", where=where, hint="give data.source, or a file"
         )
-    opened = sources.from_path(path, wanted)
+    opened = sources.from_path(path, data.format, sources.layout_of(data))
     asked = where.removeprefix("data.")
     return Origin(opened, asked if asked in opened.parts else opened.names[0])
 
