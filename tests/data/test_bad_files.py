@@ -60,7 +60,7 @@ def test_latin_1_is_told_with_the_line_and_how_to_convert_it(write):
     ):
         said = complaint(write(name, content.encode("latin-1")))
         assert said.startswith(f"{name}:2: byte 0xe9 is not UTF-8"), said
-        assert "iconv -f latin1" in said
+        assert "iconv -f CP1252" in said
 
 
 def test_utf_16_is_recognised(write):

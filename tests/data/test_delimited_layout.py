@@ -7,7 +7,7 @@ import pytest
 from workbench.core.errors import DataError
 from workbench.data.browse import pager
 from workbench.data.formats import by_name
-from workbench.data.formats.delimited import Layout
+from workbench.data.formats.delimited import FileLayout
 from workbench.data.tables import sources
 
 TEXTS = ["the kettle, number 0, was lovely", "dull", "the lamp was warm; very", "a novel"]
@@ -70,12 +70,12 @@ def test_a_file_without_a_header_loses_no_row(write, load, suffix):
 def test_rows_of_a_file_without_a_header_are_counted_from_the_first(write):
     path = write("t.csv", "a,b\nc,d\ne,f,g\n")
     with pytest.raises(DataError, match=r"t\.csv:3: row 3 has 3 fields where the first row has 2"):
-        by_name.of(path, layout=Layout(header=False)).read(path)
+        by_name.of(path, layout=FileLayout(header=False)).read(path)
 
 
 def test_pages_are_of_the_same_columns(write):
     path = write("t.csv", f"sep=;\n{written(None, ';')}")
-    pages = pager.open_pager(sources.from_file(path, layout=Layout(header=("x", "y"))).part("train"))
+    pages = pager.open_pager(sources.from_file(path, layout=FileLayout(header=("x", "y"))).part("train"))
     assert pages.page(0, 9) == [{"x": text, "y": "ab"[n % 2]} for n, text in enumerate(TEXTS)]
 
 

@@ -183,9 +183,9 @@ class _Store:
         return pa.ipc.open_stream(self._file.read(size)).read_all().slice(offset, limit)
 
 
-def delimited_tables(path: Path, *, tsv: bool, layout: delimited.Layout | None = None) -> Iterator[pa.Table]:
+def delimited_tables(path: Path, *, tsv: bool, layout: delimited.FileLayout | None = None) -> Iterator[pa.Table]:
     """The rows of a .csv or .tsv file as strings, about a megabyte at a time. Raises DataError."""
-    form = delimited.form(path, tsv=tsv, layout=layout or delimited.Layout())
+    form = delimited.form(path, tsv=tsv, layout=layout or delimited.FileLayout())
     seen = 0
     for size in _DELIMITED:
         skip = seen

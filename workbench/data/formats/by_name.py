@@ -25,7 +25,7 @@ from workbench.data.formats import (
     raw,
     text_lines,
 )
-from workbench.data.formats.delimited import Layout
+from workbench.data.formats.delimited import FileLayout
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Format:
     read: Callable[[Path], pa.Table]
     lines: Callable[[Path], npt.NDArray[np.int64]] | None = None
     packed: bool = True
-    layout: Layout | None = None
+    layout: FileLayout | None = None
 
     @property
     def key(self) -> str:
@@ -88,7 +88,7 @@ def asked(wanted: str) -> Format:
     return FORMATS[wanted]
 
 
-def of(path: Path, wanted: str | None = None, layout: Layout | None = None) -> Format:
+def of(path: Path, wanted: str | None = None, layout: FileLayout | None = None) -> Format:
     """How a file is read: as `wanted`, else as its name says, else by its first lines. Raises DataError.
 
     A name that ends in .txt says little: one that is plainly CoNLL, a tag on every line, is read as that, and one whose

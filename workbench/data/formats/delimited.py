@@ -35,7 +35,7 @@ _TSV_QUOTED = re.compile(rb'(?:(?<=\t)|(?<=\n)|^)"[^\t\n]*')
 
 
 @dataclass(frozen=True)
-class Layout:
+class FileLayout:
     """How a recipe says that files are written: what stands between columns, None where their rows tell; and whether
     the first row names the columns, or else the names."""
 
@@ -57,7 +57,7 @@ class Dialect:
     skipped: int = 0
 
 
-def read_csv(path: Path, layout: Layout = Layout()) -> pa.Table:
+def read_csv(path: Path, layout: FileLayout = FileLayout()) -> pa.Table:
     """The rows of a .csv file. `,`, `;`, tab and `|` are told by the rows, or by Excel's line `sep=;`.
 
     A column that is named twice carries that fault (`column_faults`). Raises DataError with file and line for a ragged
@@ -66,7 +66,7 @@ def read_csv(path: Path, layout: Layout = Layout()) -> pa.Table:
     return _read(path, form(path, tsv=False, layout=layout))
 
 
-def read_tsv(path: Path, layout: Layout = Layout()) -> pa.Table:
+def read_tsv(path: Path, layout: FileLayout = FileLayout()) -> pa.Table:
     """The rows of a .tsv file. Quotes are text unless the file was plainly written with quoting.
 
     The format has none, and texts hold stray quotes; spreadsheets and pandas quote all the same. A file counts as
@@ -90,7 +90,7 @@ def read_tsv(path: Path, layout: Layout = Layout()) -> pa.Table:
         raise
 
 
-def form(path: Path, *, tsv: bool, layout: Layout = Layout()) -> Dialect:
+def form(path: Path, *, tsv: bool, layout: FileLayout = FileLayout()) -> Dialect:
     """As the file's beginning shows it. Raises DataError."""
     head = _head(path)
     if tsv and _is_tabbed(head, layout):
@@ -98,7 +98,7 @@ def form(path: Path, *, tsv: bool, layout: Layout = Layout()) -> Dialect:
     return _form(path, head, layout.delimiter or _delimiter(head), layout, quoting=True)
 
 
-def _is_tabbed(head: bytes, layout: Layout) -> bool:
+def _is_tabbed(head: bytes, layout: FileLayout) -> bool:
     """Whether a .tsv file is one; some are written with commas."""
     if layout.delimiter is not None:
         return layout.delimiter == "\t"
@@ -168,7 +168,7 @@ def _delimiter(head: bytes) -> str:
     return best
 
 
-def _form(path: Path, head: bytes, delimiter: str, layout: Layout, *, quoting: bool) -> Dialect:
+def _form(path: Path, head: bytes, delimiter: str, layout: FileLayout, *, quoting: bool) -> Dialect:
     """With the names of the columns, of the first row or given. Raises DataError for those not UTF-8, or too few."""
     said = _SAID.match(head)
     start = (head[said.end() :] if said else head).lstrip(b"\r\n")

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from workbench.core.errors import DataError
 from workbench.core.suggest import nearest
 from workbench.core.text import clean
-from workbench.data.formats import column_faults, faults
+from workbench.data.formats import column_faults, conll_form, delimited, faults
+from workbench.data.formats.text_lines import are_lines
 from workbench.data.tables import roles
 
 _NUMBERS_ROWS: Final = re.compile(r"(.*_)?(id|idx|index|guid|uid|uuid)|unnamed:_\d+|编号|序号|")
@@ -156,6 +157,8 @@ def _inner(table: pa.Table, name: str) -> pa.ChunkedArray | None:
 def unrecognised(table: pa.Table, roles: Sequence[str], where: str) -> DataError:
     """That there is no telling which column is what; `roles` are the fields of `[data]` that can say."""
     said = " nor as the ".join(role.replace("_", " ") for role in roles)
+    if (form := _other_form(table)) is not None:
+        return DataError(f"no column is recognised as the {said}", where=where, hint=form)
     if headless(table):
         return DataError(
             f"no column is recognised as the {said}, and what should be the names of the columns looks like a row: "
@@ -169,6 +172,29 @@ def unrecognised(table: pa.Table, roles: Sequence[str], where: str) -> DataError
     return DataError(
         f"no column is recognised as the {said}", where=where, hint=f"set {fields} to {which} {described(table)}"
     )
+
+
+def _other_form(table: pa.Table) -> str | None:
+    """What to set where the rows look like a file of another format: lines of CoNLL, or of columns."""
+    if are_lines(table):
+        lines = [line for line in table.column("text").slice(0, _LOOKED_AT).to_pylist() if line and not line.isspace()]
+        if conll_form.resembles(lines):
+            return 'this looks like CoNLL, a token and its tag a line: set data.format = "conll"'
+        mark = next((mark for mark in "\t;," if len({line.count(mark) for line in lines} - {0}) == 1), None)
+        if mark is None or not all(mark in line for line in lines):
+            return None
+        usual = {*roles.TEXT_NAMES, *roles.LABEL_NAMES}
+        named = any(folded(name) in usual for name in lines[0].split(mark))
+        format = "tsv" if mark == "\t" else "csv"
+        return f'its lines are rows of columns: set data.format = "{format}"' + (
+            "" if named else ", and data.header = false if no line names them"
+        )
+    held = [table.column(name).slice(0, _LOOKED_AT) for name in names(table)]
+    if delimited.delimiter_of(table) == "\t" or len(held) == 1:
+        rows = zip(*(column.to_pylist() for column in held), strict=True)
+        if conll_form.resembles(["\t".join(map(str, row)) for row in [tuple(names(table)), *rows]]):
+            return 'this looks like CoNLL, a token and its tag a line: set data.format = "conll"'
+    return None
 
 
 def usable(table: pa.Table, needed: Sequence[str], nothing: Sequence[str] = ()) -> pa.ChunkedArray:

@@ -21,7 +21,7 @@ from workbench.data.cache import kept_tables
 from workbench.data.cache.token_cache import TokenCache
 from workbench.data.formats import by_name, column_faults, columnar, faults, notes, objects, raw, records
 from workbench.data.formats.by_name import Format
-from workbench.data.formats.delimited import Layout
+from workbench.data.formats.delimited import FileLayout
 from workbench.data.tables import builtin, directories, hubdata
 from workbench.recipe import Data
 
@@ -127,11 +127,11 @@ def open_source(data: Data, search: Sequence[Path]) -> Source:
     )
 
 
-def layout_of(data: Data) -> Layout | None:
+def layout_of(data: Data) -> FileLayout | None:
     """How the recipe says that .csv and .tsv files are written, None where it says nothing."""
     if data.delimiter is None and data.header is True:
         return None
-    return Layout(data.delimiter, tuple(data.header) if isinstance(data.header, list) else data.header)
+    return FileLayout(data.delimiter, tuple(data.header) if isinstance(data.header, list) else data.header)
 
 
 def open_named(
@@ -141,7 +141,7 @@ def open_named(
     config: str | None = None,
     revision: str | None = None,
     wanted: str | None = None,
-    layout: Layout | None = None,
+    layout: FileLayout | None = None,
 ) -> Source:
     """The source of that name: `builtin:…`, a file, a directory, or else a hub id.
 
@@ -198,12 +198,12 @@ def missing(name: str, search: Sequence[Path]) -> DataError:
     )
 
 
-def from_path(path: Path, wanted: str | None = None, layout: Layout | None = None) -> Source:
+def from_path(path: Path, wanted: str | None = None, layout: FileLayout | None = None) -> Source:
     """A file or a directory, as `from_file` and `from_directory`. Raises DataError."""
     return from_directory(path, wanted, layout) if path.is_dir() else from_file(path, wanted, layout)
 
 
-def from_file(path: Path, wanted: str | None = None, layout: Layout | None = None) -> Source:
+def from_file(path: Path, wanted: str | None = None, layout: FileLayout | None = None) -> Source:
     """One file. It is all `train`, unless it is JSON that names its splits. Raises DataError."""
     raw.check(path)
     format = by_name.of(path, wanted, layout)
@@ -223,7 +223,7 @@ def _file_part(files: tuple[Path, ...], label: str, format: Format) -> SplitFile
     return SplitFiles(files, lambda: [format.read(path) for path in files], label, format)
 
 
-def from_directory(directory: Path, wanted: str | None = None, layout: Layout | None = None) -> Source:
+def from_directory(directory: Path, wanted: str | None = None, layout: FileLayout | None = None) -> Source:
     """A `save_to_disk` directory, or one of files named by split (`train*`, `valid*`, `dev*`, `val*`, `test*`).
 
     Files may lie one directory deeper, in `data/` or in one named by the split; several of a split are joined in
