@@ -87,3 +87,36 @@ def test_a_text_file_with_a_tag_on_every_line_is_read_as_conll(load, write):
     assert made.train.column("tokens").to_pylist()[:2] == [["Anna", "slept"], ["Rome"]]
     write("prose.txt", "I saw a B-2\nand then\nno more\n" * 3)
     assert load("causal-lm", train="prose.txt", validation="prose.txt").train.column_names[0] == "text"
+
+
+CONLL = "Ann{0}B-PER\nSmit{0}I-PER\nwent{0}O\nto{0}O\nOslo{0}B-LOC\n\nBert{0}B-PER\nleft{0}O\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("t.tsv", CONLL.format("\t")),
+        ("t.csv", CONLL.format("\t")),
+        ("t.csv", CONLL.format(" ")),
+        ("t.tsv", CONLL.format("\tX\t")),
+        ("t.txt", CONLL.format(" ").replace("went O", "went")),
+    ],
+)
+def test_tokens_with_tags_under_another_name_lead_to_conll(write, load, name, content):
+    write(name, content)
+    with pytest.raises(DataError, match=r'looks like CoNLL.*: set data\.format = "conll"'):
+        load("token-classification", train=name, validation=name)
+    write(name, CONLL.format("\t"))
+    assert load("token-classification", train=name, validation=name, format="conll").train.num_rows == 2
+
+
+@pytest.mark.parametrize(("mark", "format"), [("\t", "tsv"), (";", "csv"), (",", "csv")])
+@pytest.mark.parametrize("header", [True, False])
+def test_columns_in_a_txt_file_lead_to_their_format(write, load, mark, format, header):
+    rows = [f"{text}{mark}{'ab'[n % 2]}" for n, text in enumerate(SENTENCES)]
+    write("t.txt", "\n".join([*([f"text{mark}label"] if header else []), *rows]) + "\n")
+    asked = {"train": "t.txt", "validation": "t.txt"}
+    with pytest.raises(DataError, match=f'rows of columns: set data.format = "{format}"') as caught:
+        load(**asked)
+    assert ("data.header = false" in caught.value.hint) is not header
+    assert load(**asked, format=format, header=header).train.num_rows == len(SENTENCES)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -13,7 +14,18 @@ import pyarrow as pa
 
 from workbench.core.errors import DataError
 from workbench.core.suggest import nearest
-from workbench.data.formats import columnar, conll, delimited, faults, jsonlines, objects, raw, text_lines
+from workbench.data.formats import (
+    column_faults,
+    columnar,
+    conll,
+    delimited,
+    faults,
+    jsonlines,
+    objects,
+    raw,
+    text_lines,
+)
+from workbench.data.formats.delimited import FileLayout
 
 
 @dataclass(frozen=True)
@@ -28,6 +40,12 @@ class Format:
     read: Callable[[Path], pa.Table]
     lines: Callable[[Path], npt.NDArray[np.int64]] | None = None
     packed: bool = True
+    layout: FileLayout | None = None
+
+    @property
+    def key(self) -> str:
+        """Equal where files are read alike."""
+        return self.name if self.layout is None else f"{self.name} {self.layout}"
 
 
 def _unnamed(path: Path) -> pa.Table:
@@ -70,12 +88,19 @@ def asked(wanted: str) -> Format:
     return FORMATS[wanted]
 
 
-def of(path: Path, wanted: str | None = None) -> Format:
+def of(path: Path, wanted: str | None = None, layout: FileLayout | None = None) -> Format:
     """How a file is read: as `wanted`, else as its name says, else by its first lines. Raises DataError.
 
-    A name that ends in .txt says little: one that is plainly CoNLL, a tag on every line, is read as that.
+    A name that ends in .txt says little: one that is plainly CoNLL, a tag on every line, is read as that, and one whose
+    `layout` is given as csv.
     """
     format = asked(wanted) if wanted is not None else named(path)
+    if layout is not None:
+        if wanted is None and (format is None or format.name == "txt"):
+            format = FORMATS["csv"]
+        readers = {"csv": delimited.read_csv, "tsv": delimited.read_tsv}
+        if format is not None and format.name in readers:
+            format = replace(format, read=functools.partial(readers[format.name], layout=layout), layout=layout)
     if wanted is None and (format is None or format.name == "txt") and conll.looks_like(path):
         format = FORMATS["conll"]
     if format is None:
@@ -90,5 +115,7 @@ def of(path: Path, wanted: str | None = None) -> Format:
 
 
 def read_file(path: Path, wanted: str | None = None) -> pa.Table:
-    """The rows of one file. Raises DataError."""
-    return of(path, wanted).read(path)
+    """The rows of one file, every column of which is wanted. Raises DataError."""
+    table = of(path, wanted).read(path)
+    column_faults.check(table, table.column_names)
+    return table

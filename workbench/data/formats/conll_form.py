@@ -12,6 +12,7 @@ from typing import Final
 _UNIVERSAL: Final = ("id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")
 _UNIVERSAL_ID = re.compile(r"\d+(?:[-.]\d+)?")
 _TAG = re.compile(r"O|[BIOESLMUW][-_].+")
+_NEARLY_ALL: Final = 0.8
 _SAMPLE = 20_000  # lines by which the form of a file is told
 
 Fields = list[str]
@@ -100,6 +101,13 @@ def looks_like(text: str) -> bool:
         if len(fields) > 1 and len(widths) == 1 and 1 not in widths:
             return _is_universal(fields) or all(is_tag(row[-1]) for row in fields)
     return False
+
+
+def resembles(lines: Sequence[str]) -> bool:
+    """Whether lines are likely CoNLL, though some lack a column: nearly all end with a tag, and some with an entity."""
+    rows = [blanks(line) for line in lines if not _is_apart(line)]
+    tagged = [row[-1] for row in rows if len(row) > 1 and is_tag(row[-1])]
+    return bool(rows) and len(tagged) >= _NEARLY_ALL * len(rows) and any(tag != "O" for tag in tagged)
 
 
 def is_tag(text: str) -> bool:

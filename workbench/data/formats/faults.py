@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import codecs
+import shlex
 from pathlib import Path
 
 from workbench.core.errors import DataError
 from workbench.core.text import clean, cut
+from workbench.data.formats import encodings
 
 # Of UTF-16 and UTF-32 in the smaller end first, the mark of one begins that of the other.
 _BOMS = {
@@ -58,11 +60,17 @@ def encoding_fault(path: Path, data: bytes, first: int = 1) -> DataError | None:
             where=where,
             hint="the file is CESU-8 (from Java or Oracle): write it again as UTF-8",
         )
-    return DataError(
-        f"byte 0x{data[at]:02x} is not UTF-8",
-        where=where,
-        hint=f"if the file is Latin-1, re-encode it with `{_iconv('latin1', path)}`",
-    )
+    return DataError(f"byte 0x{data[at]:02x} is not UTF-8", where=where, hint=_remedy(path, data))
+
+
+def _remedy(path: Path, data: bytes) -> str:
+    if encodings.is_mostly_utf8(data):
+        dropped = f"iconv -c -f utf-8 -t utf-8 {shlex.quote(path.name)} > {shlex.quote(f'utf8-{path.name}')}"
+        return f"the rest is UTF-8: correct that line, or leave such bytes out with `{dropped}`"
+    name = encodings.likely(data)
+    if name is None:
+        return "write the file as UTF-8, with the program that made it"
+    return f"the file looks like {name}: re-encode it with `{_iconv(name, path)}`, and look at its letters"
 
 
 def _wide(path: Path, data: bytes) -> DataError | None:
@@ -96,4 +104,8 @@ def lines(data: bytes) -> list[bytes]:
 
 
 def _iconv(encoding: str, path: Path) -> str:
-    return f"iconv -f {encoding} -t utf-8 {path.name} > utf8-{path.name}"
+    """The command that writes the file as UTF-8 beside it."""
+    packed = path.suffix.lower() == ".gz"
+    to = f"utf8-{path.name.removesuffix('.gz') if packed else path.name}"
+    source = f"gunzip -c {shlex.quote(path.name)} | iconv -f {encoding} -t utf-8" if packed else ""
+    return f"{source or f'iconv -f {encoding} -t utf-8 {shlex.quote(path.name)}'} > {shlex.quote(to)}"

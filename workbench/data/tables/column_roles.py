@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from workbench.core.errors import BadInput
 from workbench.core.text import clean
-from workbench.data.formats import faults
+from workbench.data.formats import column_faults, faults
 from workbench.data.tables import columns
 from workbench.data.tables.roles import Shape
 from workbench.recipe import Data, Recipe
@@ -134,6 +134,13 @@ def note(chosen: Columns, data: Data) -> list[str]:
     return said
 
 
+def note_faults(chosen: Columns, table: pa.Table) -> list[str]:
+    """What is wrong with columns that nothing is taken from."""
+    met = column_faults.of(table)
+    read = column_faults.of_columns(table, _flat(chosen.named))
+    return [f"{fault.where}: {fault.what}; nothing is read from it" for path, fault in met.items() if path not in read]
+
+
 def unread(chosen: Columns, table: pa.Table) -> list[str]:
     """The columns that nothing is taken from. Of an object that is led into, all is taken."""
     read = {name.split(".")[0] for names in chosen.named.values() for name in names} | set(_flat(chosen.named))
@@ -141,7 +148,8 @@ def unread(chosen: Columns, table: pa.Table) -> list[str]:
 
 
 def check(chosen: Columns, table: pa.Table, where: str) -> None:
-    """Whether a split has the columns that train has. Raises DataError."""
+    """Whether a split has the columns that train has, and they can be read. Raises DataError."""
+    column_faults.check(table, _flat(chosen.named))
     for role in chosen.shape.roles:
         for name in chosen.named.get(role.name, ()):
             columns.named(table, name, where, f"data.{role.name}")

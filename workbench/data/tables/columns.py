@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from workbench.core.errors import DataError
 from workbench.core.suggest import nearest
 from workbench.core.text import clean
-from workbench.data.formats import columnar, faults
+from workbench.data.formats import column_faults, conll_form, delimited, faults
+from workbench.data.formats.text_lines import are_lines
 from workbench.data.tables import roles
 
 _NUMBERS_ROWS: Final = re.compile(r"(.*_)?(id|idx|index|guid|uid|uuid)|unnamed:_\d+|编号|序号|")
@@ -123,6 +124,7 @@ def named(table: pa.Table, wanted: str, where: str, field: str) -> str:
     """The column `wanted`, which `field` of the recipe names. Raises DataError that lists the columns."""
     if wanted in names(table):
         return wanted
+    column_faults.check(table, [wanted])
     raise DataError(
         f"no column {faults.quoted(wanted)}{nearest(wanted, names(table))}",
         where=where,
@@ -155,12 +157,15 @@ def _inner(table: pa.Table, name: str) -> pa.ChunkedArray | None:
 def unrecognised(table: pa.Table, roles: Sequence[str], where: str) -> DataError:
     """That there is no telling which column is what; `roles` are the fields of `[data]` that can say."""
     said = " nor as the ".join(role.replace("_", " ") for role in roles)
+    if (form := _other_form(table)) is not None:
+        return DataError(f"no column is recognised as the {said}", where=where, hint=form)
     if headless(table):
         return DataError(
             f"no column is recognised as the {said}, and what should be the names of the columns looks like a row: "
             f"{', '.join(faults.quoted(name) for name in names(table)[:4])}",
             where=where,
-            hint=f"write a line of names above the first row, such as {' and '.join(roles)}",
+            hint="set data.header = false (the columns are then column_1, column_2, …) or to their names, "
+            f"or write a line of names above the first row, such as {' and '.join(roles)}",
         )
     fields = " and ".join(f"data.{role}" for role in roles)
     which = "one of" if len(roles) == 1 else "columns out of"
@@ -169,18 +174,38 @@ def unrecognised(table: pa.Table, roles: Sequence[str], where: str) -> DataError
     )
 
 
+def _other_form(table: pa.Table) -> str | None:
+    """What to set where the rows look like a file of another format: lines of CoNLL, or of columns."""
+    if are_lines(table):
+        lines = [line for line in table.column("text").slice(0, _LOOKED_AT).to_pylist() if line and not line.isspace()]
+        if conll_form.resembles(lines):
+            return 'this looks like CoNLL, a token and its tag a line: set data.format = "conll"'
+        mark = next((mark for mark in "\t;," if len({line.count(mark) for line in lines} - {0}) == 1), None)
+        if mark is None or not all(mark in line for line in lines):
+            return None
+        usual = {*roles.TEXT_NAMES, *roles.LABEL_NAMES}
+        named = any(folded(name) in usual for name in lines[0].split(mark))
+        format = "tsv" if mark == "\t" else "csv"
+        return f'its lines are rows of columns: set data.format = "{format}"' + (
+            "" if named else ", and data.header = false if no line names them"
+        )
+    held = [table.column(name).slice(0, _LOOKED_AT) for name in names(table)]
+    if delimited.delimiter_of(table) == "\t" or len(held) == 1:
+        rows = zip(*(column.to_pylist() for column in held), strict=True)
+        if conll_form.resembles(["\t".join(map(str, row)) for row in [tuple(names(table)), *rows]]):
+            return 'this looks like CoNLL, a token and its tag a line: set data.format = "conll"'
+    return None
+
+
 def usable(table: pa.Table, needed: Sequence[str], nothing: Sequence[str] = ()) -> pa.ChunkedArray:
     """Which rows can be used, as booleans: every needed column holds a value, and more than white space.
 
-    In the columns `nothing` an empty list says that there is nothing, and a number that is none is a fault to be told,
-    not a value that is missing. A ClassLabel of -1 is `datasets`' way to say that there is none.
+    In the columns `nothing` an empty list says that there is nothing.
     """
     mask = pa.chunked_array([pa.repeat(True, table.num_rows)])
     for name in needed:
         column = table.column(name)
         mask = pc.and_(mask, _there(column) if name in nothing else _filled(column))
-        if pa.types.is_integer(column.type) and columnar.class_names(table.schema, name) is not None:
-            mask = pc.and_(mask, pc.fill_null(pc.greater_equal(column, 0), False))
     return mask
 
 

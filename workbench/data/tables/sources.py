@@ -19,8 +19,9 @@ from workbench.core.suggest import nearest
 from workbench.core.text import clean
 from workbench.data.cache import kept_tables
 from workbench.data.cache.token_cache import TokenCache
-from workbench.data.formats import by_name, columnar, faults, notes, objects, raw
+from workbench.data.formats import by_name, column_faults, columnar, faults, notes, objects, raw, records
 from workbench.data.formats.by_name import Format
+from workbench.data.formats.delimited import FileLayout
 from workbench.data.tables import builtin, directories, hubdata
 from workbench.recipe import Data
 
@@ -53,7 +54,7 @@ class SplitFiles:
         return self._table
 
     def _of_files(self, format: Format, cache: TokenCache | None) -> list[pa.Table]:
-        return [kept_tables.kept(path, format.name, format.read, cache) for path in self.files]
+        return [kept_tables.kept(path, format.key, format.read, cache) for path in self.files]
 
     @property
     def notes(self) -> list[str]:
@@ -121,7 +122,16 @@ def open_source(data: Data, search: Sequence[Path]) -> Source:
     """
     if data.source is None:
         raise DataError("no source is given", where="data.source", hint="name a file, a directory or a hub id")
-    return open_named(data.source, search, config=data.config, revision=data.revision, wanted=data.format)
+    return open_named(
+        data.source, search, config=data.config, revision=data.revision, wanted=data.format, layout=layout_of(data)
+    )
+
+
+def layout_of(data: Data) -> FileLayout | None:
+    """How the recipe says that .csv and .tsv files are written, None where it says nothing."""
+    if data.delimiter is None and data.header is True:
+        return None
+    return FileLayout(data.delimiter, tuple(data.header) if isinstance(data.header, list) else data.header)
 
 
 def open_named(
@@ -131,16 +141,18 @@ def open_named(
     config: str | None = None,
     revision: str | None = None,
     wanted: str | None = None,
+    layout: FileLayout | None = None,
 ) -> Source:
     """The source of that name: `builtin:…`, a file, a directory, or else a hub id.
 
-    `wanted` is the format that files are read in (one of `formats.FORMATS`), where names do not say. Raises DataError.
+    `wanted` is the format that files are read in (one of `formats.FORMATS`), where names do not say, and `layout` how
+    .csv and .tsv files are written. Raises DataError.
     """
     if name.startswith("builtin:"):
         return _builtin(name)
     path = find(name, search)
     if path is not None:
-        return from_path(path, wanted)
+        return from_path(path, wanted, layout)
     if is_pathlike(name):
         raise missing(name, search)
     return _hub(name, config, revision)
@@ -186,15 +198,15 @@ def missing(name: str, search: Sequence[Path]) -> DataError:
     )
 
 
-def from_path(path: Path, wanted: str | None = None) -> Source:
+def from_path(path: Path, wanted: str | None = None, layout: FileLayout | None = None) -> Source:
     """A file or a directory, as `from_file` and `from_directory`. Raises DataError."""
-    return from_directory(path, wanted) if path.is_dir() else from_file(path, wanted)
+    return from_directory(path, wanted, layout) if path.is_dir() else from_file(path, wanted, layout)
 
 
-def from_file(path: Path, wanted: str | None = None) -> Source:
+def from_file(path: Path, wanted: str | None = None, layout: FileLayout | None = None) -> Source:
     """One file. It is all `train`, unless it is JSON that names its splits. Raises DataError."""
     raw.check(path)
-    format = by_name.of(path, wanted)
+    format = by_name.of(path, wanted, layout)
     if format.name == "json":
         tables = objects.read_json(path)
         return Source(str(path), {key or "train": _json_part(path, key, table) for key, table in tables.items()})
@@ -211,7 +223,7 @@ def _file_part(files: tuple[Path, ...], label: str, format: Format) -> SplitFile
     return SplitFiles(files, lambda: [format.read(path) for path in files], label, format)
 
 
-def from_directory(directory: Path, wanted: str | None = None) -> Source:
+def from_directory(directory: Path, wanted: str | None = None, layout: FileLayout | None = None) -> Source:
     """A `save_to_disk` directory, or one of files named by split (`train*`, `valid*`, `dev*`, `val*`, `test*`).
 
     Files may lie one directory deeper, in `data/` or in one named by the split; several of a split are joined in
@@ -225,7 +237,7 @@ def from_directory(directory: Path, wanted: str | None = None) -> Source:
     return Source(
         str(directory),
         {
-            name: _file_part(tuple(files), str(directory), by_name.of(files[0], wanted))
+            name: _file_part(tuple(files), str(directory), by_name.of(files[0], wanted, layout))
             for name, files in grouped.items()
         },
     )
@@ -239,22 +251,34 @@ def _arrow_part(files: tuple[Path, ...], directory: Path) -> SplitFiles:
 
 
 def joined(tables: Sequence[pa.Table], files: Sequence[Path]) -> pa.Table:
-    """Shards as one table. Raises DataError naming the one whose columns differ from the first's."""
+    """Shards as one table.
+
+    A column that a shard lacks, or holds in another type than the first, carries a fault that names the shard
+    (`column_faults`): it is null there, or holds texts throughout.
+    """
     if len(tables) == 1:
         return tables[0]
-    first = tables[0]
+    met: dict[str, DataError] = {}
     for path, table in zip(files, tables, strict=True):
-        lacking = sorted(set(first.column_names) ^ set(table.column_names))
-        if lacking:
-            what = f"column {faults.quoted(lacking[0])} is in only one of this file and {files[0].name}"
-            raise DataError(what, where=str(path))
-    try:
-        return pa.concat_tables(tables, promote_options="permissive")
-    except pa.ArrowException as error:
-        raise DataError(
-            f"the files of this split hold a column in different types ({faults.quoted(error, 120)})",
-            where=str(files[0].parent),
-        ) from error
+        met = _unlike(tables[0], files[0], table, path) | column_faults.of(table) | met
+    alike = [records.loosened(table, met) for table in tables]
+    return column_faults.marked(pa.concat_tables(alike, promote_options="permissive"), met)
+
+
+def _unlike(first: pa.Table, first_path: Path, table: pa.Table, path: Path) -> dict[str, DataError]:
+    """What is wrong with the columns of a shard beside those of the first."""
+    met = {}
+    for name in set(first.column_names) ^ set(table.column_names):
+        what = f"column {faults.quoted(name)} is in only one of this file and {first_path.name}"
+        met[name] = DataError(what, where=str(path))
+    for name in set(first.column_names) & set(table.column_names):
+        own, other = (pa.schema([one.schema.field(name)]) for one in (table, first))
+        try:
+            pa.unify_schemas([other, own], promote_options="permissive")
+        except pa.ArrowException as error:
+            what = f"the files of this split hold a column in different types ({faults.quoted(error, 120)})"
+            met[name] = DataError(what, where=str(path))
+    return met
 
 
 def _builtin(name: str) -> Source:
