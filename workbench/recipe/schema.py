@@ -30,7 +30,12 @@ SafeName = Annotated[str, Field(min_length=1, max_length=120)]
 
 
 # Fields that several tasks have, written once: a task's own section of a recipe takes those it knows.
-TextColumn = Annotated[str | None, Field(description="column of the text; recognised where there is one candidate")]
+# A column, several that make one text, or a template of theirs (`workbench.data.tables.text_template`).
+TextOf = str | list[str] | None
+TextColumn = Annotated[
+    TextOf,
+    Field(description='column of the text; several, or a template ("{title}: {text}"), make one; default: recognised'),
+]
 ClassNames = Annotated[list[str] | None, Field(description="names of the classes, in the order of their ids")]
 MaxLength = Annotated[Positive | None, Field(description="tokens after which a text is cut; default: the model's")]
 Stride = Annotated[

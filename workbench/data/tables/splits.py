@@ -18,7 +18,7 @@ from workbench.core.errors import DataError
 from workbench.data.cache import kept_tables
 from workbench.data.cache.token_cache import TokenCache
 from workbench.data.formats.text_lines import are_lines
-from workbench.data.tables import column_roles, columns, slices, sources
+from workbench.data.tables import column_roles, columns, label_cells, slices, sources
 from workbench.data.tables.roles import Shape
 from workbench.recipe import Data, Recipe
 
@@ -44,7 +44,10 @@ class Origin:
 
 @dataclass(frozen=True)
 class Splits:
-    """The rows of a recipe, and which of their columns is what. `cache` keeps the tokens that are made of them."""
+    """The rows of a recipe, and which of their columns is what. `cache` keeps the tokens that are made of them.
+
+    `notes` are what is good to know of how they were read, `warnings` what is likely to be wrong with it.
+    """
 
     train: pa.Table
     validation: pa.Table | None
@@ -54,6 +57,7 @@ class Splits:
     dropped: dict[str, int]
     notes: list[str] = field(default_factory=list)
     cache: TokenCache | None = None
+    warnings: list[str] = field(default_factory=list)
 
     def tables(self) -> dict[str, pa.Table]:
         """Those there are, by name, train first."""
@@ -115,7 +119,11 @@ def load(recipe: Recipe, shapes: Sequence[Shape], search: Sequence[Path], cache:
     chosen = column_roles.find(recipe, shapes, tables["train"], str(origins["train"]))
     notes += column_roles.note(chosen, data)
     dropped: dict[str, int] = {}
+    as_read = tables["train"]
     for name in tables:
+        whole = column_roles.completed(chosen, tables[name], as_read)
+        tables[name] = column_roles.joined(chosen, whole, str(origins[name]))
+        tables[name] = _labels_opened(tables[name], as_read, chosen, data)
         column_roles.check(chosen, tables[name], str(origins[name]))
         tables[name], dropped[name] = _cleaned(tables[name], chosen, f"data.{name}", str(origins[name]), notes, cache)
     if "validation" not in tables and (data.holdout is not None or evaluated):
@@ -127,6 +135,11 @@ def load(recipe: Recipe, shapes: Sequence[Shape], search: Sequence[Path], cache:
     tables["train"] = _subset(tables["train"], data, notes, cache)
     validation, test = tables.get("validation"), tables.get("test")
     return Splits(tables["train"], validation, test, chosen, origins, dropped, notes, cache)
+
+
+def _labels_opened(table: pa.Table, train: pa.Table, chosen: column_roles.Columns, data: Data) -> pa.Table:
+    separator, problem = getattr(data, "label_separator", None), getattr(data, "problem", None)
+    return label_cells.opened(table, train, chosen, separator, problem)
 
 
 def _wanted(data: Data, source: sources.Source | None, evaluated: bool, notes: list[str]) -> dict[str, str]:
