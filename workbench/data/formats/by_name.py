@@ -13,7 +13,17 @@ import pyarrow as pa
 
 from workbench.core.errors import DataError
 from workbench.core.suggest import nearest
-from workbench.data.formats import columnar, conll, delimited, faults, jsonlines, objects, raw, text_lines
+from workbench.data.formats import (
+    column_faults,
+    columnar,
+    conll,
+    delimited,
+    faults,
+    jsonlines,
+    objects,
+    raw,
+    text_lines,
+)
 
 
 @dataclass(frozen=True)
@@ -90,5 +100,7 @@ def of(path: Path, wanted: str | None = None) -> Format:
 
 
 def read_file(path: Path, wanted: str | None = None) -> pa.Table:
-    """The rows of one file. Raises DataError."""
-    return of(path, wanted).read(path)
+    """The rows of one file, every column of which is wanted. Raises DataError."""
+    table = of(path, wanted).read(path)
+    column_faults.check(table, table.column_names)
+    return table

@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.json as pajson
 
 from workbench.core.errors import DataError
-from workbench.data.formats import faults, raw, records
+from workbench.data.formats import column_faults, faults, raw, records
 
 _EXACT = 2.0**53  # beyond it a float skips whole numbers
 # A row that is null, at the beginning or after an object, ends the process that gives it to Arrow 26.
@@ -33,8 +33,8 @@ _NESTING = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
 def read_jsonl(path: Path) -> pa.Table:
     """The rows of a file with one JSON object a line; blank lines are passed over, a missing key is null.
 
-    Whole numbers become floats where others of the column are. Raises DataError with file and line for a broken line,
-    a line that is no object, or a column of mixed types.
+    Whole numbers become floats where others of the column are. Raises DataError with file and line for a broken line
+    or one that is no object. A column of mixed types carries its fault (`column_faults`).
     """
     return from_blocks(path, raw.blocks(path))
 
@@ -53,30 +53,41 @@ def from_blocks(path: Path, blocks: Iterator[bytes]) -> pa.Table:
     """The rows of consecutive pieces of whole lines. Raises DataError."""
     tables: list[pa.Table] = []
     schema: pa.Schema | None = None
+    met: dict[str, DataError] = {}
     line = 1
     for data in blocks:
         block = LineBlock(path, data, line)
         table = block.table(schema)
         if table.num_rows:
-            schema = table.schema if schema is None else _unified(schema, block, table)
+            table, schema = _unified(schema, block, table)
+            met = column_faults.of(table) | met
             tables.append(table)
         line += block.lines
     if schema is None or not schema.names:
         raise DataError("holds no rows", where=str(path))
     try:
-        return pa.concat_tables(tables, promote_options="permissive")
+        whole = pa.concat_tables([records.loosened(table, met) for table in tables], promote_options="permissive")
+        return column_faults.marked(whole, met)
     except pa.ArrowException as error:
         raise DataError(f"cannot be made a table ({faults.quoted(error, 120)})", where=str(path)) from error
 
 
-def _unified(schema: pa.Schema, block: LineBlock, table: pa.Table) -> pa.Schema:
-    """What the blocks before and this one hold together. Raises DataError naming the line that does not agree."""
-    if schema.equals(table.schema):
-        return schema
+def _unified(schema: pa.Schema | None, block: LineBlock, table: pa.Table) -> tuple[pa.Table, pa.Schema]:
+    """The block's rows, and what the blocks before and this one hold together. Raises DataError."""
+    if schema is None or schema.equals(table.schema):
+        return table, table.schema
     try:
-        return pa.unify_schemas([schema, table.schema], promote_options="permissive")
+        return table, pa.unify_schemas([schema, table.schema], promote_options="permissive")
+    except pa.ArrowException:
+        table = block.carefully(schema)
+    held = set(table.column_names)
+    texts = [
+        table.schema.field(one.name) if one.name in held and records.touched(one.name, column_faults.of(table)) else one
+        for one in schema
+    ]
+    try:
+        return table, pa.unify_schemas([pa.schema(texts), table.schema], promote_options="permissive")
     except pa.ArrowException as error:
-        block.carefully(schema)
         raise DataError(f"cannot be made a table ({faults.quoted(error, 120)})", where=str(block.path)) from error
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,12 +12,13 @@ import pyarrow as pa
 
 from workbench.core.errors import DataError
 from workbench.core.text import clean
-from workbench.data.formats import faults
+from workbench.data.formats import column_faults, faults
 
 DEEPEST: Final = (
     100  # lists and objects within each other; Arrow has no bound of its own, and crashes at some thousands
 )
-_WHOLE = range(-(1 << 63), 1 << 63)
+_WHOLE: Final = range(-(1 << 63), 1 << 63)
+_ONE_TYPE: Final = "write the column in one type"
 
 Place = Callable[[int], str]
 Kinds = dict[str, str]
@@ -31,68 +33,120 @@ def table(path: Path, rows: Iterable[Any], place: Place, kinds: Kinds | None = N
     """A table of dicts whose keys may differ: a missing one is null, whole numbers among others become floats.
 
     `place` says where a row stands; `kinds` is what the rows before hold, see `kinds_of`. Raises DataError naming the
-    first row that is no object, whose value is of another kind than those before it at any depth, is a whole number
-    beyond 64 bits, or holds half a surrogate pair.
+    first row that is no object or is nested too deeply. A column whose values are of several kinds, at any depth, or
+    hold whole numbers beyond 64 bits or half a surrogate pair, holds texts there, and carries the fault
+    (`column_faults`).
     """
-    columns, count = _columns(rows, place, {} if kinds is None else kinds)
-    if not columns:
+    read = _Rows(place, {} if kinds is None else kinds)
+    for row in rows:
+        read.take(row)
+    if not read.columns:
         raise DataError("holds no rows", where=str(path))
-    for values in columns.values():
-        values += [None] * (count - len(values))
     try:
-        return pa.table({key: pa.array(values) for key, values in columns.items()})
-    except UnicodeEncodeError as error:
-        raise _surrogate(columns, place) from error
+        held = {key: _array(key, values, read) for key, values in read.whole().items()}
+        return column_faults.marked(pa.table(held), read.faults)
     except (pa.ArrowException, OverflowError, TypeError, ValueError) as error:
         raise DataError(f"cannot be made a table ({faults.quoted(error, 120)})", where=str(path)) from error
 
 
-def _columns(rows: Iterable[Any], place: Place, kinds: Kinds) -> tuple[dict[str, list[Any]], int]:
-    columns: dict[str, list[Any]] = {}
-    count = 0
-    for index, row in enumerate(rows):
+@dataclass
+class _Rows:
+    """The values of each column as rows are taken one after the other, and what is wrong with some by its path."""
+
+    place: Place
+    kinds: Kinds
+    columns: dict[str, list[Any]] = field(default_factory=dict)
+    faults: dict[str, DataError] = field(default_factory=dict)
+    count: int = 0
+
+    def take(self, row: Any) -> None:
+        """One more row. Raises DataError."""
         if not isinstance(row, dict):
-            raise DataError(f"holds {_kind(row)} where an object belongs", where=place(index))
+            raise DataError(f"holds {_kind(row)} where an object belongs", where=self.place(self.count))
         for key, value in row.items():
-            _check(kinds, key, value, index, place, 1)
-            values = columns.setdefault(key, [])
-            values += [None] * (index - len(values))
+            self._check(key, value, 1)
+            values = self.columns.setdefault(key, [])
+            values += [None] * (self.count - len(values))
             values.append(value)
-        count = index + 1
-    return columns, count
+        self.count += 1
+
+    def whole(self) -> dict[str, list[Any]]:
+        """Each column with a value for every row, texts where it has a fault."""
+        padded = {key: values + [None] * (self.count - len(values)) for key, values in self.columns.items()}
+        return {
+            key: [with_texts(key, value, self.faults) for value in values] if touched(key, self.faults) else values
+            for key, values in padded.items()
+        }
+
+    def _check(self, key: str, value: Any, depth: int) -> None:
+        if value is None:
+            return
+        kind = _kind(value)
+        before = self.kinds.setdefault(key, kind)
+        if before != kind:
+            self._note(key, f"holds {kind}, {faults.quoted(value)}, where the rows before hold {before}", _ONE_TYPE)
+        if depth > DEEPEST:
+            raise too_deep(self.place(self.count))
+        if isinstance(value, list):
+            for item in value:
+                self._check(f"{key}[]", item, depth + 1)
+        elif isinstance(value, dict):
+            for name, held in value.items():
+                self._check(f"{key}.{name}", held, depth + 1)
+        elif isinstance(value, int) and value not in _WHOLE:
+            self._note(key, "holds a whole number beyond 64 bits", "write it as a string")
+
+    def _note(self, key: str, what: str, hint: str) -> None:
+        fault = DataError(f"{faults.quoted(key)} {what}", where=self.place(self.count), hint=hint)
+        self.faults.setdefault(key, fault)
 
 
-def _check(kinds: Kinds, key: str, value: Any, index: int, place: Place, depth: int) -> None:
-    if value is None:
-        return
-    kind = _kind(value)
-    before = kinds.setdefault(key, kind)
-    if before != kind:
-        raise _mixed(key, value, kind, before, place(index))
-    if depth > DEEPEST:
-        raise too_deep(place(index))
-    if isinstance(value, list):
-        for item in value:
-            _check(kinds, f"{key}[]", item, index, place, depth + 1)
-    elif isinstance(value, dict):
-        for name, held in value.items():
-            _check(kinds, f"{key}.{name}", held, index, place, depth + 1)
-    elif isinstance(value, int) and value not in _WHOLE:
-        raise DataError(
-            f"{faults.quoted(key)} holds a whole number beyond 64 bits", where=place(index), hint="write it as a string"
+def _array(key: str, values: list[Any], read: _Rows) -> pa.Array:
+    try:
+        return pa.array(values)
+    except UnicodeEncodeError:
+        index = next(index for index, value in enumerate(values) if has_surrogate(value))
+        read.faults[key] = DataError(
+            f"{clean(key)} holds half a surrogate pair, which is no character",
+            where=read.place(index),
+            hint="replace the \\ud800–\\udfff escape that stands alone",
         )
+        return pa.array([None if value is None else as_text(value) for value in values], pa.string())
+
+
+def loosened(table: pa.Table, faulty: Mapping[str, DataError]) -> pa.Table:
+    """The table with texts in place of what has a fault, wherever in its file the fault was met."""
+    for place, name in enumerate(table.column_names):
+        if touched(name, faulty):
+            values = [with_texts(name, value, faulty) for value in table.column(place).to_pylist()]
+            table = table.set_column(place, name, pa.array(values))
+    return table
+
+
+def touched(name: str, paths: Iterable[str]) -> bool:
+    """Whether one of the paths is a column, or leads into it."""
+    return any(path == name or path.startswith((f"{name}.", f"{name}[")) for path in paths)
+
+
+def with_texts(path: str, value: Any, paths: Container[str]) -> Any:
+    """A value with a text for what stands at one of the paths."""
+    if value is None or path in paths:
+        return None if value is None else as_text(value)
+    if isinstance(value, list):
+        return [with_texts(f"{path}[]", item, paths) for item in value]
+    if isinstance(value, dict):
+        return {name: with_texts(f"{path}.{name}", held, paths) for name, held in value.items()}
+    return value
+
+
+def as_text(value: Any) -> str:
+    """A value as it can be shown: a string as it is, all else as JSON, half a surrogate pair as `?`."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    return text.encode("utf-8", "replace").decode()
 
 
 def too_deep(where: str) -> DataError:
     return DataError(f"lists and objects are nested more than {DEEPEST} deep", where=where)
-
-
-def _mixed(key: str, value: Any, kind: str, before: str, where: str) -> DataError:
-    return DataError(
-        f"{faults.quoted(key)} holds {kind}, {faults.quoted(value)}, where the rows before hold {before}",
-        where=where,
-        hint="write the column in one type",
-    )
 
 
 def _kind(value: Any) -> str:
@@ -110,8 +164,8 @@ def _kind(value: Any) -> str:
 def kinds_of(schema: pa.Schema | None) -> Kinds:
     """What the values of a schema are, at every depth: `{"answers": "an object", "answers.text[]": "a string", …}`."""
     kinds: Kinds = {}
-    for field in schema or ():
-        _add_kinds(kinds, field.name, field.type)
+    for column in schema or ():
+        _add_kinds(kinds, column.name, column.type)
     return kinds
 
 
@@ -121,29 +175,14 @@ def _add_kinds(kinds: Kinds, key: str, type: pa.DataType) -> None:
         _add_kinds(kinds, f"{key}[]", type.value_type)
     elif pa.types.is_struct(type):
         kinds[key] = "an object"
-        for field in type:
-            _add_kinds(kinds, f"{key}.{field.name}", field.type)
+        for inner in type:
+            _add_kinds(kinds, f"{key}.{inner.name}", inner.type)
     elif pa.types.is_boolean(type):
         kinds[key] = "true or false"
     elif pa.types.is_integer(type) or pa.types.is_floating(type):
         kinds[key] = "a number"
     elif not pa.types.is_null(type):
         kinds[key] = "a string"
-
-
-def _surrogate(columns: dict[str, list[Any]], place: Place) -> DataError:
-    found = (
-        (key, index)
-        for key, values in columns.items()
-        for index, value in enumerate(values)
-        if has_surrogate({key: value})
-    )
-    key, index = next(found, ("a text", 0))
-    return DataError(
-        f"{clean(key)} holds half a surrogate pair, which is no character",
-        where=place(index),
-        hint="replace the \\ud800–\\udfff escape that stands alone",
-    )
 
 
 def has_surrogate(value: Any) -> bool:

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from workbench.core.errors import BadInput
 from workbench.core.text import clean
-from workbench.data.formats import faults
+from workbench.data.formats import column_faults, faults
 from workbench.data.tables import columns, text_template
 from workbench.data.tables.roles import Role, Shape
 from workbench.data.tables.text_template import TextTemplate
@@ -183,9 +183,22 @@ def note(chosen: Columns, data: Data) -> list[str]:
     return said
 
 
+def note_faults(chosen: Columns, table: pa.Table) -> list[str]:
+    """What is wrong with columns that nothing is taken from."""
+    met = column_faults.of(table)
+    read = column_faults.of_columns(table, read_columns(chosen))
+    return [f"{fault.where}: {fault.what}; nothing is read from it" for path, fault in met.items() if path not in read]
+
+
+def read_columns(chosen: Columns) -> list[str]:
+    """The columns that something is taken from, by themselves or as parts of a text."""
+    parts = [name for template in chosen.templates.values() for name in template.columns]
+    return [*_flat(chosen.named), *parts]
+
+
 def unread(chosen: Columns, table: pa.Table) -> list[str]:
     """The columns that nothing is taken from. Of an object that is led into, all is taken."""
-    named = [*_flat(chosen.named), *(name for template in chosen.templates.values() for name in template.columns)]
+    named = read_columns(chosen)
     read = {name.split(".")[0] for name in named} | set(named)
     return [name for name in columns.names(table) if name not in read]
 
@@ -201,7 +214,8 @@ def completed(chosen: Columns, table: pa.Table, train: pa.Table) -> pa.Table:
 
 
 def check(chosen: Columns, table: pa.Table, where: str) -> None:
-    """Whether a split has the columns that train has. Raises DataError."""
+    """Whether a split has the columns that train has, and they can be read. Raises DataError."""
+    column_faults.check(table, read_columns(chosen))
     for role in chosen.shape.roles:
         for name in chosen.named.get(role.name, ()):
             columns.named(table, name, where, f"data.{role.name}")

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from workbench.core.errors import DataError
 from workbench.core.suggest import nearest
 from workbench.core.text import clean
-from workbench.data.formats import columnar, faults
+from workbench.data.formats import column_faults, columnar, faults
 from workbench.data.tables import roles
 
 _NUMBERS_ROWS: Final = re.compile(r"(.*_)?(id|idx|index|guid|uid|uuid)|unnamed:_\d+|编号|序号|")
@@ -127,6 +127,7 @@ def named(table: pa.Table, wanted: str, where: str, field: str) -> str:
     """The column `wanted`, which `field` of the recipe names. Raises DataError that lists the columns."""
     if wanted in names(table):
         return wanted
+    column_faults.check(table, [wanted])
     raise DataError(
         f"no column {faults.quoted(wanted)}{nearest(wanted, names(table))}",
         where=where,

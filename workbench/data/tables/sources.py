@@ -19,7 +19,7 @@ from workbench.core.suggest import nearest
 from workbench.core.text import clean
 from workbench.data.cache import kept_tables
 from workbench.data.cache.token_cache import TokenCache
-from workbench.data.formats import by_name, columnar, faults, notes, objects, raw
+from workbench.data.formats import by_name, column_faults, columnar, faults, notes, objects, raw, records
 from workbench.data.formats.by_name import Format
 from workbench.data.tables import builtin, class_directories, directories, hubdata
 from workbench.recipe import Data
@@ -264,22 +264,34 @@ def _arrow_part(files: tuple[Path, ...], directory: Path) -> SplitFiles:
 
 
 def joined(tables: Sequence[pa.Table], files: Sequence[Path]) -> pa.Table:
-    """Shards as one table. Raises DataError naming the one whose columns differ from the first's."""
+    """Shards as one table.
+
+    A column that a shard lacks, or holds in another type than the first, carries a fault that names the shard
+    (`column_faults`): it is null there, or holds texts throughout.
+    """
     if len(tables) == 1:
         return tables[0]
-    first = tables[0]
+    met: dict[str, DataError] = {}
     for path, table in zip(files, tables, strict=True):
-        lacking = sorted(set(first.column_names) ^ set(table.column_names))
-        if lacking:
-            what = f"column {faults.quoted(lacking[0])} is in only one of this file and {files[0].name}"
-            raise DataError(what, where=str(path))
-    try:
-        return pa.concat_tables(tables, promote_options="permissive")
-    except pa.ArrowException as error:
-        raise DataError(
-            f"the files of this split hold a column in different types ({faults.quoted(error, 120)})",
-            where=str(files[0].parent),
-        ) from error
+        met = _unlike(tables[0], files[0], table, path) | column_faults.of(table) | met
+    alike = [records.loosened(table, met) for table in tables]
+    return column_faults.marked(pa.concat_tables(alike, promote_options="permissive"), met)
+
+
+def _unlike(first: pa.Table, first_path: Path, table: pa.Table, path: Path) -> dict[str, DataError]:
+    """What is wrong with the columns of a shard beside those of the first."""
+    met = {}
+    for name in set(first.column_names) ^ set(table.column_names):
+        what = f"column {faults.quoted(name)} is in only one of this file and {first_path.name}"
+        met[name] = DataError(what, where=str(path))
+    for name in set(first.column_names) & set(table.column_names):
+        own, other = (pa.schema([one.schema.field(name)]) for one in (table, first))
+        try:
+            pa.unify_schemas([other, own], promote_options="permissive")
+        except pa.ArrowException as error:
+            what = f"the files of this split hold a column in different types ({faults.quoted(error, 120)})"
+            met[name] = DataError(what, where=str(path))
+    return met
 
 
 def _builtin(name: str) -> Source:

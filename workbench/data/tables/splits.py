@@ -125,6 +125,7 @@ def load(recipe: Recipe, shapes: Sequence[Shape], search: Sequence[Path], cache:
         tables[name] = column_roles.joined(chosen, whole, str(origins[name]))
         tables[name] = _labels_opened(tables[name], as_read, chosen, data)
         column_roles.check(chosen, tables[name], str(origins[name]))
+        notes += [note for note in column_roles.note_faults(chosen, tables[name]) if note not in notes]
         tables[name], dropped[name] = _cleaned(tables[name], chosen, f"data.{name}", str(origins[name]), notes, cache)
     if "validation" not in tables and (data.holdout is not None or evaluated):
         share = DEFAULT_HOLDOUT if data.holdout is None else data.holdout
