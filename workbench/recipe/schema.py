@@ -63,6 +63,9 @@ class ModelSource(Section):
         None, description="another model's tokenizer; bpe trains a byte-level one on the training text"
     )
     vocab_size: Positive = Field(8192, description='size of a tokenizer that is trained (tokenizer = "bpe")')
+    chat_template: str | None = Field(
+        None, description="how a chat is written: chatml, or a file in Jinja; default: the tokenizer's own"
+    )
     architecture: str | None = Field(None, description="from scratch: the model type to build, such as gpt2")
     config: dict[str, bool | int | float | str | list[int] | list[str]] = Field(
         default_factory=dict, description="fields of the model's config to set, such as n_layer"

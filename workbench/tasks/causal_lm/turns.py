@@ -90,7 +90,7 @@ def check_template(tokenizer: PreTrainedTokenizerBase) -> None:
         raise BadInput(
             "the tokenizer has no chat template",
             where="data.messages",
-            hint="use a model tuned for chat, or data.prompt and data.completion",
+            hint='set model.chat_template = "chatml", or a file with one, or use a model tuned for chat',
         )
 
 
