@@ -18,7 +18,7 @@ from workbench.core.errors import DataError
 from workbench.data.cache import kept_tables
 from workbench.data.cache.token_cache import TokenCache
 from workbench.data.formats.text_lines import are_lines
-from workbench.data.tables import column_roles, columns, label_cells, slices, sources
+from workbench.data.tables import column_roles, columns, label_cells, slices, sources, word_layouts
 from workbench.data.tables.roles import Shape
 from workbench.recipe import Data, Recipe
 
@@ -110,10 +110,12 @@ def load(recipe: Recipe, shapes: Sequence[Shape], search: Sequence[Path], cache:
     data, notes = recipe.data, list[str]()
     evaluated = recipe.evaluate.every != "never"
     source = sources.open_source(data, search) if data.source is not None else None
+    words = word_layouts.Told() if any(role.name == "tags" for shape in shapes for role in shape.roles) else None
     tables: dict[str, pa.Table] = {}
     origins: dict[str, Origin] = {}
     for name, spec in _wanted(data, source, evaluated, notes).items():
-        tables[name], origins[name] = _read(spec, f"data.{name}", data, source, search, notes, cache)
+        tables[name], origins[name] = _read(spec, f"data.{name}", data, source, search, notes, cache, words)
+    notes += words.notes if words else []
     asked = [column for columns_of in column_roles.named(data, shapes).values() for column in columns_of]
     tables = {name: columns.unfolded(table, asked) for name, table in tables.items()}
     chosen = column_roles.find(recipe, shapes, tables["train"], str(origins["train"]))
@@ -135,7 +137,8 @@ def load(recipe: Recipe, shapes: Sequence[Shape], search: Sequence[Path], cache:
         origins["validation"], dropped["validation"] = origins["train"], 0
     tables["train"] = _subset(tables["train"], data, notes, cache)
     validation, test = tables.get("validation"), tables.get("test")
-    return Splits(tables["train"], validation, test, chosen, origins, dropped, notes, cache)
+    warnings = words.warnings if words else []
+    return Splits(tables["train"], validation, test, chosen, origins, dropped, notes, cache, warnings)
 
 
 def _labels_opened(table: pa.Table, train: pa.Table, chosen: column_roles.Columns, data: Data) -> pa.Table:
@@ -168,6 +171,7 @@ def _read(
     search: Sequence[Path],
     notes: list[str],
     cache: TokenCache | None,
+    told: word_layouts.Told | None = None,
 ) -> tuple[pa.Table, Origin]:
     part = slices.parse(spec, where)
     origin = _origin(part.name, where, data.format, source, search)
@@ -178,6 +182,8 @@ def _read(
     metadata = table.schema.metadata
     table = table.append_column(columns.ROW, columns.numbers(np.arange(table.num_rows)))
     table = table.replace_schema_metadata(metadata)
+    if told is not None:
+        table = word_layouts.arranged(table, word_layouts.Asked.of(data), str(origin), origin.place, told)
     if data.shuffle_seed is not None:
         table = kept_tables.rows(table, np.random.default_rng(data.shuffle_seed).permutation(table.num_rows), cache)
         if are_lines(table):
