@@ -117,3 +117,35 @@ def test_asking_the_catalog_loads_nothing_heavy():
     code = f"import sys, workbench.metrics.catalog; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize(
+    ("task", "name", "meant"),
+    [
+        ("text-classification", "auc", "roc_auc"),
+        ("text-classification", "eval_loss", "loss"),
+        ("text-classification", "f1_score", "f1"),
+        ("text-classification", "acc", "accuracy"),
+        ("text-classification", "macro_f1", "f1_macro"),
+        ("text-classification", "macro-f1", "f1_macro"),
+        ("text-classification", "eval_f1_macro", "f1_macro"),
+        ("text-classification", "average_precision", "pr_auc"),
+        ("text-classification", "mean_squared_error", "mse"),
+        ("token-classification", "overall_f1", "f1"),
+        ("token-classification", "eval_accuracy", "token_accuracy"),
+        ("question-answering", "em", "exact_match"),
+        ("seq2seq", "rouge_l", "rougeL"),
+        ("seq2seq", "sacrebleu", "bleu"),
+        ("causal-lm", "ppl", "perplexity"),
+        ("causal-lm", "validation_loss", "loss"),
+        ("masked-lm", "perplexity", "pseudo_perplexity"),
+        ("text-classification", "acuracy", "accuracy"),
+    ],
+)
+def test_a_usual_name_of_a_metric_leads_to_the_one_here(task, name, meant):
+    with pytest.raises(BadInput, match=rf"\(did you mean '{meant}'\?\)"):
+        catalog.asked_for(task, name)
+
+
+def test_every_usual_name_is_of_a_metric_there_is():
+    assert {metric.name for metric in catalog.CATALOG} >= set(catalog._ALSO)

@@ -294,6 +294,47 @@ def ordered(names: Iterable[str], asked: Iterable[str] = ()) -> list[str]:
     return list(dict.fromkeys([*(name for name in first if name in there), *there]))
 
 
+# What scikit-learn, transformers' Trainer, seqeval and people call metrics that have another name here.
+_ALSO: Final[Mapping[str, tuple[str, ...]]] = {
+    "accuracy": ("acc", "accuracy_score", "top1", "top_1_accuracy", "overall_accuracy", "subset_accuracy"),
+    "f1": ("f1_score", "fscore", "f_score", "f_measure", "f1_binary", "binary_f1", "overall_f1", "f"),
+    "precision": ("prec", "precision_score", "ppv", "overall_precision"),
+    "recall": ("rec", "recall_score", "sensitivity", "tpr", "overall_recall"),
+    "specificity": ("tnr",),
+    "mcc": ("matthews", "matthews_corrcoef", "matthews_correlation"),
+    "f1_macro": ("macro_f1", "macro_f1_score", "f1_score_macro", "macro_avg_f1"),
+    "f1_micro": ("micro_f1", "micro_f1_score", "f1_score_micro"),
+    "f1_weighted": ("weighted_f1", "weighted_f1_score", "f1_score_weighted", "weighted_avg_f1"),
+    "precision_macro": ("macro_precision",), "recall_macro": ("macro_recall", "balanced_accuracy", "uar"),
+    "precision_micro": ("micro_precision",), "recall_micro": ("micro_recall",),
+    "precision_weighted": ("weighted_precision",), "recall_weighted": ("weighted_recall",),
+    "roc_auc": ("auc", "auroc", "rocauc", "auc_roc", "roc_auc_score"),
+    "pr_auc": ("auprc", "aupr", "prauc", "auc_pr", "ap", "average_precision", "average_precision_score"),
+    "log_loss": ("logloss", "nll", "cross_entropy", "crossentropy"),
+    "ece": ("calibration_error", "expected_calibration_error"),
+    "loss": ("nll", "cross_entropy", "crossentropy", "neg_log_likelihood"),
+    "perplexity": ("ppl",), "pseudo_perplexity": ("ppl", "perplexity", "pppl"), "bits_per_byte": ("bpb",),
+    "masked_accuracy": ("acc", "accuracy", "mlm_accuracy"),
+    "token_accuracy": ("acc", "accuracy", "token_acc", "overall_accuracy"),
+    "mse": ("mean_squared_error", "squared_error"), "rmse": ("root_mean_squared_error",),
+    "mae": ("mean_absolute_error", "absolute_error"), "r2": ("r2_score", "r_squared", "rsquared"),
+    "pearson": ("pearsonr", "pearson_correlation", "correlation"),
+    "spearman": ("spearmanr", "spearman_correlation", "rho"),
+    "bleu": ("sacrebleu", "bleu4", "bleu_4", "bleu_score"), "chrf": ("chrf++", "chrfpp"),
+    "rouge1": ("rouge_1",), "rouge2": ("rouge_2",), "rougeL": ("rouge", "rouge_l", "rougel"),
+    "rougeLsum": ("rouge_lsum", "rouge_l_sum"),
+    "exact_match": ("em", "exact", "accuracy", "acc"),
+}  # fmt: skip
+_SPLIT: Final = ("eval_", "eval/", "validation_", "valid_", "val_", "test_", "dev_")
+
+
+def meant(name: str, there: Iterable[str]) -> str | None:
+    """The one of these metrics that a name is usual for in other programs: `eval_acc` is accuracy."""
+    plain = name.lower().replace("-", "_").replace(" ", "_")
+    plain = next((plain.removeprefix(split) for split in _SPLIT if plain.startswith(split)), plain)
+    return next((own for own in there if plain == own.lower() or plain in _ALSO.get(own, ())), None)
+
+
 def asked_for(
     task: str, name: str, *, where: str = "evaluate.best", kind: Kind | None = None, own: Iterable[Metric] = ()
 ) -> Metric:
@@ -302,8 +343,10 @@ def asked_for(
     found = there.get(name.removeprefix("eval/"))
     if found is not None:
         return found
+    usual = meant(name, there)
+    said = nearest(name, there) if usual is None else f" (did you mean '{usual}'?)"
     raise BadInput(
-        f"{kind if kind and task in KINDS else task} has no metric '{clean(name)}'{nearest(name, there)}",
+        f"{kind if kind and task in KINDS else task} has no metric '{clean(name)}'{said}",
         where=where,
         hint=f"use one of {', '.join(there)}",
     )

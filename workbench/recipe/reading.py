@@ -21,6 +21,8 @@ from workbench.recipe.schema import Recipe, fields
 Kinds = Mapping[str, type[Recipe]]
 """The kinds of recipe there are, by the task that each is for."""
 
+_ENDLESS = re.compile(r"[0-9_]{4000,}")
+_TOO_LONG = "a number of thousands of digits is not read: write a smaller one"
 _AT = re.compile(r"(?P<what>.*) \(at line (?P<line>\d+), column (?P<column>\d+)\)", re.DOTALL)
 _BYTE_ORDER_MARK = "\ufeff"  # some editors begin a UTF-8 file with it; TOML has no place for it
 
@@ -137,6 +139,9 @@ def _table(text: str, where: str) -> dict[str, Any]:
         told = f"{at['what']} at column {at['column']}" if at else str(error)
         place = f"{where}:{at['line']}" if at else where
         raise RecipeError([f"{place}: not TOML: {told}"]) from error
+    except ValueError as error:  # Python makes no number of thousands of digits
+        line = text.count("\n", 0, match.start()) + 1 if (match := _ENDLESS.search(text)) else 1
+        raise RecipeError([f"{where}:{line}: {_TOO_LONG}"]) from error
     except RecursionError as error:
         raise RecipeError(["lists or tables stand too deep in one another: write it flat"], where=where) from error
 
@@ -172,4 +177,6 @@ def _value(text: str) -> Any:
                 "this begins like a TOML string, list or table and is none: check its quotes or brackets"
             ) from None
         return text
+    except ValueError:
+        raise ValueError(_TOO_LONG) from None
     return parsed["value"] if len(parsed) == 1 else text

@@ -24,7 +24,7 @@ ScheduleName = Literal[
 ]  # fmt: skip
 # What a label is; of words, tags that spell no entities.
 Problem = Literal["single-label", "multi-label", "regression", "plain-tags"]
-Positive = Annotated[int, Field(ge=1)]
+Positive = Annotated[int, Field(ge=1, lt=2**31)]
 Interval = Literal["epoch", "never"] | Positive
 SafeName = Annotated[str, Field(min_length=1, max_length=120)]
 
@@ -91,7 +91,7 @@ class Subset(Section):
     """A random part of the training rows."""
 
     rows: Positive = Field(description="how many rows to keep")
-    seed: int = Field(42, ge=0, description="which rows they are")
+    seed: int = Field(42, ge=0, lt=2**63, description="which rows they are")
 
 
 class Data(Section):
@@ -106,10 +106,31 @@ class Data(Section):
     holdout: float | Positive | None = Field(
         None, description="validation held out of train: a share (0.1) or a number of rows"
     )
-    holdout_seed: int = Field(42, ge=0, description="which rows are held out")
-    shuffle_seed: int | None = Field(None, ge=0, description="shuffle each split before it is sliced")
+    holdout_seed: int = Field(42, ge=0, lt=2**63, description="which rows are held out")
+    shuffle_seed: int | None = Field(None, ge=0, lt=2**63, description="shuffle each split before it is sliced")
     subset: Subset | None = Field(None, description="train on a random part")
     format: FormatName | None = Field(None, description="how the files are read, where their names do not say")
+    delimiter: str | None = Field(
+        None, description="csv and tsv: the character between columns, such as ; or tab; told by the rows if left out"
+    )
+    header: bool | list[str] = Field(
+        True, description="csv and tsv: false where no line names the columns (column_1, …), or their names"
+    )
+
+    @field_validator("delimiter")
+    @classmethod
+    def _one_character(cls, value: str | None) -> str | None:
+        value = "\t" if value in ("tab", "\\t") else value
+        if value is not None and (len(value) != 1 or value.isalnum() or value in '"\r\n' or not value.isascii()):
+            raise ValueError('it is one character, such as ";", or "tab"')
+        return value
+
+    @field_validator("header")
+    @classmethod
+    def _distinct(cls, value: bool | list[str]) -> bool | list[str]:
+        if isinstance(value, list) and (not value or len(set(value)) < len(value)):
+            raise ValueError("it names every column, and none twice")
+        return value
 
     @field_validator("holdout")
     @classmethod
@@ -150,7 +171,7 @@ class Train(Section):
     )
     head_only: bool = Field(False, description="only the head learns")
 
-    epochs: float = Field(3, gt=0, description="passes over the training rows")
+    epochs: float = Field(3, gt=0, le=1e6, description="passes over the training rows")
     max_steps: Positive | None = Field(None, description="stop after so many optimizer steps, whatever epochs says")
     batch_size: Positive = Field(16, description="rows a device sees at once")
     batch_tokens: Positive | None = Field(
@@ -237,7 +258,7 @@ class Generate(Section):
     temperature: float = Field(0.8, ge=0, description="0 is greedy")
     top_p: float = Field(0.95, gt=0, le=1, description="sample from the smallest set with this mass")
     top_k: int = Field(0, ge=0, description="sample from so many; 0: all")
-    seed: int = Field(0, ge=0, description="of the sampling")
+    seed: int = Field(0, ge=0, lt=2**63, description="of the sampling")
 
 
 class Launch(Section):

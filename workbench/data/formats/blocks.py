@@ -41,7 +41,7 @@ class Block:
 def of_file(path: Path, format: Format) -> Iterator[Block] | None:
     """The blocks of a file; None where its format has to be read whole. Raises DataError as it is iterated."""
     if format.name in ("csv", "tsv"):
-        return _laid_by(delimited_tables(path, tsv=format.name == "tsv"))
+        return _laid_by(delimited_tables(path, tsv=format.name == "tsv", layout=format.layout))
     if format.name == "parquet":
         return _parquet(path)
     if format.name not in _LINED:
@@ -183,9 +183,9 @@ class _Store:
         return pa.ipc.open_stream(self._file.read(size)).read_all().slice(offset, limit)
 
 
-def delimited_tables(path: Path, *, tsv: bool) -> Iterator[pa.Table]:
+def delimited_tables(path: Path, *, tsv: bool, layout: delimited.Layout | None = None) -> Iterator[pa.Table]:
     """The rows of a .csv or .tsv file as strings, about a megabyte at a time. Raises DataError."""
-    form = delimited.form(path, tsv=tsv)
+    form = delimited.form(path, tsv=tsv, layout=layout or delimited.Layout())
     seen = 0
     for size in _DELIMITED:
         skip = seen
@@ -207,6 +207,7 @@ def delimited_tables(path: Path, *, tsv: bool) -> Iterator[pa.Table]:
 
 def _parquet(path: Path) -> Iterator[Block]:
     with columnar.parquet(path) as file:
+        columnar.check_size(path, file)
         sizes = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
     for number, rows in enumerate(sizes):
         group = _Group(path, number)

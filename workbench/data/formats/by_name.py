@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +25,7 @@ from workbench.data.formats import (
     raw,
     text_lines,
 )
+from workbench.data.formats.delimited import Layout
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,12 @@ class Format:
     read: Callable[[Path], pa.Table]
     lines: Callable[[Path], npt.NDArray[np.int64]] | None = None
     packed: bool = True
+    layout: Layout | None = None
+
+    @property
+    def key(self) -> str:
+        """Equal where files are read alike."""
+        return self.name if self.layout is None else f"{self.name} {self.layout}"
 
 
 def _unnamed(path: Path) -> pa.Table:
@@ -80,12 +88,19 @@ def asked(wanted: str) -> Format:
     return FORMATS[wanted]
 
 
-def of(path: Path, wanted: str | None = None) -> Format:
+def of(path: Path, wanted: str | None = None, layout: Layout | None = None) -> Format:
     """How a file is read: as `wanted`, else as its name says, else by its first lines. Raises DataError.
 
-    A name that ends in .txt says little: one that is plainly CoNLL, a tag on every line, is read as that.
+    A name that ends in .txt says little: one that is plainly CoNLL, a tag on every line, is read as that, and one whose
+    `layout` is given as csv.
     """
     format = asked(wanted) if wanted is not None else named(path)
+    if layout is not None:
+        if wanted is None and (format is None or format.name == "txt"):
+            format = FORMATS["csv"]
+        readers = {"csv": delimited.read_csv, "tsv": delimited.read_tsv}
+        if format is not None and format.name in readers:
+            format = replace(format, read=functools.partial(readers[format.name], layout=layout), layout=layout)
     if wanted is None and (format is None or format.name == "txt") and conll.looks_like(path):
         format = FORMATS["conll"]
     if format is None:

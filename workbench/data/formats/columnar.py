@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.ipc
 import pyarrow.parquet
 
@@ -27,8 +28,13 @@ _VALIDATED = 4 << 30  # bytes
 def read_parquet(path: Path) -> pa.Table:
     """The rows of a .parquet file, without the index column pandas adds. Raises DataError where it is damaged."""
     with parquet(path) as file:
+        check_size(path, file)
         parts = [pa.Table.from_batches(batches) for batches in _gathered(batches_of(path, file))]
-        table = pa.concat_tables(part.combine_chunks() for part in parts) if parts else file.schema_arrow.empty_table()
+        table = (
+            pa.concat_tables(part.combine_chunks() for part in parts)
+            if parts
+            else plain(file.schema_arrow.empty_table())
+        )
         records.kinds_of(table.schema)  # raises for names that are no UTF-8
     return table.select(kept(table.column_names))
 
@@ -36,6 +42,43 @@ def read_parquet(path: Path) -> pa.Table:
 def kept(names: Sequence[str]) -> list[str]:
     """The user's columns: pandas adds one for its index."""
     return [name for name in names if not name.startswith(_PANDAS_INDEX)]
+
+
+def plain(table: pa.Table) -> pa.Table:
+    """The table in the types that rows of other formats have: strings for categories and string views, lists for their
+    views. (Polars writes views, pandas categories; Arrow's own functions take neither everywhere.)
+    """
+    for place, column in enumerate(table.schema):
+        type = _plain(column.type)
+        if type != column.type:
+            values = table.column(place)
+            # Arrow 26 makes empty lists of views of lists.
+            cast = pa.chunked_array([values.to_pylist()], type) if _is_view_of_lists(column.type) else values.cast(type)
+            table = table.set_column(place, column.with_type(type), cast)
+    return table
+
+
+def _plain(type: pa.DataType) -> pa.DataType:
+    if pa.types.is_string_view(type):
+        return pa.string()
+    if pa.types.is_binary_view(type):
+        return pa.binary()
+    if pa.types.is_float16(type):
+        return pa.float32()
+    if isinstance(type, pa.BaseExtensionType):
+        return _plain(type.storage_type)
+    if pa.types.is_dictionary(type) or pa.types.is_run_end_encoded(type):
+        return _plain(type.value_type)
+    if pa.types.is_struct(type):
+        return pa.struct([inner.with_type(_plain(inner.type)) for inner in type])
+    if pa.types.is_list(type) or pa.types.is_large_list(type) or pa.types.is_fixed_size_list(type):
+        inner = _plain(type.value_type)
+        return type if inner == type.value_type else pa.list_(inner)
+    return pa.list_(_plain(type.value_type)) if _is_view_of_lists(type) else type
+
+
+def _is_view_of_lists(type: pa.DataType) -> bool:
+    return bool(pa.types.is_list_view(type) or pa.types.is_large_list_view(type))
 
 
 @contextmanager
@@ -53,15 +96,60 @@ def batches_of(
     path: Path, file: pyarrow.parquet.ParquetFile, groups: Sequence[int] | None = None
 ) -> Iterator[pa.RecordBatch]:
     """Its rows, a thousand at a time. Raises DataError past the bounds: a value may be packed as often as it occurs."""
-    most, packed, unpacked = max(_ROOM, raw.RATIO * path.stat().st_size), path.stat().st_size, 0
+    most, unpacked = _most(path), 0
     for batch in file.iter_batches(batch_size=_BATCH, row_groups=groups):
         unpacked += batch.nbytes
         if unpacked > most:
-            raise raw.overflow(
-                path, packed, most, f"at most {raw.RATIO} times its size, or {raw.size_of(_ROOM)}, are read"
-            )
+            raise _too_large(path, most)
         batch.validate(full=True)
-        yield batch
+        yield from plain(pa.Table.from_batches([batch])).combine_chunks().to_batches()
+
+
+def check_size(path: Path, file: pyarrow.parquet.ParquetFile) -> None:
+    """Raises DataError for a file that unpacks past the bounds, before any of it is unpacked.
+
+    Pages say how large they are. Of a text that is there once and meant a million times only the places are read.
+    """
+    groups = [file.metadata.row_group(number) for number in range(file.metadata.num_row_groups)]
+    most = _most(path)
+    unpacked = sum(group.total_byte_size for group in groups)
+    chunks = [group.column(number) for group in groups for number in range(group.num_columns)]
+    for name in {chunk.path_in_schema for chunk in chunks if _may_repeat(chunk, most)}:
+        unpacked += _repeated(path, name, most)
+    if unpacked > most:
+        raise _too_large(path, most)
+
+
+def _may_repeat(chunk: pyarrow.parquet.ColumnChunkMetaData, most: int) -> bool:
+    """Whether the values of a column may come to more than `most` bytes, being few in a dictionary."""
+    if chunk.physical_type != "BYTE_ARRAY" or not chunk.has_dictionary_page or "." in chunk.path_in_schema:
+        return False
+    words = chunk.data_page_offset - chunk.dictionary_page_offset
+    by_place = chunk.total_uncompressed_size < _BUFFER * 4 or 2 * words > chunk.total_compressed_size
+    return bool(by_place and chunk.num_values * chunk.total_uncompressed_size > most)
+
+
+def _repeated(path: Path, name: str, most: int) -> int:
+    """How many bytes the texts of a column are, or more than `most`, without making them."""
+    total = 0
+    with pyarrow.parquet.ParquetFile(path, pre_buffer=False, buffer_size=_BUFFER, read_dictionary=[name]) as file:
+        for batch in file.iter_batches(batch_size=_BATCH, columns=[name]):
+            if not pa.types.is_dictionary(batch.column(0).type):
+                return 0
+            sizes = pc.binary_length(batch.column(0).dictionary)
+            total += pc.sum(sizes.take(pc.drop_null(batch.column(0).indices))).as_py() or 0
+            if total > most:
+                break
+    return total
+
+
+def _most(path: Path) -> int:
+    return max(_ROOM, raw.RATIO * path.stat().st_size)
+
+
+def _too_large(path: Path, most: int) -> DataError:
+    bounds = f"at most {raw.RATIO} times its size, or {raw.size_of(_ROOM)}, are read"
+    return raw.overflow(path, path.stat().st_size, most, bounds)
 
 
 def _gathered(batches: Iterator[pa.RecordBatch]) -> Iterator[list[pa.RecordBatch]]:
@@ -89,7 +177,7 @@ def read_arrow(path: Path) -> pa.Table:
         # not read for it.
         records.kinds_of(table.schema)
         table.validate(full=path.stat().st_size < _VALIDATED)
-        return table
+        return plain(table)
     except (OSError, pa.ArrowException, MemoryError, UnicodeDecodeError) as error:
         raise _broken(path, "arrow", error) from error
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -16,13 +18,15 @@ from workbench.data.formats import faults, raw
 _FIELD: Final = 1 << 24
 
 
-def first_row(start: io.StringIO, delimiter: str) -> list[str]:
-    """The fields of the first row; none where it cannot be read."""
+def first_rows(start: str, delimiter: str, most: int = 100) -> list[list[str]]:
+    """The fields of the first rows that are not empty, those that can be read; the last may be cut, and is left out."""
     csv.field_size_limit(_FIELD)
-    try:
-        return next(csv.reader(start, delimiter=delimiter), [])
-    except csv.Error:
-        return []
+    rows: list[list[str]] = []
+    with suppress(csv.Error):
+        rows.extend(
+            itertools.islice(filter(None, csv.reader(io.StringIO(start, newline=""), delimiter=delimiter)), most)
+        )
+    return rows[:-1] if len(rows) > 1 and not start.endswith(("\n", "\r")) and len(rows) < most else rows
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,8 @@ class Look:
     width: int
     delimiter: str
     quoting: bool
+    skipped: int = 0
+    named: bool = True
 
     def fault(self) -> DataError | None:
         """What is wrong, with its line: bytes that are no UTF-8, else the first ragged row or the quote left open."""
@@ -61,7 +67,8 @@ class Look:
 
     def _wrong_width(self, number: int, line: int, row: list[str]) -> DataError:
         hint = "quote a field that holds the separator" if self.quoting else "a field cannot hold a tab"
-        what = f"row {number} has {len(row)} fields where the header names {self.width}"
+        number, names = (number, "header names") if self.named else (number + 1, "first row has")
+        what = f"row {number} has {len(row)} fields where the {names} {self.width}"
         return DataError(what, where=f"{self.path}:{line}", hint=hint)
 
     def open_quote(self) -> DataError | None:
@@ -78,17 +85,19 @@ class Look:
         csv.field_size_limit(_FIELD)
         with raw.opened(self.path) as file:
             text = io.TextIOWrapper(file, "utf-8", "replace", newline="")
+            for _ in range(self.skipped):
+                text.readline()
             reader = csv.reader(
                 text,
                 delimiter=self.delimiter,
                 quoting=csv.QUOTE_MINIMAL if self.quoting else csv.QUOTE_NONE,
                 strict=strict,
             )
-            line = 1
+            line = 1 + self.skipped
             try:
                 for row in reader:
                     yield line, row
-                    line = reader.line_num + 1
+                    line = reader.line_num + 1 + self.skipped
             except csv.Error as error:
                 if said := _said(str(error)):
                     raise _OpenField(_open_field(said, f"{self.path}:{line}")) from error

@@ -7,6 +7,7 @@ the first block breaks on the row that differs, and turns the text "1.50" or "20
 from __future__ import annotations
 
 import io
+import itertools
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -19,61 +20,89 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
 from workbench.core.errors import DataError
-from workbench.data.formats import csv_faults, faults, raw
+from workbench.data.formats import column_faults, csv_faults, faults, raw
 
 # No leading zeros and no plus: what is turned into a number can be turned back into the very same text.
 _WHOLE = r"^(0|-?[1-9][0-9]{0,17})$"
 _NUMERIC_SAMPLE = 1000
+_DELIMITER: Final = b"workbench.delimiter"
 _HEAD = 1 << 20  # bytes by which a file's form is told
+_SAMPLE: Final = 1 << 16  # of them, by which what stands between columns is
+_SAID: Final = re.compile(rb'\s*"?sep=([^\r\n"])"?[;,]*[ ]*(?:\r\n|\n|\r)', re.IGNORECASE)  # Excel's first line
 # A row must fit in a block. Larger ones are tried when it does not, and no quote was left open.
 _BLOCKS: Final = (8 << 20, 256 << 20, (1 << 31) - 1)
 _TSV_QUOTED = re.compile(rb'(?:(?<=\t)|(?<=\n)|^)"[^\t\n]*')
 
 
 @dataclass(frozen=True)
+class Layout:
+    """How a recipe says that files are written: what stands between columns, None where their rows tell; and whether
+    the first row names the columns, or else the names."""
+
+    delimiter: str | None = None
+    header: bool | tuple[str, ...] = True
+
+
+@dataclass(frozen=True)
 class Dialect:
-    """How a file is written: its columns, what stands between them, and whether fields are quoted."""
+    """How a file is written: its columns, what stands between them, and whether fields are quoted.
+
+    `header` are the names as the first row has them, None where it has none; `skipped` lines stand before it.
+    """
 
     names: list[str]
     delimiter: str
     quoting: bool
+    header: list[str] | None
+    skipped: int = 0
 
 
-def read_csv(path: Path) -> pa.Table:
-    """The rows of a .csv file, whose first line names the columns. `;`, tab and `|` are recognised in the header.
+def read_csv(path: Path, layout: Layout = Layout()) -> pa.Table:
+    """The rows of a .csv file. `,`, `;`, tab and `|` are told by the rows, or by Excel's line `sep=;`.
 
-    Raises DataError with file and line for a ragged row, an open quote, a twice-named column or bytes not UTF-8.
+    A column that is named twice carries that fault (`column_faults`). Raises DataError with file and line for a ragged
+    row, an open quote or bytes not UTF-8.
     """
-    return _read(path, form(path, tsv=False))
+    return _read(path, form(path, tsv=False, layout=layout))
 
 
-def read_tsv(path: Path) -> pa.Table:
+def read_tsv(path: Path, layout: Layout = Layout()) -> pa.Table:
     """The rows of a .tsv file. Quotes are text unless the file was plainly written with quoting.
 
     The format has none, and texts hold stray quotes; spreadsheets and pandas quote all the same. A file counts as
     quoted where every field that opens with a quote is well formed, and some double their inner quotes or some hold
     a tab or a line feed (which shows as ragged lines).
     """
+    head = _head(path)
+    if not _is_tabbed(head, layout):
+        return read_csv(path, layout)
     if is_quoted_tsv(raw.blocks(path)):
-        return _read(path, _form(path, _head(path), "\t", quoting=True))
+        return _read(path, _form(path, head, "\t", layout, quoting=True))
     try:
-        return _read(path, _form(path, _head(path), "\t", quoting=False))
+        return _read(path, _form(path, head, "\t", layout, quoting=False))
     except DataError:
         if not any(_TSV_QUOTED.search(block) for block in raw.blocks(path)):
             raise
         try:
-            return _read(path, _form(path, _head(path), "\t", quoting=True))
+            return _read(path, _form(path, head, "\t", layout, quoting=True))
         except DataError:
             pass
         raise
 
 
-def form(path: Path, *, tsv: bool) -> Dialect:
+def form(path: Path, *, tsv: bool, layout: Layout = Layout()) -> Dialect:
     """As the file's beginning shows it. Raises DataError."""
     head = _head(path)
-    if tsv:
-        return _form(path, head, "\t", quoting=is_quoted_tsv(iter([head])) or _is_ragged(head))
-    return _form(path, head, _delimiter(head), quoting=True)
+    if tsv and _is_tabbed(head, layout):
+        return _form(path, head, "\t", layout, quoting=is_quoted_tsv(iter([head])) or _is_ragged(head))
+    return _form(path, head, layout.delimiter or _delimiter(head), layout, quoting=True)
+
+
+def _is_tabbed(head: bytes, layout: Layout) -> bool:
+    """Whether a .tsv file is one; some are written with commas."""
+    if layout.delimiter is not None:
+        return layout.delimiter == "\t"
+    return b"\t" in _lines_of(head)[0] or _delimiter(head) == "\t"
 
 
 def stream(path: Path, form: Dialect, block: int) -> Iterator[pa.RecordBatch]:
@@ -83,7 +112,14 @@ def stream(path: Path, form: Dialect, block: int) -> Iterator[pa.RecordBatch]:
     """
     with raw.opened(path) as file, pacsv.open_csv(pa.PythonFile(file, mode="r"), **_options(form, block)) as batches:
         _ = batches.schema.names  # raises where they are no UTF-8
-        yield from batches
+        for batch in batches:
+            yield batch.rename_columns(form.names)
+
+
+def delimiter_of(table: pa.Table) -> str | None:
+    """What stood between the columns of the file that a table was read from; None of other formats."""
+    found = (table.schema.metadata or {}).get(_DELIMITER)
+    return None if found is None else str(found.decode())
 
 
 def _head(path: Path) -> bytes:
@@ -114,27 +150,67 @@ def is_quoted_tsv(blocks: Iterator[bytes]) -> bool:
     return proven
 
 
-def _delimiter(data: bytes) -> str:
-    header = data.split(b"\n", 1)[0].decode("utf-8", "replace")
-    if "," in header:
-        return ","
-    return next((mark for mark in (";", "\t", "|") if mark in header), ",")
+def _lines_of(head: bytes) -> list[bytes]:
+    return re.split(rb"\r\n|\n|\r", head.lstrip(b"\r\n"), maxsplit=1)
 
 
-def _form(path: Path, head: bytes, delimiter: str, *, quoting: bool) -> Dialect:
-    """With the column names in the first row. Raises DataError where they are not UTF-8 or one is there twice."""
-    head = head.lstrip(b"\r\n")
-    line = re.split(rb"\r\n|\n|\r", head, maxsplit=1)[0]
+def _delimiter(head: bytes) -> str:
+    """As Excel's first line says, else what parts most of the first rows into as many fields as the very first."""
+    if said := _SAID.match(head):
+        return said[1].decode()
+    best, most = ",", (0.0, False)
+    for mark in ("\t", ";", "|", ","):  # a comma stands in the names of columns too
+        rows = csv_faults.first_rows(head[:_SAMPLE].decode("utf-8", "replace"), mark)
+        if rows and len(rows[0]) > 1:
+            share = sum(len(row) == len(rows[0]) for row in rows) / len(rows)
+            score = (share, f"{mark} ".encode() not in _lines_of(head)[0])
+            best, most = (mark, score) if score > most else (best, most)
+    return best
+
+
+def _form(path: Path, head: bytes, delimiter: str, layout: Layout, *, quoting: bool) -> Dialect:
+    """With the names of the columns, of the first row or given. Raises DataError for those not UTF-8, or too few."""
+    said = _SAID.match(head)
+    start = (head[said.end() :] if said else head).lstrip(b"\r\n")
+    line = _lines_of(start)[0]
     if fault := faults.encoding_fault(path, line):
-        raise fault
-    names = line.decode("utf-8").split(delimiter)
+        raise faults.encoding_fault(path, head) or fault
+    first = line.decode("utf-8").split(delimiter)
     if quoting:
-        start = io.StringIO(head.decode("utf-8", "replace"), newline="")
-        names = csv_faults.first_row(start, delimiter) or names
-    twice = [name for name, times in Counter(names).items() if times > 1]
-    if twice:
-        raise DataError(f"the header names column {faults.quoted(twice[0])} twice", where=f"{path}:1")
-    return Dialect(names, delimiter, quoting)
+        first = next(iter(csv_faults.first_rows(start.decode("utf-8", "replace"), delimiter)), first)
+    skipped = 1 if said else 0
+    if layout.header is True:
+        return Dialect(_distinct(first), delimiter, quoting, first, skipped)
+    names = [f"column_{number}" for number in range(1, len(first) + 1)] if not layout.header else list(layout.header)
+    if len(names) != len(first):
+        what = f"the first row has {len(first)} fields, and data.header names {len(names)} columns"
+        raise DataError(what, where=f"{path}:{1 + skipped}", hint="name as many, or set data.header = false")
+    return Dialect(names, delimiter, quoting, None, skipped)
+
+
+def _distinct(header: list[str]) -> list[str]:
+    """The names of the columns, none twice: spreadsheets write columns without a name after the last."""
+    nameless = header.count("") > 1
+    names: list[str] = []
+    for number, name in enumerate(header, 1):
+        name = f"column_{number}" if nameless and not name else name
+        names.append(next(one for one in _numbered(name) if one not in names))
+    return names
+
+
+def _numbered(name: str) -> Iterator[str]:
+    yield name
+    yield from (f"{name}_{number}" for number in itertools.count(2))
+
+
+def _twice(path: Path, form: Dialect) -> dict[str, DataError]:
+    """The columns that the header names twice."""
+    times = Counter(name for name in form.header or () if name)
+    return {
+        name: DataError(f"the header names column {faults.quoted(name)} twice", where=f"{path}:{1 + form.skipped}")
+        for name, count in times.items()
+        if count > 1
+    }
 
 
 class _Counted(io.RawIOBase):
@@ -154,7 +230,9 @@ class _Counted(io.RawIOBase):
 
 def look(path: Path, form: Dialect) -> csv_faults.Look:
     """A second, careful look at a file that cannot be read."""
-    return csv_faults.Look(path, len(form.names), form.delimiter, form.quoting)
+    return csv_faults.Look(
+        path, len(form.names), form.delimiter, form.quoting, form.skipped, named=form.header is not None
+    )
 
 
 def straddles(error: Exception) -> bool:
@@ -166,7 +244,9 @@ def _read(path: Path, form: Dialect) -> pa.Table:
     looked = look(path, form)
     for block in _BLOCKS:
         try:
-            return _with_numbers(_parsed(path, form, block, looked))
+            table = _with_numbers(_parsed(path, form, block, looked))
+            table = table.replace_schema_metadata({_DELIMITER: form.delimiter})
+            return column_faults.marked(table, _twice(path, form))
         except (pa.ArrowInvalid, UnicodeDecodeError) as error:
             fault = looked.fault()
             if fault is not None or not straddles(error) or block == _BLOCKS[-1]:
@@ -181,17 +261,22 @@ def _parsed(path: Path, form: Dialect, block: int, looked: csv_faults.Look) -> p
     # A quote that is open at the end swallows the rows after it, and Arrow says nothing.
     if form.quoting and counted.quotes % 2 and (fault := looked.open_quote()):
         raise fault
-    return table
+    return table.rename_columns(form.names)
 
 
 def _options(form: Dialect, block: int) -> dict[str, Any]:
     return {
-        "read_options": pacsv.ReadOptions(use_threads=False, block_size=block),
+        "read_options": pacsv.ReadOptions(
+            use_threads=False,
+            block_size=block,
+            skip_rows=form.skipped,
+            column_names=form.names if form.header is None else None,
+        ),
         "parse_options": pacsv.ParseOptions(
             delimiter=form.delimiter, quote_char='"' if form.quoting else False, newlines_in_values=form.quoting
         ),
         "convert_options": pacsv.ConvertOptions(
-            column_types={name: pa.string() for name in form.names}, strings_can_be_null=False
+            column_types={name: pa.string() for name in form.header or form.names}, strings_can_be_null=False
         ),
     }
 

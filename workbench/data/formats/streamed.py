@@ -23,6 +23,7 @@ def tables(path: Path) -> Iterator[pa.Table]:
         yield from blocks.delimited_tables(path, tsv=format.name == "tsv")
     elif format.name == "parquet":
         with columnar.parquet(path) as file:
+            columnar.check_size(path, file)
             for batch in columnar.batches_of(path, file):
                 yield pa.Table.from_batches([batch.select(columnar.kept(batch.schema.names))])
     else:

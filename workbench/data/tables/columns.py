@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from workbench.core.errors import DataError
 from workbench.core.suggest import nearest
 from workbench.core.text import clean
-from workbench.data.formats import column_faults, columnar, faults
+from workbench.data.formats import column_faults, faults
 from workbench.data.tables import roles
 
 _NUMBERS_ROWS: Final = re.compile(r"(.*_)?(id|idx|index|guid|uid|uuid)|unnamed:_\d+|编号|序号|")
@@ -165,7 +165,8 @@ def unrecognised(table: pa.Table, roles: Sequence[str], where: str) -> DataError
             f"no column is recognised as the {said}, and what should be the names of the columns looks like a row: "
             f"{', '.join(faults.quoted(name) for name in names(table)[:4])}",
             where=where,
-            hint=f"write a line of names above the first row, such as {' and '.join(roles)}",
+            hint="set data.header = false (the columns are then column_1, column_2, …) or to their names, "
+            f"or write a line of names above the first row, such as {' and '.join(roles)}",
         )
     fields = " and ".join(f"data.{role}" for role in roles)
     which = "one of" if len(roles) == 1 else "columns out of"
@@ -177,15 +178,12 @@ def unrecognised(table: pa.Table, roles: Sequence[str], where: str) -> DataError
 def usable(table: pa.Table, needed: Sequence[str], nothing: Sequence[str] = ()) -> pa.ChunkedArray:
     """Which rows can be used, as booleans: every needed column holds a value, and more than white space.
 
-    In the columns `nothing` an empty list says that there is nothing, and a number that is none is a fault to be told,
-    not a value that is missing. A ClassLabel of -1 is `datasets`' way to say that there is none.
+    In the columns `nothing` an empty list says that there is nothing.
     """
     mask = pa.chunked_array([pa.repeat(True, table.num_rows)])
     for name in needed:
         column = table.column(name)
         mask = pc.and_(mask, _there(column) if name in nothing else _filled(column))
-        if pa.types.is_integer(column.type) and columnar.class_names(table.schema, name) is not None:
-            mask = pc.and_(mask, pc.fill_null(pc.greater_equal(column, 0), False))
     return mask
 
 

@@ -21,6 +21,7 @@ from workbench.data.cache import kept_tables
 from workbench.data.cache.token_cache import TokenCache
 from workbench.data.formats import by_name, column_faults, columnar, faults, notes, objects, raw, records
 from workbench.data.formats.by_name import Format
+from workbench.data.formats.delimited import Layout
 from workbench.data.tables import builtin, class_directories, directories, hubdata
 from workbench.recipe import Data
 
@@ -56,7 +57,7 @@ class SplitFiles:
         return self._table
 
     def _of_files(self, format: Format, cache: TokenCache | None) -> list[pa.Table]:
-        return [kept_tables.kept(path, format.name, format.read, cache) for path in self.files]
+        return [kept_tables.kept(path, format.key, format.read, cache) for path in self.files]
 
     @property
     def notes(self) -> list[str]:
@@ -126,7 +127,16 @@ def open_source(data: Data, search: Sequence[Path]) -> Source:
     """
     if data.source is None:
         raise DataError("no source is given", where="data.source", hint="name a file, a directory or a hub id")
-    return open_named(data.source, search, config=data.config, revision=data.revision, wanted=data.format)
+    return open_named(
+        data.source, search, config=data.config, revision=data.revision, wanted=data.format, layout=layout_of(data)
+    )
+
+
+def layout_of(data: Data) -> Layout | None:
+    """How the recipe says that .csv and .tsv files are written, None where it says nothing."""
+    if data.delimiter is None and data.header is True:
+        return None
+    return Layout(data.delimiter, tuple(data.header) if isinstance(data.header, list) else data.header)
 
 
 def open_named(
@@ -136,16 +146,18 @@ def open_named(
     config: str | None = None,
     revision: str | None = None,
     wanted: str | None = None,
+    layout: Layout | None = None,
 ) -> Source:
     """The source of that name: `builtin:…`, a file, a directory, or else a hub id.
 
-    `wanted` is the format that files are read in (one of `formats.FORMATS`), where names do not say. Raises DataError.
+    `wanted` is the format that files are read in (one of `formats.FORMATS`), where names do not say, and `layout` how
+    .csv and .tsv files are written. Raises DataError.
     """
     if name.startswith("builtin:"):
         return _builtin(name)
     path = find(name, search)
     if path is not None:
-        return from_path(path, wanted)
+        return from_path(path, wanted, layout)
     if is_pathlike(name):
         raise missing(name, search)
     return _hub(name, config, revision)
@@ -191,15 +203,15 @@ def missing(name: str, search: Sequence[Path]) -> DataError:
     )
 
 
-def from_path(path: Path, wanted: str | None = None) -> Source:
+def from_path(path: Path, wanted: str | None = None, layout: Layout | None = None) -> Source:
     """A file or a directory, as `from_file` and `from_directory`. Raises DataError."""
-    return from_directory(path, wanted) if path.is_dir() else from_file(path, wanted)
+    return from_directory(path, wanted, layout) if path.is_dir() else from_file(path, wanted, layout)
 
 
-def from_file(path: Path, wanted: str | None = None) -> Source:
+def from_file(path: Path, wanted: str | None = None, layout: Layout | None = None) -> Source:
     """One file. It is all `train`, unless it is JSON that names its splits. Raises DataError."""
     raw.check(path)
-    format = by_name.of(path, wanted)
+    format = by_name.of(path, wanted, layout)
     if format.name == "json":
         tables = objects.read_json(path)
         return Source(str(path), {key or "train": _json_part(path, key, table) for key, table in tables.items()})
@@ -216,7 +228,7 @@ def _file_part(files: tuple[Path, ...], label: str, format: Format, told: tuple[
     return SplitFiles(files, lambda: [format.read(path) for path in files], label, format, told=told)
 
 
-def from_directory(directory: Path, wanted: str | None = None) -> Source:
+def from_directory(directory: Path, wanted: str | None = None, layout: Layout | None = None) -> Source:
     """A `save_to_disk` directory, or one of files named by split (`train*`, `valid*`, `dev*`, `val*`, `test*`).
 
     Files may lie one directory deeper, in `data/` or in one named by the split; several of a split are joined in
@@ -234,7 +246,7 @@ def from_directory(directory: Path, wanted: str | None = None) -> Source:
     return Source(
         str(directory),
         {
-            name: _file_part(tuple(files), str(directory), by_name.of(files[0], wanted), told)
+            name: _file_part(tuple(files), str(directory), by_name.of(files[0], wanted, layout), told)
             for name, files in grouped.items()
         },
     )

@@ -13,12 +13,13 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from workbench.core.errors import DataError
 from workbench.data.cache import kept_tables
 from workbench.data.cache.token_cache import TokenCache
 from workbench.data.formats.text_lines import are_lines
-from workbench.data.tables import column_roles, columns, label_cells, slices, sources, word_layouts
+from workbench.data.tables import column_roles, columns, label_cells, slices, sources, spellings, word_layouts
 from workbench.data.tables.roles import Shape
 from workbench.recipe import Data, Recipe
 
@@ -120,15 +121,20 @@ def load(recipe: Recipe, shapes: Sequence[Shape], search: Sequence[Path], cache:
     tables = {name: columns.unfolded(table, asked) for name, table in tables.items()}
     chosen = column_roles.find(recipe, shapes, tables["train"], str(origins["train"]))
     notes += column_roles.note(chosen, data)
-    dropped: dict[str, int] = {}
-    as_read = tables["train"]
+    train = tables["train"]
     for name in tables:
-        whole = column_roles.completed(chosen, tables[name], as_read)
-        tables[name] = column_roles.joined(chosen, whole, str(origins[name]))
-        tables[name] = _labels_opened(tables[name], as_read, chosen, data)
-        column_roles.check(chosen, tables[name], str(origins[name]))
+        where, whole = str(origins[name]), column_roles.completed(chosen, tables[name], train)
+        tables[name] = column_roles.joined(chosen, whole, where)
+        column_roles.check(chosen, tables[name], where)
         notes += [note for note in column_roles.note_faults(chosen, tables[name]) if note not in notes]
-        tables[name], dropped[name] = _cleaned(tables[name], chosen, f"data.{name}", str(origins[name]), notes, cache)
+    made = spellings.settled(tables, chosen, data)
+    notes += made.notes
+    dropped: dict[str, int] = {}
+    for name, table in made.tables.items():
+        opened, without = _labels_opened(table, made.tables["train"], chosen, data), made.without_text.get(name)
+        tables[name], dropped[name] = _cleaned(
+            opened, chosen, without, f"data.{name}", str(origins[name]), notes, cache
+        )
     if "validation" not in tables and (data.holdout is not None or evaluated):
         share = DEFAULT_HOLDOUT if data.holdout is None else data.holdout
         tables["train"], tables["validation"] = hold_out(
@@ -174,7 +180,7 @@ def _read(
     told: word_layouts.Told | None = None,
 ) -> tuple[pa.Table, Origin]:
     part = slices.parse(spec, where)
-    origin = _origin(part.name, where, data.format, source, search)
+    origin = _origin(part.name, where, data, source, search)
     table = origin.source.part(origin.split).table(cache)
     notes += [note for note in origin.source.part(origin.split).notes if note not in notes]
     if columns.ROW in table.column_names:
@@ -195,7 +201,7 @@ def _read(
     return table.slice(start, stop - start), origin
 
 
-def _origin(name: str, where: str, wanted: str | None, source: sources.Source | None, search: Sequence[Path]) -> Origin:
+def _origin(name: str, where: str, data: Data, source: sources.Source | None, search: Sequence[Path]) -> Origin:
     if source is not None and (name in source.parts or not sources.is_pathlike(name)):
         source.part(name)
         return Origin(source, name)
@@ -209,7 +215,7 @@ def _origin(name: str, where: str, wanted: str | None, source: sources.Source | 
         raise DataError(
             f"'{name}' is a split, and there is no source that has it", where=where, hint="give data.source, or a file"
         )
-    opened = sources.from_path(path, wanted)
+    opened = sources.from_path(path, data.format, sources.layout_of(data))
     asked = where.removeprefix("data.")
     return Origin(opened, asked if asked in opened.parts else opened.names[0])
 
@@ -217,6 +223,7 @@ def _origin(name: str, where: str, wanted: str | None, source: sources.Source | 
 def _cleaned(
     table: pa.Table,
     chosen: column_roles.Columns,
+    without: NDArray[np.bool_] | None,
     where: str,
     origin: str,
     notes: list[str],
@@ -226,9 +233,8 @@ def _cleaned(
         return table, 0
     filled = chosen.filled()
     needed = [name for named in filled.values() for name in named]
-    usable = columns.usable(table, needed, chosen.nothing())
-    whole = pc.all(usable).as_py()
-    kept = table if whole else kept_tables.rows(table, np.flatnonzero(usable.to_numpy()), cache)
+    usable = columns.usable(table, needed, chosen.nothing()).to_numpy() & (True if without is None else ~without)
+    kept = table if usable.all() else kept_tables.rows(table, np.flatnonzero(usable), cache)
     dropped = table.num_rows - kept.num_rows
     if not kept.num_rows:
         raise DataError(f"every row has an empty {' or '.join(filled)}", where=origin)
