@@ -121,13 +121,7 @@ def load(recipe: Recipe, shapes: Sequence[Shape], search: Sequence[Path], cache:
     tables = {name: columns.unfolded(table, asked) for name, table in tables.items()}
     chosen = column_roles.find(recipe, shapes, tables["train"], str(origins["train"]))
     notes += column_roles.note(chosen, data)
-    train = tables["train"]
-    for name in tables:
-        where, whole = str(origins[name]), column_roles.completed(chosen, tables[name], train)
-        tables[name] = column_roles.joined(chosen, whole, where)
-        column_roles.check(chosen, tables[name], where)
-        notes += [note for note in column_roles.note_faults(chosen, tables[name]) if note not in notes]
-    made = spellings.settled(tables, chosen, data)
+    made = spellings.settled(_whole(tables, origins, chosen, notes), chosen, data)
     notes += made.notes
     dropped: dict[str, int] = {}
     for name, table in made.tables.items():
@@ -145,6 +139,19 @@ def load(recipe: Recipe, shapes: Sequence[Shape], search: Sequence[Path], cache:
     validation, test = tables.get("validation"), tables.get("test")
     warnings = words.warnings if words else []
     return Splits(tables["train"], validation, test, chosen, origins, dropped, notes, cache, warnings)
+
+
+def _whole(
+    tables: dict[str, pa.Table], origins: dict[str, Origin], chosen: column_roles.Columns, notes: list[str]
+) -> dict[str, pa.Table]:
+    """The tables with every column that is read, those made of others among them. Raises DataError."""
+    made = {}
+    for name, table in tables.items():
+        where = str(origins[name])
+        made[name] = column_roles.joined(chosen, column_roles.completed(chosen, table, tables["train"]), where)
+        column_roles.check(chosen, made[name], where)
+        notes += [note for note in column_roles.note_faults(chosen, made[name]) if note not in notes]
+    return made
 
 
 def _labels_opened(table: pa.Table, train: pa.Table, chosen: column_roles.Columns, data: Data) -> pa.Table:
@@ -189,7 +196,7 @@ def _read(
     table = table.append_column(columns.ROW, columns.numbers(np.arange(table.num_rows)))
     table = table.replace_schema_metadata(metadata)
     if told is not None:
-        table = word_layouts.arranged(table, word_layouts.Asked.of(data), str(origin), origin.place, told)
+        table = word_layouts.arranged(table, word_layouts.WordColumns.of(data), str(origin), origin.place, told)
     if data.shuffle_seed is not None:
         table = kept_tables.rows(table, np.random.default_rng(data.shuffle_seed).permutation(table.num_rows), cache)
         if are_lines(table):

@@ -43,7 +43,7 @@ Span = tuple[int, int, str]
 
 
 @dataclass(frozen=True)
-class Asked:
+class WordColumns:
     """The columns that a recipe names; `sentence` is that of the numbers of sentences."""
 
     tokens: str | None = None
@@ -51,7 +51,7 @@ class Asked:
     sentence: str | None = None
 
     @classmethod
-    def of(cls, data: Data) -> Asked:
+    def of(cls, data: Data) -> WordColumns:
         return cls(*(getattr(data, name, None) for name in ("tokens", "tags", "sentence")))
 
 
@@ -63,7 +63,7 @@ class Told:
     warnings: list[str] = field(default_factory=list)
 
 
-def arranged(table: pa.Table, asked: Asked, where: str, place: Place, told: Told) -> pa.Table:
+def arranged(table: pa.Table, asked: WordColumns, where: str, place: Place, told: Told) -> pa.Table:
     """The rows with a list of words and a list of tags each, where they are written otherwise; else as they are.
 
     `place` says where a row stands. Raises DataError for spans that are none.
@@ -98,7 +98,7 @@ def _are_strings(column: pa.ChunkedArray) -> bool:
     return columns.kind(column.type) == "string"
 
 
-def _with(table: pa.Table, tokens: str, tags: str, asked: Asked, lists: Sequence[list[list[str]]]) -> pa.Table:
+def _with(table: pa.Table, tokens: str, tags: str, asked: WordColumns, lists: Sequence[list[list[str]]]) -> pa.Table:
     """The table with these lists in place of the columns they come from, under names that are known."""
     made = {asked.tokens or "tokens": lists[0], asked.tags or "ner_tags": lists[1]}
     faulty = column_faults.of_columns(table, [tokens, tags])
@@ -112,7 +112,7 @@ def _with(table: pa.Table, tokens: str, tags: str, asked: Asked, lists: Sequence
 # A row for each word
 
 
-def _sentences(table: pa.Table, asked: Asked, tokens: str) -> str | None:
+def _sentences(table: pa.Table, asked: WordColumns, tokens: str) -> str | None:
     """The column that numbers the sentences: it stays the same for some rows, or holds nothing after their first."""
     if asked.sentence is not None:
         return columns.named(table, asked.sentence, "data", "data.sentence")
@@ -137,7 +137,9 @@ def _blank_as_null(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.if_else(pc.match_substring_regex(column, r"\S"), column, pa.scalar(None, column.type))
 
 
-def _grouped(table: pa.Table, tokens: str, tags: str, sentence: str, asked: Asked, where: str, told: Told) -> pa.Table:
+def _grouped(
+    table: pa.Table, tokens: str, tags: str, sentence: str, asked: WordColumns, where: str, told: Told
+) -> pa.Table:
     starts = _starts(table.column(sentence))
     offsets = columns.numbers(np.append(starts, table.num_rows))
     names = {tokens: asked.tokens or "tokens", tags: asked.tags or "ner_tags"}
@@ -221,7 +223,7 @@ def _value(held: Mapping[str, object], names: Sequence[str]) -> object:
     return next((held[name] for name in names if held.get(name) is not None), None)
 
 
-def _of_spans(table: pa.Table, text: str, spans: str, asked: Asked, place: Place, told: Told) -> pa.Table:
+def _of_spans(table: pa.Table, text: str, spans: str, asked: WordColumns, place: Place, told: Told) -> pa.Table:
     """Rows of words with tags in BIO; a span that does not end where words do takes them whole."""
     rows, widened, crossing = _Rows(), list[str](), list[str]()
     numbers = table.column(columns.ROW).to_pylist()
