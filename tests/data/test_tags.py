@@ -182,7 +182,7 @@ def test_a_stray_tag_among_entities_is_a_fault_and_makes_nothing_plain(tmp_path)
 
 
 def test_texts_where_lists_belong_are_refused(tmp_path):
-    (tmp_path / "train.jsonl").write_text('{"tokens": "a b", "ner_tags": "O O"}\n{"tokens": "b", "ner_tags": "O"}')
+    (tmp_path / "train.jsonl").write_text('{"tokens": "a b", "ner_tags": "O"}\n{"tokens": "b", "ner_tags": "O"}')
     parsed = recipe.parse(RECIPE, overrides=["data.validation=train.jsonl"])
     with pytest.raises(DataError, match="holds strings, not lists"):
         tagged.tagset(splits_for(parsed, [tmp_path]), parsed.data)

@@ -11,9 +11,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from workbench.core.errors import BadInput
+
+if TYPE_CHECKING:
+    from workbench.data.tables.text_template import TextTemplate
 
 _READ_AT_ONCE: Final = 256
 _SOME_ROWS: Final = "give a file with some"
@@ -28,16 +31,14 @@ class Asked:
     value: str | Mapping[str, Any]
     where: str
 
-    def of(
-        self, fields: Sequence[str], names: Mapping[str, Sequence[str]], beside: Mapping[str, str]
-    ) -> dict[str, str]:
+    def of(self, fields: Sequence[str], names: Names, beside: Mapping[str, str]) -> dict[str, str]:
         """The fields, under any of their `names`; `beside` holds those that every row shares. Raises BadInput."""
         if isinstance(self.value, str):
             found = {**beside, fields[0]: self.value}
         else:
             there = dict(_leaves(self.value))
-            known = {field: [name for name in (field, *names.get(field, ())) if name in there] for field in fields}
-            found = {**beside, **{field: there[known[field][0]] for field in fields if known[field]}}
+            known = {field: _first(there, (_Named(field), *names.get(field, ()))) for field in fields}
+            found = {**beside, **{field: text for field, text in known.items() if text is not None}}
         for field in fields:
             if field not in found:
                 raise BadInput(f"there is no {field}{self._held()}", where=self.where, hint=_hint(fields))
@@ -87,16 +88,59 @@ def _filled(lines: Iterable[tuple[str, str]], *, objects: bool) -> Iterator[Aske
         print(f"workbench: {passed} empty {'text is' if passed == 1 else 'texts are'} passed over", file=sys.stderr)
 
 
-def names_of(task: str, data: Mapping[str, Any]) -> dict[str, list[str]]:
-    """By which names the fields of a row are known: those of the recipe's `[data]`, then the usual ones."""
+@dataclass(frozen=True)
+class _Named:
+    """A field of a row under some name, or a text made of several that are all there; `some` will do of a recipe's."""
+
+    name: str | TextTemplate
+    some: bool = False
+
+    @classmethod
+    def by(cls, recipe: object) -> Iterator[_Named]:
+        """As a field of the recipe's `[data]` says."""
+        from workbench.data.tables.text_template import TextTemplate
+
+        if isinstance(recipe, str | list) and recipe:
+            template = TextTemplate.of(recipe)
+            yield cls(template or (recipe if isinstance(recipe, str) else recipe[0]), some=True)
+
+    @classmethod
+    def usual(cls, name: str | tuple[str, ...]) -> _Named:
+        from workbench.data.tables.text_template import TextTemplate
+
+        return cls(TextTemplate.joining(name) if isinstance(name, tuple) and len(name) > 1 else "".join(name))
+
+    def text(self, there: Mapping[str, str]) -> str | None:
+        """Of a row with folded names; None where it has not all that is needed."""
+        if isinstance(self.name, str):
+            return there.get(_folded(self.name))
+        held = {name: there[_folded(name)] for name in self.name.columns if _folded(name) in there}
+        enough = bool(held) if self.some else len(held) == len(self.name.columns)
+        return self.name.filled(held) if enough else None
+
+
+Names = Mapping[str, Sequence[_Named]]
+
+
+def _first(there: Mapping[str, str], names: Iterable[_Named]) -> str | None:
+    return next((text for name in names if (text := name.text(there)) is not None), None)
+
+
+def names_of(task: str, data: Mapping[str, Any]) -> Names:
+    """By which names the fields of a row are known: those of the recipe's `[data]`, then the usual ones.
+
+    What is read first of a row, such as a prompt, is what a model is asked first, whatever that is called.
+    """
     from workbench.tasks.spec import spec_of
 
-    found: dict[str, list[str]] = {}
-    for shape in spec_of(task).shapes:
-        for role in shape.roles:
-            own = data.get(role.name)
-            found.setdefault(role.name, [_folded(own)] if isinstance(own, str) else [])
-            found[role.name] += [name for name in role.usual if name not in found[role.name]]
+    spec = spec_of(task)
+    roles = [role for shape in spec.shapes for role in shape.roles if role.texts]
+    first = {shape.reads[0]: spec.asks[0] for shape in spec.shapes}
+    found: dict[str, list[_Named]] = {}
+    for own in (True, False):
+        for role in roles:
+            names = _Named.by(data.get(role.name)) if own else map(_Named.usual, role.usual)
+            found.setdefault(first.get(role.name, role.name), []).extend(names)
     return found
 
 
@@ -109,9 +153,7 @@ class Complete:
     given: Mapping[str, Any]
 
 
-def complete(
-    asked: Iterable[Asked], fields: Sequence[str], second: str | None, names: Mapping[str, Sequence[str]]
-) -> Iterator[Complete]:
+def complete(asked: Iterable[Asked], fields: Sequence[str], second: str | None, names: Names) -> Iterator[Complete]:
     """Rows with the fields the model needs. Raises BadInput, as they are iterated, where one lacks some."""
     if second is not None and len(fields) < 2:
         raise BadInput("the model reads one text", where="--with", hint="leave it out")

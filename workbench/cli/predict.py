@@ -107,16 +107,25 @@ def predict(
 
 
 def _model_path(context: typer.Context, handle: str, checkpoint: str | None) -> tuple[Path, dict[str, Any]]:
-    """The directory to load: a model directory given as such, or one of a run's; and the `[data]` of that run."""
+    """The directory to load: a model directory given as such, or one of a run's; and the `[data]` it was made by."""
     path = expanded(handle)
     if ("/" in handle or path.is_dir()) and checkpoint is None:
         if not path.is_dir():
             raise BadInput(
                 f"no such model directory: {handle}", hint="give a run, or a directory with config.json in it"
             )
-        return path.absolute(), {}
+        return path.absolute(), _made_by(path)
     _, row, run = find(context, handle)
     return run.path if checkpoint is None else checkpoint_of(run, checkpoint), row.recipe.get("data", {})
+
+
+def _made_by(directory: Path) -> dict[str, Any]:
+    """The `[data]` by which a model directory was made; nothing of one from elsewhere."""
+    from workbench.recipe import Recipe
+    from workbench.tasks.shared.card import recipe_of
+
+    made = next((found for place in (directory, directory / "model") if (found := recipe_of(place, Recipe))), None)
+    return {} if made is None else made.data.model_dump(mode="json")
 
 
 def checkpoint_of(run: RunDir, checkpoint: str) -> Path:

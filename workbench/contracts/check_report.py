@@ -29,7 +29,8 @@ class FoundModel(Details):
 class DataReport(Details):
     """The rows that a recipe trains on: each split, the column of each role, and the columns that nothing reads.
 
-    `ledger` is by field of the recipe: max_length, max_target_length. It is empty where lengths are not known yet.
+    `warnings` are what is likely to be wrong with them, `notes` what is good to know. `ledger` is by field of the
+    recipe: max_length, max_target_length. It is empty where lengths are not known yet.
     """
 
     splits: Mapping[str, SplitReport]
@@ -37,6 +38,7 @@ class DataReport(Details):
     unread: tuple[str, ...]
     notes: tuple[str, ...]
     ledger: Mapping[str, LengthLedger] | None = None
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

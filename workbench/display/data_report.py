@@ -24,7 +24,8 @@ def report_lines(data: DataReport, width: int) -> list[Line]:
         lines.append((Span("not read   ", "muted"), Span(cut(listed, width - 11), "muted")))
     for field, ledger in (data.ledger or {}).items():
         lines += [(), *_ledger(field, ledger)]
-    said = [(Span("note  ", "head"), Span(clean(note))) for note in data.notes]
+    said = [(Span("warning  ", "warn"), Span(clean(warning))) for warning in data.warnings]
+    said += [(Span("note  ", "head"), Span(clean(note))) for note in data.notes]
     return [*lines, *([()] if said else []), *said]
 
 

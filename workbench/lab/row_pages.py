@@ -211,7 +211,7 @@ def label_names(table: pa.Table, label: str | None) -> pa.ChunkedArray | None:
 
 def recognise(table: pa.Table) -> tuple[str | None, str | None]:
     """Text and label of rows that no recipe speaks of: by their usual names, else the first strings; or None."""
-    label = columns.recognised(table, roles.LABEL_NAMES, texts=False)
+    label = next(iter(columns.recognised(table, roles.LABEL_NAMES, texts=False)), None)
     besides = [label] if label else []
     strings = (field.name for field in table.schema if _is_text(field.type) and field.name not in besides)
     return columns.text_column(table, besides=besides) or next(strings, None), label

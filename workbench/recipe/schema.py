@@ -30,7 +30,12 @@ SafeName = Annotated[str, Field(min_length=1, max_length=120)]
 
 
 # Fields that several tasks have, written once: a task's own section of a recipe takes those it knows.
-TextColumn = Annotated[str | None, Field(description="column of the text; recognised where there is one candidate")]
+# A column, several that make one text, or a template of theirs (`workbench.data.tables.text_template`).
+TextOf = str | list[str] | None
+TextColumn = Annotated[
+    TextOf,
+    Field(description='column of the text; several, or a template ("{title}: {text}"), make one; default: recognised'),
+]
 ClassNames = Annotated[list[str] | None, Field(description="names of the classes, in the order of their ids")]
 MaxLength = Annotated[Positive | None, Field(description="tokens after which a text is cut; default: the model's")]
 Stride = Annotated[
@@ -58,6 +63,9 @@ class ModelSource(Section):
         None, description="another model's tokenizer; bpe trains a byte-level one on the training text"
     )
     vocab_size: Positive = Field(8192, description='size of a tokenizer that is trained (tokenizer = "bpe")')
+    chat_template: str | None = Field(
+        None, description="how a chat is written: chatml, or a file in Jinja; default: the tokenizer's own"
+    )
     architecture: str | None = Field(None, description="from scratch: the model type to build, such as gpt2")
     config: dict[str, bool | int | float | str | list[int] | list[str]] = Field(
         default_factory=dict, description="fields of the model's config to set, such as n_layer"

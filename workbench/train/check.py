@@ -32,7 +32,7 @@ from workbench.data.report import row_report, unknown_tokens
 from workbench.data.tables import columns, problem, splits
 from workbench.data.tables.problem import Labelled
 from workbench.metrics import catalog
-from workbench.models import architectures, locate
+from workbench.models import architectures, chat_templates, locate
 from workbench.recipe import Recipe
 from workbench.recipe.schema import Problem
 from workbench.tasks.experiment import Experiment
@@ -198,12 +198,16 @@ def chat_problems(experiment: Experiment, loaded: splits.Splits) -> list[str]:
     """Chats whose tokenizer does not say how a chat is written."""
     if loaded.columns.shape.name != "chat":
         return []
+    if (asked := experiment.recipe.model.chat_template) is not None:
+        problems: list[str] = []
+        _attempt(lambda: chat_templates.text_of(asked, experiment.search), problems)
+        return problems
     located = experiment.tokenizer
     if located is not None and (located.directory is None or locate.has_chat_template(located.directory)):
         return []
     return [
-        "data.messages: the tokenizer has no chat template: use a model tuned for chat, or rows with "
-        "data.prompt and data.completion"
+        'data.messages: the tokenizer has no chat template: set model.chat_template = "chatml", or a file with one, or '
+        "use a model tuned for chat"
     ]
 
 

@@ -91,8 +91,10 @@ class Session:
         counts = {name: decode(SplitCounts, found) for name, found in prepared.counts.items()}
         event = DataEvent(splits=counts, notes=tuple(prepared.notes))
         unknown: list[str] = []
+        doubts: tuple[str, ...] = ()
         if self._attempt == 1 and int(os.environ.get("RANK", "0")) == 0:
             report = row_report.whole(dataclasses.replace(prepared.splits, notes=[]), experiment.recipe.data)
+            doubts = report.warnings
             inner = getattr(prepared.tokenizer, "backend_tokenizer", None)
             whole = None if inner is None else lengths.uncut(inner)
             unknown = [] if whole is None else unknown_tokens.notes(prepared.splits, whole)
@@ -107,6 +109,8 @@ class Session:
         self._journal.write(event)
         for said in unknown:
             self._journal.warn("unknown-tokens", said)
+        for said in doubts:
+            self._journal.warn("data", said)
 
 
 def _set_threads(recipe: Recipe) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -17,6 +18,7 @@ from workbench.core.errors import DataError
 from workbench.data.cache import kept_tables, token_entry
 from workbench.data.formats import faults
 from workbench.data.formats.text_lines import are_lines
+from workbench.data.report import unread_columns
 from workbench.data.report.text_facts import TextFacts
 from workbench.data.tables import answer_spans, column_roles, labels, tagged, tags
 from workbench.data.tables.problem import Labelled
@@ -185,6 +187,12 @@ def whole(splits: Splits, data: Data) -> DataReport:
 
     Of many rows it is kept in the splits' cache. Raises DataError where the labels cannot be used.
     """
+    report = _whole(splits, data)
+    warnings = dict.fromkeys([*report.warnings, *splits.warnings, *unread_columns.warnings(splits, data)])
+    return replace(report, warnings=tuple(warnings))
+
+
+def _whole(splits: Splits, data: Data) -> DataReport:
     cache = splits.keeping("train")
     if cache is None:
         return _made(splits, data)
@@ -218,5 +226,9 @@ def _made(splits: Splits, data: Data) -> DataReport:
     # The order in which notes came about is that of reading; each is said once.
     said = list(dict.fromkeys([*splits.notes, *notes(facts)]))
     return DataReport(
-        splits=facts, columns=named, unread=tuple(column_roles.unread(splits.columns, splits.train)), notes=tuple(said)
+        splits=facts,
+        columns=named,
+        unread=tuple(column_roles.unread(splits.columns, splits.train)),
+        notes=tuple(said),
+        warnings=tuple(splits.warnings),
     )

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 
 from workbench.core.errors import BadInput
 from workbench.core.text import clean
 from workbench.data.formats import column_faults, faults
-from workbench.data.tables import columns
-from workbench.data.tables.roles import Shape
+from workbench.data.tables import columns, text_template
+from workbench.data.tables.roles import Role, Shape
+from workbench.data.tables.text_template import TextTemplate
 from workbench.recipe import Data, Recipe
 
 
 @dataclass(frozen=True)
 class Columns:
-    """The shape of the rows, and the column or columns of each role there is. No name told which are `guessed`."""
+    """The shape of the rows, and the column or columns of each role there is. No name told which are `guessed`.
+
+    `templates` are of the columns that are made of others, by their names.
+    """
 
     shape: Shape
     named: dict[str, tuple[str, ...]]
     guessed: tuple[str, ...] = ()
+    templates: Mapping[str, TextTemplate] = field(default_factory=dict)
 
     def of(self, role: str) -> str | None:
         """The (first) column of a role, None where there is none."""
@@ -44,6 +49,11 @@ class Columns:
 
 def find(recipe: Recipe, shapes: Sequence[Shape], train: pa.Table, where: str) -> Columns:
     """Which column is what. Raises BadInput for roles that no shape has together, DataError where no shape fits."""
+    found = _found(recipe, shapes, train, where)
+    return _joining(found, written_templates(recipe.data, found.shape.roles))
+
+
+def _found(recipe: Recipe, shapes: Sequence[Shape], train: pa.Table, where: str) -> Columns:
     asked = named(recipe.data, shapes)
     fitting = [shape for shape in shapes if set(asked) <= {role.name for role in shape.roles}]
     if "text" in asked and "text_pair" not in asked:
@@ -62,10 +72,49 @@ def find(recipe: Recipe, shapes: Sequence[Shape], train: pa.Table, where: str) -
 
 
 def named(data: Data, shapes: Sequence[Shape]) -> dict[str, tuple[str, ...]]:
-    """The roles a recipe names, with their columns."""
-    roles = sorted({role.name for shape in shapes for role in shape.roles})
-    given = {name: value for name in roles if (value := getattr(data, name)) is not None}
-    return {name: (value,) if isinstance(value, str) else tuple(value) for name, value in given.items()}
+    """The roles a recipe names, with their columns, those of a template among them. Raises BadInput."""
+    roles = {role.name: role for shape in shapes for role in shape.roles}
+    given = {name: value for name in sorted(roles) if (value := getattr(data, name)) is not None}
+    templates = written_templates(data, roles.values())
+    return {
+        name: templates[name].columns if name in templates else (value,) if isinstance(value, str) else tuple(value)
+        for name, value in given.items()
+    }
+
+
+def written_templates(data: Data, roles: Iterable[Role]) -> dict[str, TextTemplate]:
+    """The templates by which a recipe makes texts of several columns, by role. Raises BadInput."""
+    given = {role.name: getattr(data, role.name) for role in roles if role.texts}
+    found = {name: text_template.checked(value, f"data.{name}") for name, value in given.items() if value is not None}
+    return {name: template for name, template in found.items() if template is not None}
+
+
+def _joining(found: Columns, written: Mapping[str, TextTemplate]) -> Columns:
+    """The same where texts that are made of several columns are in one of their own."""
+    several = {role.name: found.named.get(role.name, ()) for role in found.shape.roles if role.texts}
+    templates = {
+        role: written.get(role) or TextTemplate.joining(names)
+        for role, names in several.items()
+        if len(names) > 1 or role in written
+    }
+    titles = {role: " + ".join(template.columns) for role, template in templates.items()}
+    named = found.named | {role: (title,) for role, title in titles.items()}
+    return replace(found, named=named, templates={titles[role]: template for role, template in templates.items()})
+
+
+def joined(chosen: Columns, table: pa.Table, where: str) -> pa.Table:
+    """The table with a column more for each text that is made of others. Raises DataError where it lacks one."""
+    for title, template in chosen.templates.items():
+        for name in template.columns:
+            columns.named(table, name, where, _field_of(chosen, title))
+        parts = {name: columns.strings(table, name, where) for name in template.columns}
+        others = table.select([name for name in table.column_names if name != title])
+        table = others.append_column(title, template.column(parts)).replace_schema_metadata(table.schema.metadata)
+    return table
+
+
+def _field_of(chosen: Columns, column: str) -> str:
+    return next(f"data.{role}" for role, names in chosen.named.items() if column in names)
 
 
 def _listed(shapes: Sequence[Shape]) -> str:
@@ -114,7 +163,7 @@ def _recognised(
     for role in shape.roles:
         if role.name not in found:
             usual = columns.recognised(train, role.usual, texts=role.texts, besides=_flat(found))
-            found |= {} if usual is None else {role.name: (usual,)}
+            found |= {role.name: usual} if usual else {}
     return found
 
 
@@ -137,19 +186,36 @@ def note(chosen: Columns, data: Data) -> list[str]:
 def note_faults(chosen: Columns, table: pa.Table) -> list[str]:
     """What is wrong with columns that nothing is taken from."""
     met = column_faults.of(table)
-    read = column_faults.of_columns(table, _flat(chosen.named))
+    read = column_faults.of_columns(table, read_columns(chosen))
     return [f"{fault.where}: {fault.what}; nothing is read from it" for path, fault in met.items() if path not in read]
+
+
+def read_columns(chosen: Columns) -> list[str]:
+    """The columns that something is taken from, by themselves or as parts of a text."""
+    parts = [name for template in chosen.templates.values() for name in template.columns]
+    return [*_flat(chosen.named), *parts]
 
 
 def unread(chosen: Columns, table: pa.Table) -> list[str]:
     """The columns that nothing is taken from. Of an object that is led into, all is taken."""
-    read = {name.split(".")[0] for names in chosen.named.values() for name in names} | set(_flat(chosen.named))
+    named = read_columns(chosen)
+    read = {name.split(".")[0] for name in named} | set(named)
     return [name for name in columns.names(table) if name not in read]
+
+
+def completed(chosen: Columns, table: pa.Table, train: pa.Table) -> pa.Table:
+    """The split with those columns of train, holding nothing, that it lacks and that a row may be without."""
+    optional = (role for role in chosen.shape.roles if not role.needed and not role.filled)
+    for name in [name for role in optional for name in chosen.named.get(role.name, ())]:
+        if name not in table.column_names:
+            empty = pa.nulls(table.num_rows, train.schema.field(name).type)
+            table = table.append_column(train.schema.field(name), empty)
+    return table
 
 
 def check(chosen: Columns, table: pa.Table, where: str) -> None:
     """Whether a split has the columns that train has, and they can be read. Raises DataError."""
-    column_faults.check(table, _flat(chosen.named))
+    column_faults.check(table, read_columns(chosen))
     for role in chosen.shape.roles:
         for name in chosen.named.get(role.name, ()):
             columns.named(table, name, where, f"data.{role.name}")

@@ -26,14 +26,18 @@ ROW = "__row__"
 
 def text_column(table: pa.Table, *, besides: Sequence[str] = ()) -> str | None:
     """The column of the texts: one with a usual name, else as `likely_text` finds it."""
-    return recognised(table, roles.TEXT_NAMES, texts=True, besides=besides) or likely_text(table, besides=besides)
+    found = recognised(table, roles.TEXT_NAMES, texts=True, besides=besides)
+    return found[0] if found else likely_text(table, besides=besides)
 
 
-def recognised(table: pa.Table, usual: Sequence[str], *, texts: bool, besides: Sequence[str] = ()) -> str | None:
-    """The column with the likeliest of `usual` names, however it is cased; with `texts` only one of strings."""
+def recognised(
+    table: pa.Table, usual: Sequence[str | tuple[str, ...]], *, texts: bool, besides: Sequence[str] = ()
+) -> tuple[str, ...]:
+    """The column, or columns, with the likeliest of `usual` names, however they are cased; with `texts` of strings."""
     there = _strings(table, besides) if texts else [name for name in names(table) if name not in besides]
     by_name = {folded(name): name for name in reversed(there)}
-    return next((by_name[name] for name in usual if name in by_name), None)
+    several = ((name,) if isinstance(name, str) else name for name in usual)
+    return next((tuple(by_name[name] for name in found) for found in several if by_name.keys() >= set(found)), ())
 
 
 def folded(name: str) -> str:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from workbench.core.errors import DataError
 from workbench.data.formats import columnar, faults
-from workbench.data.tables import columns, problem
+from workbench.data.tables import columns, label_cells, problem
 from workbench.data.tables.naming import Naming, Place
 from workbench.data.tables.problem import Labelled
 from workbench.data.tables.splits import Splits
@@ -89,7 +89,9 @@ def _flags(column: pa.ChunkedArray, name: str, splits: Splits, split: str) -> ND
         raise DataError(
             f"{faults.quoted(name)} holds {columns.kinds(column.type)}, not labels",
             where=str(splits.origins[split]),
-            hint="several labels are a list in each row, or a column of 0 and 1 for each",
+            hint=label_cells.several(column)
+            if columns.kind(column.type) == "string"
+            else "several labels are a list in each row, or a column of 0 and 1 for each",
         )
     _check(problem.flags(found), column, functools.partial(splits.place, split), f"{faults.quoted(name)} is")
     return np.asarray(pc.equal(found, 1), dtype=np.bool_)

@@ -20,7 +20,7 @@ from workbench.core.errors import DataError
 from workbench.core.suggest import nearest
 from workbench.core.text import clean
 from workbench.data.formats import columnar, faults
-from workbench.data.tables import columns, label_sets, problem, targets
+from workbench.data.tables import columns, label_cells, label_sets, problem, targets
 from workbench.data.tables.naming import Naming
 from workbench.data.tables.problem import Labelled
 from workbench.data.tables.splits import Splits
@@ -37,6 +37,8 @@ def classes(splits: Splits, data: Labelled) -> list[str]:
     training does not know, and where there is nothing to tell apart. Adds to `splits.notes` what was corrected.
     """
     kind = problem.of(splits, data)
+    if kind == "single-label" and data.problem is None:
+        _ask_of_cells(splits, data)
     if data.problem is None and kind != "single-label":
         splits.notes.append(f"{', '.join(map(clean, splits.columns.named['label'][:8]))}: read as {kind}")
     if kind == "regression":
@@ -203,6 +205,17 @@ def _unknown(
         where=splits.place(split, row),
         hint=f"they are {listed}",
     )
+
+
+def _ask_of_cells(splits: Splits, data: Labelled) -> None:
+    """Cells that look like several labels each: a warning, or where much speaks for it a DataError that asks."""
+    column, name = splits.train.column(_column(splits)), _column(splits)
+    asked = label_cells.question(column, name, data.labels, str(splits.origins["train"]))
+    if asked is not None:
+        raise asked
+    told = None if data.labels is not None else label_cells.doubt(column, name)
+    if told is not None and told not in splits.warnings:
+        splits.warnings.append(told)
 
 
 def _note_spaces(splits: Splits) -> None:

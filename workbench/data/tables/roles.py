@@ -22,7 +22,8 @@ LABEL_NAMES: Final = (
 
 @dataclass(frozen=True)
 class Role:
-    """One thing a task takes from a row. `usual` are names it is recognised by, the likeliest first.
+    """One thing a task takes from a row. `usual` are names it is recognised by, the likeliest first; several together
+    are columns that make one text.
 
     `texts`: its values are strings. `likely`: where no name tells, the likeliest column will do. A row without a
     `filled` role is dropped; a role that is not `needed` may have no column. With `nothing` an empty list is a value
@@ -30,7 +31,7 @@ class Role:
     """
 
     name: str
-    usual: tuple[str, ...]
+    usual: tuple[str | tuple[str, ...], ...]
     texts: bool = True
     likely: bool = False
     filled: bool = True

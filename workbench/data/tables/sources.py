@@ -22,7 +22,7 @@ from workbench.data.cache.token_cache import TokenCache
 from workbench.data.formats import by_name, column_faults, columnar, faults, notes, objects, raw, records
 from workbench.data.formats.by_name import Format
 from workbench.data.formats.delimited import FileLayout
-from workbench.data.tables import builtin, directories, hubdata
+from workbench.data.tables import builtin, class_directories, directories, hubdata
 from workbench.recipe import Data
 
 _NAMES = {"training": "train", "val": "validation", "valid": "validation", "dev": "validation", "eval": "validation"}
@@ -32,13 +32,16 @@ _NAMES = {"training": "train", "val": "validation", "valid": "validation", "dev"
 class SplitFiles:
     """One split of a source: the files that make it, and how they are read.
 
-    `format` is that of the files, where they are read one by one and each is the rows of this split alone.
+    `format` is that of the files, where they are read one by one and each is the rows of this split alone. `where`
+    says where a row stands, where that is not told by the files; `told` is what to say of the split besides.
     """
 
     files: tuple[Path, ...]
     read: Callable[[], list[pa.Table]]
     label: str
     format: Format | None = None
+    where: Callable[[int], str] | None = None
+    told: tuple[str, ...] = ()
     _table: pa.Table | None = field(default=None, repr=False)
     _rows: list[int] = field(default_factory=list, repr=False)
     _notes: list[str] = field(default_factory=list, repr=False)
@@ -49,7 +52,7 @@ class SplitFiles:
         if self._table is None:
             tables = self.read() if self.format is None else self._of_files(self.format, cache)
             self._rows = [table.num_rows for table in tables]
-            self._notes = [note for table in tables for note in notes.of(table)]
+            self._notes = [*self.told, *(note for table in tables for note in notes.of(table))]
             self._table = joined(tables, self.files)
         return self._table
 
@@ -65,6 +68,8 @@ class SplitFiles:
     def place(self, row: int) -> str:
         """Where a row (from 0) stands: file and line where rows are lines, else file and number (from 1)."""
         self.table()
+        if self.where is not None:
+            return self.where(row)
         for path, count in zip(self.files, self._rows, strict=False):
             if row < count:
                 return self._place(path, row)
@@ -219,8 +224,8 @@ def _json_part(path: Path, key: str | None, table: pa.Table) -> SplitFiles:
     return _held_part(table, f"{path}, {key}")
 
 
-def _file_part(files: tuple[Path, ...], label: str, format: Format) -> SplitFiles:
-    return SplitFiles(files, lambda: [format.read(path) for path in files], label, format)
+def _file_part(files: tuple[Path, ...], label: str, format: Format, told: tuple[str, ...] = ()) -> SplitFiles:
+    return SplitFiles(files, lambda: [format.read(path) for path in files], label, format, told=told)
 
 
 def from_directory(directory: Path, wanted: str | None = None, layout: FileLayout | None = None) -> Source:
@@ -228,19 +233,39 @@ def from_directory(directory: Path, wanted: str | None = None, layout: FileLayou
 
     Files may lie one directory deeper, in `data/` or in one named by the split; several of a split are joined in
     order of name. Where none begins with a split's name, it may stand within (`reviews-train.csv`, `eng.testa`). A
-    single file is all `train`, and so are `part-*`. Raises DataError.
+    single file is all `train`, and so are `part-*`. With a directory for each class a file is a text. Raises DataError.
     """
     if columnar.is_saved(directory):
         shards = columnar.saved_splits(directory)
         return Source(str(directory), {name: _arrow_part(files, directory) for name, files in shards.items()})
+    classes = class_directories.splits_of(directory) if wanted in (None, "txt") else {}
+    if classes:
+        return Source(str(directory), {name: _class_part(found, directory) for name, found in classes.items()})
     grouped = directories.split_files(directory, wanted)
+    told = _beside(directory)
     return Source(
         str(directory),
         {
-            name: _file_part(tuple(files), str(directory), by_name.of(files[0], wanted, layout))
+            name: _file_part(tuple(files), str(directory), by_name.of(files[0], wanted, layout), told)
             for name, files in grouped.items()
         },
     )
+
+
+def _class_part(classes: list[Path], directory: Path) -> SplitFiles:
+    return SplitFiles(
+        (),
+        lambda: [class_directories.read(classes)],
+        str(directory),
+        where=lambda row: class_directories.place(classes, row),
+        told=_beside(directory),
+    )
+
+
+def _beside(directory: Path) -> tuple[str, ...]:
+    """That some files were not read, which lie beside the data."""
+    found = [str(path.relative_to(directory)) for path in directories.beside_data(directory)]
+    return (f"{directory}: not read, by name no data: {clean(', '.join(found[:8]))}",) if found else ()
 
 
 def _arrow_part(files: tuple[Path, ...], directory: Path) -> SplitFiles:

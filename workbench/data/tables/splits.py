@@ -19,7 +19,7 @@ from workbench.core.errors import DataError
 from workbench.data.cache import kept_tables
 from workbench.data.cache.token_cache import TokenCache
 from workbench.data.formats.text_lines import are_lines
-from workbench.data.tables import column_roles, columns, slices, sources, spellings
+from workbench.data.tables import column_roles, columns, label_cells, slices, sources, spellings, word_layouts
 from workbench.data.tables.roles import Shape
 from workbench.recipe import Data, Recipe
 
@@ -45,7 +45,10 @@ class Origin:
 
 @dataclass(frozen=True)
 class Splits:
-    """The rows of a recipe, and which of their columns is what. `cache` keeps the tokens that are made of them."""
+    """The rows of a recipe, and which of their columns is what. `cache` keeps the tokens that are made of them.
+
+    `notes` are what is good to know of how they were read, `warnings` what is likely to be wrong with it.
+    """
 
     train: pa.Table
     validation: pa.Table | None
@@ -55,6 +58,7 @@ class Splits:
     dropped: dict[str, int]
     notes: list[str] = field(default_factory=list)
     cache: TokenCache | None = None
+    warnings: list[str] = field(default_factory=list)
 
     def tables(self) -> dict[str, pa.Table]:
         """Those there are, by name, train first."""
@@ -107,23 +111,24 @@ def load(recipe: Recipe, shapes: Sequence[Shape], search: Sequence[Path], cache:
     data, notes = recipe.data, list[str]()
     evaluated = recipe.evaluate.every != "never"
     source = sources.open_source(data, search) if data.source is not None else None
+    words = word_layouts.Told() if any(role.name == "tags" for shape in shapes for role in shape.roles) else None
     tables: dict[str, pa.Table] = {}
     origins: dict[str, Origin] = {}
     for name, spec in _wanted(data, source, evaluated, notes).items():
-        tables[name], origins[name] = _read(spec, f"data.{name}", data, source, search, notes, cache)
+        tables[name], origins[name] = _read(spec, f"data.{name}", data, source, search, notes, cache, words)
+    notes += words.notes if words else []
     asked = [column for columns_of in column_roles.named(data, shapes).values() for column in columns_of]
     tables = {name: columns.unfolded(table, asked) for name, table in tables.items()}
     chosen = column_roles.find(recipe, shapes, tables["train"], str(origins["train"]))
     notes += column_roles.note(chosen, data)
-    for name, table in tables.items():
-        column_roles.check(chosen, table, str(origins[name]))
-        notes += [note for note in column_roles.note_faults(chosen, table) if note not in notes]
-    made = spellings.settled(tables, chosen, data)
+    made = spellings.settled(_whole(tables, origins, chosen, notes), chosen, data)
     notes += made.notes
     dropped: dict[str, int] = {}
     for name, table in made.tables.items():
-        without = made.without_text.get(name)
-        tables[name], dropped[name] = _cleaned(table, chosen, without, f"data.{name}", str(origins[name]), notes, cache)
+        opened, without = _labels_opened(table, made.tables["train"], chosen, data), made.without_text.get(name)
+        tables[name], dropped[name] = _cleaned(
+            opened, chosen, without, f"data.{name}", str(origins[name]), notes, cache
+        )
     if "validation" not in tables and (data.holdout is not None or evaluated):
         share = DEFAULT_HOLDOUT if data.holdout is None else data.holdout
         tables["train"], tables["validation"] = hold_out(
@@ -132,7 +137,26 @@ def load(recipe: Recipe, shapes: Sequence[Shape], search: Sequence[Path], cache:
         origins["validation"], dropped["validation"] = origins["train"], 0
     tables["train"] = _subset(tables["train"], data, notes, cache)
     validation, test = tables.get("validation"), tables.get("test")
-    return Splits(tables["train"], validation, test, chosen, origins, dropped, notes, cache)
+    warnings = words.warnings if words else []
+    return Splits(tables["train"], validation, test, chosen, origins, dropped, notes, cache, warnings)
+
+
+def _whole(
+    tables: dict[str, pa.Table], origins: dict[str, Origin], chosen: column_roles.Columns, notes: list[str]
+) -> dict[str, pa.Table]:
+    """The tables with every column that is read, those made of others among them. Raises DataError."""
+    made = {}
+    for name, table in tables.items():
+        where = str(origins[name])
+        made[name] = column_roles.joined(chosen, column_roles.completed(chosen, table, tables["train"]), where)
+        column_roles.check(chosen, made[name], where)
+        notes += [note for note in column_roles.note_faults(chosen, made[name]) if note not in notes]
+    return made
+
+
+def _labels_opened(table: pa.Table, train: pa.Table, chosen: column_roles.Columns, data: Data) -> pa.Table:
+    separator, problem = getattr(data, "label_separator", None), getattr(data, "problem", None)
+    return label_cells.opened(table, train, chosen, separator, problem)
 
 
 def _wanted(data: Data, source: sources.Source | None, evaluated: bool, notes: list[str]) -> dict[str, str]:
@@ -160,6 +184,7 @@ def _read(
     search: Sequence[Path],
     notes: list[str],
     cache: TokenCache | None,
+    told: word_layouts.Told | None = None,
 ) -> tuple[pa.Table, Origin]:
     part = slices.parse(spec, where)
     origin = _origin(part.name, where, data, source, search)
@@ -170,6 +195,8 @@ def _read(
     metadata = table.schema.metadata
     table = table.append_column(columns.ROW, columns.numbers(np.arange(table.num_rows)))
     table = table.replace_schema_metadata(metadata)
+    if told is not None:
+        table = word_layouts.arranged(table, word_layouts.WordColumns.of(data), str(origin), origin.place, told)
     if data.shuffle_seed is not None:
         table = kept_tables.rows(table, np.random.default_rng(data.shuffle_seed).permutation(table.num_rows), cache)
         if are_lines(table):

@@ -100,7 +100,8 @@ def _lists(splits: Splits, split: str, role: str) -> Lists:
         raise DataError(
             f"column {faults.quoted(name)} holds {what}",
             where=str(splits.origins[split]),
-            hint=f"set data.{role} to a column with a list of words a row, or give a CoNLL file",
+            hint=f"set data.{role} to a column with a list of words a row, or give a CoNLL file; where a row is a "
+            "word, set data.sentence to the column that numbers the sentences",
         )
     lengths = np.asarray(pc.list_value_length(column), np.int64)
     return Lists(pc.list_flatten(column), np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)]))

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from workbench.core.errors import BadInput, DataError, ModelError
-from workbench.models import architectures, weights
+from workbench.models import architectures, chat_templates, weights
 from workbench.tasks.causal_lm import packing, turns
 from workbench.tasks.causal_lm.spec import SPEC, CausalLMRecipe
 from workbench.tasks.interface import Prepared
@@ -48,7 +48,10 @@ PreparedTokens = Prepared[CausalLMRecipe, LanguageFacts]
 
 
 def tokenizer(recipe: CausalLMRecipe, splits: Splits, search: Sequence[Path]) -> PreTrainedTokenizerBase:
-    return weights.load_tokenizer(recipe.model, search, documents.texts(splits, "train"))
+    found = weights.load_tokenizer(recipe.model, search, documents.texts(splits, "train"))
+    if recipe.model.chat_template is not None:
+        chat_templates.give(found, recipe.model.chat_template, search)
+    return found
 
 
 def config(recipe: CausalLMRecipe, located: Located, tokenizer: PreTrainedTokenizerBase) -> PreTrainedConfig:
@@ -83,6 +86,8 @@ def prepare(
     bytes_per_token = {split: of_split.bytes_per_token for split, of_split in made.items()}
     facts = LanguageFacts(positions, kind == CHAT, DecodedRows.of_splits(rows, tokenizer), bytes_per_token)
     notes = [*splits.notes, *(note for of_split in made.values() for note in of_split.notes)]
+    if recipe.model.chat_template is not None and not facts.chat:
+        notes.append("model.chat_template is saved with the model, but the rows are no chats: they are read without it")
     if facts.chat and turns.turn_end(tokenizer) is None and not tokenizer.eos_token:
         notes.append("the chat template ends an answer with no token of its own: what is generated may not end")
     counts = {split: of_split.counts for split, of_split in made.items()}

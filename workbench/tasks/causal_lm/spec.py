@@ -9,7 +9,7 @@ from pydantic import Field
 from workbench.data.tables.roles import TEXT, Role, Shape
 from workbench.models.architectures import Head
 from workbench.recipe import Data, Generate, Recipe, Train
-from workbench.recipe.schema import BlockSize, MaxLength, TextColumn
+from workbench.recipe.schema import BlockSize, MaxLength, TextColumn, TextOf
 from workbench.tasks.spec import Length, TaskSpec
 
 
@@ -17,9 +17,11 @@ class CausalLMData(Data):
     """Plain text, prompts with completions, or chats."""
 
     text: TextColumn = None
-    prompt: str | None = Field(None, description="column of the prompt")
-    completion: str | None = Field(None, description="column of what is to be written after it")
+    prompt: TextOf = Field(None, description='column of the prompt; several or a template, as ["instruction", "input"]')
+    completion: TextOf = Field(None, description="column of what is to be written after it; several likewise")
     messages: str | None = Field(None, description="column of a chat, a list of role and content")
+    system: str | None = Field(None, description="column of what the system says before the turns of a chat")
+    tools: str | None = Field(None, description="column of the tools that a chat may call, a list or written as JSON")
     max_length: MaxLength = None
     block_size: BlockSize = None
 
@@ -42,16 +44,34 @@ class CausalLMRecipe(Recipe):
     generate: Generate = Field(Generate(), description="generation")
 
 
+# What is asked for comes first, then what it is asked about: rows as Alpaca, Dolly and OpenOrca have them, and others.
+_ASKED = (
+    ("instruction", "input"), ("prompt", "input"), ("prompt",), ("instruction", "context"), ("instruction",),
+    ("question", "context"), ("question",), ("query",), ("input",), ("problem",), ("user",), ("human",),
+)  # fmt: skip
+_SYSTEM = ("system", "system_prompt")
+_WRITTEN = (
+    "completion", "response", "output", "answer", "chosen", "target", "solution", "reply", "assistant", "gpt",
+)  # fmt: skip
+
 SPEC = TaskSpec(
     name="causal-lm",
     recipe=CausalLMRecipe,
     shapes=(
-        Shape("chat", (Role("messages", ("messages", "conversations", "conversation"), texts=False),), ("messages",)),
+        Shape(
+            "chat",
+            (
+                Role("messages", ("messages", "conversations", "conversation"), texts=False),
+                Role("system", _SYSTEM, filled=False, needed=False),
+                Role("tools", ("tools", "functions"), texts=False, filled=False, needed=False),
+            ),
+            ("messages",),
+        ),
         Shape(
             "completion",
             (
-                Role("prompt", ("prompt", "instruction", "question", "input")),
-                Role("completion", ("completion", "response", "output", "answer")),
+                Role("prompt", (*((system, *asked) for system in _SYSTEM for asked in _ASKED), *_ASKED)),
+                Role("completion", _WRITTEN),
             ),
             ("prompt", "completion"),
         ),

@@ -7,9 +7,9 @@ to one must begin the text of all, or where the turn begins and ends cannot be t
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from workbench.core.errors import BadInput, DataError
 from workbench.data.cache.token_entry import Arrays, joined
 from workbench.data.formats import faults
+from workbench.tasks.causal_lm import chat_rows
+from workbench.tasks.causal_lm.chat_rows import Chat
 from workbench.tasks.causal_lm.packing import WithoutSpecialTokens, begins, ends
 from workbench.tasks.shared.kept_tokens import bounded, kept_arrays, together
 from workbench.tasks.shared.rows import IGNORED, TokenRows
@@ -26,10 +28,8 @@ if TYPE_CHECKING:
 
     from workbench.data.tables.splits import Splits
 
-_ROLES: Final = {"human": "user", "gpt": "assistant", "bot": "assistant", "model": "assistant"}
 _AT_ONCE: Final = 500
-
-Turns = list[dict[str, str]]
+_OTHER_TEMPLATE: Final = '(take one that does, such as model.chat_template = "chatml", or leave these rows out)'
 
 
 @dataclass(frozen=True)
@@ -60,14 +60,26 @@ def chats(
     splits: Splits, split: str, tokenizer: PreTrainedTokenizerBase, *, everything: bool
 ) -> Iterator[RowWithTargets]:
     """Chats through the model's template. Raises DataError with the place of a row."""
-    for position, value in enumerate(splits.values(split, "messages").to_pylist()):
+    for position, row in enumerate(chat_rows.of(splits, split)):
         try:
-            turns = read_turns(value)
-            text = render(tokenizer, turns)
-            spans = [(0, len(text))] if everything else answers_in(tokenizer, turns, text)
+            chat = chat_rows.read_chat(*row)
+            text = render(tokenizer, chat)
+            _check_written(tokenizer, chat, text)
+            spans = [(0, len(text))] if everything else answers_in(tokenizer, chat, text)
         except ValueError as error:
             raise DataError(str(error), where=splits.place(split, position)) from error
         yield _tokens_in(tokenizer, text, spans)
+
+
+def _check_written(tokenizer: PreTrainedTokenizerBase, chat: Chat, text: str) -> None:
+    """Raises ValueError where the template leaves out the tools, or a call of them."""
+    for place, turn in enumerate(chat.turns):
+        if turn.get("tool_calls") and text == render(tokenizer, chat.without_calls(place)):
+            raise ValueError(
+                f"the chat template writes nothing of the tool calls in turn {place + 1} {_OTHER_TEMPLATE}"
+            )
+    if chat.tools and text == render(tokenizer, Chat(chat.turns)):
+        raise ValueError(f"the chat template writes nothing of the tools of this row {_OTHER_TEMPLATE}")
 
 
 def check_template(tokenizer: PreTrainedTokenizerBase) -> None:
@@ -78,53 +90,40 @@ def check_template(tokenizer: PreTrainedTokenizerBase) -> None:
         raise BadInput(
             "the tokenizer has no chat template",
             where="data.messages",
-            hint="use a model tuned for chat, or data.prompt and data.completion",
+            hint='set model.chat_template = "chatml", or a file with one, or use a model tuned for chat',
         )
 
 
-def read_turns(value: Iterable[object] | None) -> Turns:
-    """A chat as `{"role", "content"}` turns; ShareGPT's `from` and `value` are understood. Raises ValueError."""
-    turns: Turns = []
-    for number, turn in enumerate(value or (), 1):
-        if not isinstance(turn, dict):
-            raise ValueError(f"turn {number} is no object with role and content")
-        role, content = turn.get("role") or turn.get("from"), turn.get("content", turn.get("value"))
-        if not role or content is None:
-            raise ValueError(f"turn {number} has no {'content' if role else 'role'}")
-        if isinstance(content, list):
-            content = "".join(str(part.get("text") or "") for part in content if isinstance(part, dict))
-        turns.append({"role": _ROLES.get(str(role), str(role)), "content": str(content)})
-    return turns
-
-
-def render(tokenizer: PreTrainedTokenizerBase, turns: Turns, *, ask: bool = False) -> str:
+def render(tokenizer: PreTrainedTokenizerBase, chat: Chat, *, ask: bool = False) -> str:
     """The text of the turns; with `ask`, up to where the assistant begins. Raises ValueError where they do not fit."""
     from jinja2 import TemplateError
 
+    # Any, for transformers' annotations know turns of texts alone.
+    given: Any = {"conversation": list(chat.turns), "tools": list(chat.tools) or None}
     try:
-        text = str(tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=ask))
+        text = str(tokenizer.apply_chat_template(**given, tokenize=False, add_generation_prompt=ask))
     except (TemplateError, TypeError) as error:
         raise ValueError(f"the chat template refuses these turns ({faults.quoted(error, 100)})") from error
     return text
 
 
-def answers_in(tokenizer: PreTrainedTokenizerBase, turns: Turns, text: str) -> list[tuple[int, int]]:
+def answers_in(tokenizer: PreTrainedTokenizerBase, chat: Chat, text: str) -> list[tuple[int, int]]:
     """Where in the text of all turns each of the assistant's stands, the sign of its end included.
 
     Raises ValueError where the template gives the earlier turns otherwise, or an answer not as it is written.
     """
     found = []
-    for place, turn in enumerate(turns):
-        if turn["role"] != "assistant":
+    for place, turn in enumerate(chat.turns):
+        if turn["role"] != "assistant" or not chat_rows.is_learned(turn):
             continue
-        before = render(tokenizer, turns[:place], ask=True) if place else ""
-        until = render(tokenizer, turns[: place + 1]).rstrip()
+        before = render(tokenizer, chat.until(place), ask=True) if place else ""
+        until = render(tokenizer, chat.until(place + 1)).rstrip()
         if not text.startswith(before) or not text.startswith(until):
             raise ValueError(
                 f"the chat template writes turn {place + 1} otherwise when others follow: "
                 "which tokens are the assistant's cannot be told (train on all with train.loss_on)"
             )
-        content = turn["content"].strip()
+        content = str(turn["content"] or "").strip()
         if content not in text[len(before) : len(until)]:
             raise ValueError(f"the chat template changes what the assistant says in turn {place + 1}")
         start = len(before) if place else text.index(content)
@@ -143,7 +142,7 @@ def _tokens_in(tokenizer: PreTrainedTokenizerBase, text: str, spans: Sequence[tu
 
 def turn_end(tokenizer: PreTrainedTokenizerBase) -> int | None:
     """The token by which the template ends an answer; None where it has no token of its own for that."""
-    asked = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
+    asked = Chat(({"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}))
     try:
         text = render(tokenizer, asked)
         ((_, until),) = answers_in(tokenizer, asked, text)
@@ -156,7 +155,7 @@ def turn_end(tokenizer: PreTrainedTokenizerBase) -> int | None:
 
 def asked(tokenizer: PreTrainedTokenizerBase, prompt: str) -> list[int]:
     """The tokens of what a user says, up to where the assistant begins."""
-    text = render(tokenizer, [{"role": "user", "content": prompt}], ask=True)
+    text = render(tokenizer, Chat(({"role": "user", "content": prompt},)), ask=True)
     ids: list[int] = tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
     return ids
 
@@ -186,7 +185,7 @@ def read(
         check_template(tokenizer)
     settings: dict[str, object] = {"task": "causal-lm", "max_length": longest, "all": everything}
     settings |= _ways_of_chats(tokenizer) if chat else {"begins": begins(tokenizer), "ends": ends(tokenizer)}
-    roles = ("messages",) if chat else ("prompt", "completion")
+    roles = chat_rows.roles(splits) if chat else ("prompt", "completion")
     made = chats if chat else completions
 
     def make() -> Iterator[Arrays]:

@@ -9,7 +9,7 @@ from pydantic import Field
 from workbench.data.tables.roles import Role, Shape
 from workbench.models.architectures import Head
 from workbench.recipe import Data, Evaluate, Generate, Recipe, Train
-from workbench.recipe.schema import LabelSmoothing, MaxLength, Positive, TextColumn
+from workbench.recipe.schema import LabelSmoothing, MaxLength, Positive, TextColumn, TextOf
 from workbench.tasks.spec import Length, TaskSpec
 
 
@@ -17,7 +17,7 @@ class Seq2SeqData(Data):
     """Source texts and target texts."""
 
     text: TextColumn = None
-    target: str | None = Field(None, description="column of the text to write")
+    target: TextOf = Field(None, description="column of the text to write; several likewise")
     prefix: str = Field("", description="put before every source text, such as 'summarize: '")
     source_language: str | None = Field(None, description="code of the source language, such as en_XX")
     target_language: str | None = Field(None, description="code of the target language, such as de_DE")
@@ -48,6 +48,14 @@ class Seq2SeqRecipe(Recipe):
     generate: Generate = Field(Generate(), description="generation")
 
 
+_SOURCES = (
+    ("instruction", "input"), ("instruction", "context"), "source", "input", "article", "document", "dialogue", "text",
+    "question", "instruction", "prompt",
+)  # fmt: skip
+_TARGETS = (
+    "target", "summary", "highlights", "output", "translation", "answer", "label", "response", "completion",
+)  # fmt: skip
+
 SPEC = TaskSpec(
     name="seq2seq",
     recipe=Seq2SeqRecipe,
@@ -55,8 +63,8 @@ SPEC = TaskSpec(
         Shape(
             "text to text",
             (
-                Role("text", ("source", "input", "article", "document", "dialogue", "text", "question")),
-                Role("target", ("target", "summary", "highlights", "output", "translation", "answer", "label")),
+                Role("text", _SOURCES),
+                Role("target", _TARGETS),
             ),
             ("text",),
         ),

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from workbench.data.tables.roles import LABEL, TEXT, Role, Shape
 from workbench.models.architectures import Head
 from workbench.recipe import Data, Evaluate, Recipe, Train
-from workbench.recipe.schema import ClassNames, LabelSmoothing, MaxLength, TextColumn
+from workbench.recipe.schema import ClassNames, LabelSmoothing, MaxLength, TextColumn, TextOf
 from workbench.tasks.spec import TaskSpec
 
 
@@ -17,9 +17,13 @@ class TextClassificationData(Data):
     """Texts, or pairs of them, and their labels."""
 
     text: TextColumn = None
-    text_pair: str | None = Field(None, description="column of a second text, for sentence pairs")
+    text_pair: TextOf = Field(None, description="column of a second text, for sentence pairs; several likewise")
     label: str | list[str] | None = Field(
         None, description="column of the label, recognised likewise; several columns are several labels or targets"
+    )
+    label_separator: Annotated[str, Field(min_length=1)] | None = Field(
+        None,
+        description="what stands between several labels in one cell, such as |; printed lists need none",
     )
     labels: ClassNames = None
     problem: Literal["single-label", "multi-label", "regression"] | None = Field(

@@ -16,8 +16,9 @@ from workbench.tasks.spec import TaskSpec
 class TokenClassificationData(Data):
     """Words and their tags."""
 
-    tokens: str | None = Field(None, description="column of the words")
-    tags: str | None = Field(None, description="column of their tags")
+    tokens: str | None = Field(None, description="column of the words, or of the text that spans mark")
+    tags: str | None = Field(None, description="column of their tags, or of spans: [start, end, label] and the like")
+    sentence: str | None = Field(None, description="column that numbers the sentences, where a row is a word")
     labels: ClassNames = None
     tag_scheme: Literal["bio", "iob1", "iobes", "plain"] | None = Field(
         None, description="how tags spell entities; default: as the tags themselves show"
