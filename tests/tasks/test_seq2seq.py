@@ -16,6 +16,7 @@ from transformers import PreTrainedConfig
 from workbench.core.errors import BadInput, DataError, ModelError
 from workbench.models import weights
 from workbench.models.locate import locate
+from workbench.models.positions import Limits
 from workbench.recipe import Generate
 from workbench.tasks import interface, spec
 from workbench.tasks import recipe_union as recipe
@@ -207,11 +208,13 @@ def test_rows_without_a_translation_are_dropped_and_counted(dates):
 def test_lengths_beyond_what_the_model_has_positions_for_are_refused(words):
     # A resolved recipe has every default written out: it is no wish.
     usual = Data.model_validate(Data().model_dump())
-    assert sides_of(words, usual, 40).longest_target == sides_of(words, usual, 40).longest_source == 40
-    assert sides_of(words, Data(max_target_length=300), None).longest_target == 300
+    forty, endless = Limits(40), Limits(None)
+    sides = sides_of(words, usual, forty, forty)
+    assert sides.longest_target == sides.longest_source == 40
+    assert sides_of(words, Data(max_target_length=300), forty, endless).longest_target == 300
     for field in ("max_length", "max_target_length"):
         with pytest.raises(BadInput, match=f"data.{field}: 41 tokens are more than the model's 40"):
-            sides_of(words, Data(**{field: 41}), 40)
+            sides_of(words, Data(**{field: 41}), forty, forty)
 
 
 # Languages

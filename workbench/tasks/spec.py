@@ -20,6 +20,7 @@ from workbench.core.errors import BadInput
 from workbench.data.tables.roles import Shape
 from workbench.metrics.catalog import Metric
 from workbench.models.architectures import Head
+from workbench.models.positions import Limits
 from workbench.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -41,20 +42,25 @@ class Length:
     role: str | None = None
     usual: int = 512
 
-    def chosen(self, asked: int | None, longest: int | None, more: str = "") -> int:
-        """The length asked for, else the usual one, where the model has `longest` positions.
+    def chosen(self, asked: int | None, limits: Limits, more: str = "") -> int:
+        """The length asked for, else the usual one within the limits.
 
-        Raises BadInput for more than those; `more` goes on with the hint.
+        Raises BadInput for more than the model's positions; `more` goes on with the hint.
         """
         if asked is None:
-            return min(longest or self.usual, self.usual)
-        if longest is not None and asked > longest:
+            return limits.usual(self.usual)
+        if limits.positions is not None and asked > limits.positions:
             raise BadInput(
-                f"{asked} tokens are more than the model's {longest} positions",
+                f"{asked} tokens are more than the model's {limits.positions} positions",
                 where=f"data.{self.field}",
-                hint=f"use {longest} or less{more}",
+                hint=f"use {limits.positions} or less{more}",
             )
         return asked
+
+    def fitting(self, asked: int | None, limits: Limits) -> int:
+        """As `chosen`, and cut to the model's positions instead of refused."""
+        chosen = asked or limits.usual(self.usual)
+        return chosen if limits.positions is None else min(chosen, limits.positions)
 
 
 @dataclass(frozen=True)

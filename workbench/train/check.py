@@ -83,7 +83,7 @@ def _checked(experiment: Experiment, home: Home, cache: TokenCache, *, alone: bo
         recipe=wanted.resolved(),
         model=FoundModel(path=model.path_or_id, where=model.kind, type=model.type, parameters=model.parameters()),
         data=data,
-        steps=steps(wanted, loaded, lengths.positions(experiment), windows=_windows(data.ledger or {})),
+        steps=steps(wanted, loaded, lengths.limits(experiment).positions, windows=_windows(data.ledger or {})),
     )
 
 
@@ -209,15 +209,16 @@ def chat_problems(experiment: Experiment, loaded: splits.Splits) -> list[str]:
 
 def length_problems(experiment: Experiment) -> list[str]:
     """Lengths beyond the positions the model has learned."""
-    there, data = lengths.positions(experiment), experiment.recipe.data
+    data, problems = experiment.recipe.data, []
     usual = type(data)()
-    fields = [length.field for length in experiment.spec.lengths]
-    asked = {field: getattr(data, field) for field in fields if getattr(data, field) != getattr(usual, field)}
-    return [
-        f"data.{field} = {length} is more than the {there} positions of the model: use at most {there}"
-        for field, length in asked.items()
-        if there is not None and length is not None and length > there
-    ]
+    for length in experiment.spec.lengths:
+        there = lengths.limits(experiment, target=length.role == "target").positions
+        asked = getattr(data, length.field)
+        if there is not None and asked != getattr(usual, length.field) and asked is not None and asked > there:
+            problems.append(
+                f"data.{length.field} = {asked} is more than the {there} positions of the model: use at most {there}"
+            )
+    return problems
 
 
 def disk_problems(experiment: Experiment, home: Home) -> list[str]:

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     import torch
 
 _TOP: Final = 5
-DEFAULT_LENGTH: Final = SPEC.lengths[0].usual
 
 
 class Answerer:
@@ -53,8 +52,8 @@ class Answerer:
         recipe = recipe_of(model_dir, QuestionAnsweringRecipe)
         data = QuestionAnsweringData() if recipe is None else recipe.data
         evaluate = QuestionAnsweringEvaluate() if recipe is None else recipe.evaluate
-        longest = weights.longest(config, self._tokenizer) or DEFAULT_LENGTH
-        self.max_length = min(max_length or data.max_length or DEFAULT_LENGTH, longest)
+        limits = weights.limits(config, self._tokenizer)
+        self.max_length = SPEC.lengths[0].fitting(max_length or data.max_length, limits)
         self._cutter = ContextCutter.of(self._tokenizer, self.max_length, data.stride, has_segments(config))
         self._search = SpanSearch(evaluate.n_best, evaluate.max_answer_length, getattr(config, "null_threshold", None))
         self._batches = LengthBatches(self._device, Padding(self._tokenizer.pad_token_id))

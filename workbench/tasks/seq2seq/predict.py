@@ -11,7 +11,7 @@ from workbench.models import weights
 from workbench.recipe import Generate
 from workbench.tasks.interface import Asked, field_of
 from workbench.tasks.seq2seq import languages, searching
-from workbench.tasks.seq2seq.data import PreparedPairs, computes_positions
+from workbench.tasks.seq2seq.data import PreparedPairs
 from workbench.tasks.seq2seq.encode import Sides
 from workbench.tasks.seq2seq.spec import SPEC, Seq2SeqData, Seq2SeqEvaluate, Seq2SeqRecipe
 from workbench.tasks.shared import generation
@@ -57,9 +57,11 @@ class TextWriter:
         config, settings = self._model.config, self._model.generation_config
         if settings.decoder_start_token_id is None:
             settings.decoder_start_token_id = tokenizer.pad_token_id
-        self._limit = _NO_LIMIT if computes_positions(config) else weights.longest(config, tokenizer) or _NO_LIMIT
-        self.max_length = min(max_length or data.max_length or SPEC.lengths[0].usual, self._limit)
-        self._sides = Sides(tokenizer, data.prefix, self.max_length, min(data.max_target_length, self._limit))
+        source, target = SPEC.lengths
+        writable = weights.target_limits(config)
+        self._limit = writable.positions or _NO_LIMIT
+        self.max_length = source.fitting(max_length or data.max_length, weights.limits(config, tokenizer))
+        self._sides = Sides(tokenizer, data.prefix, self.max_length, target.fitting(data.max_target_length, writable))
         self.labels: list[str] = []
         # Encoders count their positions from the left: padding is on the right, whatever the tokenizer says.
         most = max(1, (_ROWS_ON_GPU if place.startswith("cuda") else _ROWS_ON_CPU) // self._beams)

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedConfig
 
-DEFAULT_LENGTH: Final = SPEC.lengths[0].usual
 _WORDS: Final = {
     "single_label_classification": "single-label",
     "multi_label_classification": "multi-label",
@@ -49,8 +48,7 @@ class TextClassifier:
         self._tokenizer = weights.open_tokenizer(model_dir)
         self._model, self._device = weights.open_model(AutoModelForSequenceClassification, model_dir, device)
         config = self._model.config
-        limit = weights.longest(config, self._tokenizer) or DEFAULT_LENGTH
-        self.max_length = min(max_length or DEFAULT_LENGTH, limit)
+        self.max_length = SPEC.lengths[0].fitting(max_length, weights.limits(config, self._tokenizer))
         self.labels = names_in(config)
         self.fields = fields(config, model_dir)
         # What a config does not say, transformers tells by the number of outputs too.
