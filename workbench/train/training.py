@@ -339,6 +339,10 @@ class Training:
         self._step = checkpoints.step_of(path) or 0
 
     def _write_model(self, weights: sharding.StateDict | None) -> None:
+        ready = self._ready
+        held = ready.model.state_dict() if weights is None else weights
+        if (said := ready.task.finish(ready.prepared, ready.model, held)) is not None:
+            self._journal.warn("plain-transformers", said)
         try:
             saving.write_model(partial(self._write_weights, weights=weights), self._run.model)
         except saving.Unwritable as error:

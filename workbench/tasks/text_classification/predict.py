@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from workbench.contracts.answers import Answer, LabelAnswer, LabelsAnswer, ValuesAnswer
 from workbench.core.errors import WorkbenchError
-from workbench.data.tables.targets import Scale
 from workbench.models import weights
 from workbench.recipe import Generate
 from workbench.tasks.interface import Asked, field_of
@@ -22,7 +21,7 @@ from workbench.tasks.shared.class_names import names_in
 from workbench.tasks.shared.length_batches import LengthBatches, Places
 from workbench.tasks.shared.rows import Batch, Padding, RowItem
 from workbench.tasks.text_classification.evaluate import sigmoid, softmax
-from workbench.tasks.text_classification.model import THRESHOLD
+from workbench.tasks.text_classification.model import THRESHOLD, scale_of
 from workbench.tasks.text_classification.spec import SPEC, TextClassificationRecipe
 
 if TYPE_CHECKING:
@@ -114,10 +113,3 @@ def fields(config: PreTrainedConfig, model_dir: Path) -> tuple[str, ...]:
     made_by = recipe_of(model_dir, TextClassificationRecipe)
     pairs = getattr(config, "text_pairs", False) or (made_by is not None and made_by.data.text_pair is not None)
     return ("text", "text_pair") if pairs else ("text",)
-
-
-def scale_of(config: PreTrainedConfig) -> Scale:
-    """How the outputs of a regression are turned back; as they are for a model from elsewhere."""
-    several = len(names_in(config))
-    mean = getattr(config, "target_mean", None) or [0.0] * several
-    return Scale(np.array(mean), np.array(getattr(config, "target_std", None) or [1.0] * several))

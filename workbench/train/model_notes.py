@@ -1,0 +1,23 @@
+"""What a user should know of the model before it is trained on these rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from workbench.models import class_heads
+from workbench.tasks.experiment import Experiment
+from workbench.tasks.interface import Prepared
+from workbench.train import lengths
+
+
+def notes(experiment: Experiment, prepared: Prepared[Any, Any], config: Mapping[str, Any] | None = None) -> list[str]:
+    """Sentences, as `check` and the run say them. `config` is the model's own where its file is not here yet."""
+    return list(_about_head(experiment, prepared, config or lengths.config_of(experiment)))
+
+
+def _about_head(experiment: Experiment, prepared: Prepared[Any, Any], config: Mapping[str, Any]) -> Iterator[str]:
+    if prepared.labels and experiment.model.kind != "scratch":
+        said = class_heads.head_rows(config, prepared.labels, experiment.spec.head).said
+        if said is not None:
+            yield said
