@@ -97,6 +97,11 @@ class TaskSpec:
     choices: str | None = None
     row_texts: str = "workbench.tasks.shared.row_texts:RowTexts"
 
+    @property
+    def cuts(self) -> bool:
+        """Whether what a trained model is asked is cut to the length it was trained with."""
+        return self.answers and self.lengths[0].field == "max_length"
+
     def asked(self, data: Mapping[str, Any]) -> tuple[str, ...]:
         """The fields a model is asked about, where `data` is the `[data]` of the recipe it was made by."""
         return (*self.asks, *(field for field in self.may_ask if data.get(field)))

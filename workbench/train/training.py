@@ -13,7 +13,9 @@ from workbench.contracts.run_environment import accepted
 from workbench.core.errors import BadInput
 from workbench.core.rundir import RunDir
 from workbench.metrics import catalog
+from workbench.models.weights import limits
 from workbench.tasks.interface import EvaluationResult
+from workbench.tasks.spec import spec_of
 from workbench.train import attention, checkpoints, model_files, resume, saving, sharding
 from workbench.train.best import Standing
 from workbench.train.building import loop_of
@@ -211,7 +213,10 @@ class Training:
 
     def _write_weights(self, directory: Path, weights: sharding.StateDict | None) -> None:
         model, tokenizer = self._ready.model, self._ready.prepared.tokenizer
-        model_files.save(model, tokenizer, directory, use_cache=self._use_cache, weights=weights)
+        prepared = self._ready.prepared
+        positions = limits(model.config, tokenizer).positions
+        cut = prepared.max_length if spec_of(prepared.recipe.task).cuts else positions
+        model_files.save(model, tokenizer, directory, use_cache=self._use_cache, max_length=cut, weights=weights)
         self._card.write(directory, self._step)
 
     def _short_of_memory(self, step: int, parts: int) -> None:

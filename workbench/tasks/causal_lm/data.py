@@ -18,6 +18,7 @@ from workbench.tasks.causal_lm import packing, turns
 from workbench.tasks.causal_lm.spec import SPEC, CausalLMRecipe
 from workbench.tasks.interface import Prepared
 from workbench.tasks.shared import documents
+from workbench.tasks.shared.encoding import SpecialTokens
 from workbench.tasks.shared.rows import Batch, Collator, Padding, RowItem, TokenRows
 from workbench.tasks.shared.split_facts import counts_of
 from workbench.tasks.shared.token_evaluation import DecodedRows
@@ -49,7 +50,10 @@ PreparedTokens = Prepared[CausalLMRecipe, LanguageFacts]
 
 
 def tokenizer(recipe: CausalLMRecipe, splits: Splits, search: Sequence[Path]) -> PreTrainedTokenizerBase:
-    return weights.load_tokenizer(recipe.model, search, documents.texts(splits, "train"))
+    found = weights.load_tokenizer(recipe.model, search, documents.texts(splits, "train"))
+    # What plain transformers puts around a prompt is what training puts before a text: a prompt does not end.
+    SpecialTokens(packing.begins(found), []).put_on(found)
+    return found
 
 
 def config(recipe: CausalLMRecipe, located: Located, tokenizer: PreTrainedTokenizerBase) -> PreTrainedConfig:

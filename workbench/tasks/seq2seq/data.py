@@ -17,10 +17,11 @@ from workbench.core.errors import BadInput, ModelError
 from workbench.models import weights
 from workbench.tasks.interface import Prepared
 from workbench.tasks.seq2seq import languages
-from workbench.tasks.seq2seq.encode import Sides
+from workbench.tasks.seq2seq.encode import Sides, end_of, ends
 from workbench.tasks.seq2seq.model import config_from_scratch
 from workbench.tasks.seq2seq.shifting import Shift, ShiftedPadding
 from workbench.tasks.seq2seq.spec import SPEC, Seq2SeqData, Seq2SeqRecipe
+from workbench.tasks.shared.encoding import SpecialTokens
 from workbench.tasks.shared.kept_tokens import KeptTokens, kept
 from workbench.tasks.shared.rows import Padding, TokenRows
 from workbench.tasks.shared.split_facts import counts_of, row_numbers
@@ -50,7 +51,12 @@ PreparedPairs = Prepared[Seq2SeqRecipe, SideFacts]
 
 def tokenizer(recipe: Seq2SeqRecipe, splits: Splits, search: Sequence[Path]) -> PreTrainedTokenizerBase:
     both = chain(splits.texts("train"), splits.texts("train", "target"))
-    return weights.load_tokenizer(recipe.model, search, map(str, both))
+    found = weights.load_tokenizer(recipe.model, search, map(str, both))
+    if found.is_fast and not ends(found, end := end_of(found)):
+        # Its file says so too, so that plain transformers reads what training read.
+        around = SpecialTokens.of(found)
+        SpecialTokens(around.before, [*around.after, end]).put_on(found)
+    return found
 
 
 def config(recipe: Seq2SeqRecipe, located: Located, tokenizer: PreTrainedTokenizerBase) -> PreTrainedConfig:

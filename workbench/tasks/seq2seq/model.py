@@ -35,7 +35,8 @@ def load(prepared: PreparedPairs, located: Located) -> tuple[PreTrainedModel, li
     if decoder.config is not model.config:
         # T5's has one of its own, by which training would fill a cache at every step. Who writes asks for one.
         decoder.config.use_cache = False
-    searching.settle(model, prepared.own.sides, Shift.of(model), scratch=located.kind == "scratch")
+    beams = prepared.recipe.evaluate.beams
+    searching.settle(model, prepared.own.sides, Shift.of(model), beams=beams, scratch=located.kind == "scratch")
     return model, new
 
 
