@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from workbench.contracts.answers import TextAnswer
+from workbench.contracts.answers import Cut, TextAnswer
 from workbench.models import weights
 from workbench.recipe import Generate
 from workbench.tasks.interface import Asked, field_of
@@ -18,6 +18,7 @@ from workbench.tasks.shared import generation
 from workbench.tasks.shared.card import recipe_of
 from workbench.tasks.shared.length_batches import LengthBatches, Places
 from workbench.tasks.shared.rows import Batch, Padding, RowItem
+from workbench.tasks.shared.text_pairs import cuts
 
 if TYPE_CHECKING:
     import torch
@@ -70,15 +71,18 @@ class TextWriter:
     def predict(self, rows: Sequence[Asked], top_k: int | None = None) -> list[TextAnswer]:
         return self.answer(self.encode(rows), top_k)
 
-    def encode(self, rows: Sequence[Asked]) -> list[RowItem]:
+    def encode(self, rows: Sequence[Asked]) -> tuple[list[RowItem], list[Cut | None]]:
         texts = [field_of(row, self.fields)[0] for row in rows]
-        return [{"input_ids": ids} for ids in self._sides.sources(texts)[0]] if texts else []
+        items: list[RowItem] = [{"input_ids": ids} for ids in self._sides.sources(texts)[0]] if texts else []
+        asked = [[self._sides.prefix + text] for text in texts]
+        return items, cuts(self._sides.tokenizer, asked, items, self.max_length)
 
-    def answer(self, encoded: list[RowItem], top_k: int | None = None) -> list[TextAnswer]:
-        answers = [TextAnswer("")] * len(encoded)
-        for places, (written,) in self._batches.answers(encoded, self._written):
+    def answer(self, encoded: tuple[list[RowItem], list[Cut | None]], top_k: int | None = None) -> list[TextAnswer]:
+        items, cut = encoded
+        answers = [TextAnswer("")] * len(items)
+        for places, (written,) in self._batches.answers(items, self._written):
             for place, ids in zip(places.tolist(), written.tolist(), strict=True):
-                answers[place] = TextAnswer(generation.text_of(self._sides.tokenizer, ids).strip())
+                answers[place] = TextAnswer(generation.text_of(self._sides.tokenizer, ids).strip(), cut[place])
         return answers
 
     def _written(self, batch: Batch, places: Places) -> tuple[torch.Tensor]:

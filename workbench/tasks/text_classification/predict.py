@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.contracts.answers import Answer, LabelAnswer, LabelsAnswer, ValuesAnswer
+from workbench.contracts.answers import Answer, Cut, LabelAnswer, LabelsAnswer, ValuesAnswer
 from workbench.core.errors import WorkbenchError
 from workbench.models import weights
 from workbench.recipe import Generate
@@ -62,22 +63,28 @@ class TextClassifier:
     def predict(self, rows: Sequence[Asked], top_k: int | None = None) -> Sequence[Answer]:
         return self.answer(self.encode(rows), top_k)
 
-    def encode(self, rows: Sequence[Asked]) -> list[RowItem]:
+    def encode(self, rows: Sequence[Asked]) -> tuple[list[RowItem], list[Cut | None]]:
         asked = [field_of(row, self.fields) for row in rows]
         others = [row[1] for row in asked] if len(self.fields) > 1 else None
         texts = [row[0] for row in asked]
-        return text_pairs.items(text_pairs.read(self._tokenizer, texts, others, self.max_length, typed=self._typed))
+        read = text_pairs.read(self._tokenizer, texts, others, self.max_length, typed=self._typed)
+        items = text_pairs.items(read)
+        return items, text_pairs.cuts(self._tokenizer, asked, items, self.max_length)
 
-    def answer(self, encoded: list[RowItem], top_k: int | None = None) -> Sequence[Answer]:
-        if not encoded:
+    def answer(self, encoded: tuple[list[RowItem], list[Cut | None]], top_k: int | None = None) -> Sequence[Answer]:
+        items, cuts = encoded
+        if not items:
             return []
-        (logits,) = self._batches.gathered(encoded, self._logits)
-        return self._answers(logits.astype(np.float64), top_k)
+        (logits,) = self._batches.gathered(items, self._logits)
+        answers = self._answers(logits.astype(np.float64), top_k)
+        return [replace(answer, cut=cut) if cut else answer for answer, cut in zip(answers, cuts, strict=True)]
 
     def _logits(self, batch: Batch, places: Places) -> tuple[torch.Tensor]:
         return (self._model(**batch).logits.float(),)
 
-    def _answers(self, logits: NDArray[np.float64], top_k: int | None) -> Sequence[Answer]:
+    def _answers(
+        self, logits: NDArray[np.float64], top_k: int | None
+    ) -> Sequence[LabelAnswer | LabelsAnswer | ValuesAnswer]:
         if self._problem == "regression":
             values = self._scale.back(logits).tolist()
             return [ValuesAnswer(dict(zip(self.labels, row, strict=True))) for row in values]
