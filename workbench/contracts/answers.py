@@ -14,7 +14,7 @@ from workbench.contracts.coding import Json, reader, record
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
+class CutText:
     """Of a text's `of` tokens the model has seen `at`; it knows nothing of the rest."""
 
     at: int
@@ -27,7 +27,7 @@ class LabelAnswer:
 
     label: str
     probabilities: Mapping[str, float]
-    cut: Cut | None = None
+    cut: CutText | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class LabelsAnswer:
 
     labels: tuple[str, ...]
     probabilities: Mapping[str, float]
-    cut: Cut | None = None
+    cut: CutText | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class ValuesAnswer:
     """A number for each target of a regression."""
 
     values: Mapping[str, float]
-    cut: Cut | None = None
+    cut: CutText | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class ExtractAnswer:
     score: float
     candidates: tuple[Candidate, ...]
     """The likeliest pieces, whether one of them is given as the answer or not."""
-    cut: Cut | None = None
+    cut: CutText | None = None
     """Of the question; a context is read whole."""
 
 
@@ -94,7 +94,7 @@ class TextAnswer:
     """A text that the model wrote."""
 
     text: str
-    cut: Cut | None = None
+    cut: CutText | None = None
 
 
 @dataclass(frozen=True, slots=True)

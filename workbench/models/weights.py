@@ -147,7 +147,7 @@ def open_model(head: Any, model_dir: Path, device: str | None) -> tuple[Any, str
 
     place = device or ("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        if adapter_files.is_adapter(model_dir):
+        if locate.is_adapter(model_dir):
             return adapter_files.open_adapted(head, model_dir).to(place).eval(), place
         model = head.from_pretrained(model_dir, dtype="auto", use_safetensors=True, trust_remote_code=False)
     except (OSError, ValueError, KeyError, TypeError, ImportError) as error:

@@ -74,6 +74,8 @@ class TaskSpec:
     `needs_padding` says why its batches cannot be computed without padding, where they cannot. `metrics` are those that
     are not in workbench's own catalog, the one that chooses the checkpoint first.
 
+    `pipeline` is transformers' name of the pipeline for such a model, None where there is none.
+
     `code` is `module:name` of its `Task`. `choices` is `module:function` of what of a recipe makes no sense together:
     (recipe, splits or None) → sentences. `row_texts` is `module:class` of what the Tokens pane shows of a row, where
     that is more than the texts that are read (`workbench.tasks.shared.row_texts`).
@@ -95,6 +97,7 @@ class TaskSpec:
     needs_padding: str | None = None
     metrics: tuple[Metric, ...] = ()
     choices: str | None = None
+    pipeline: str | None = None
     row_texts: str = "workbench.tasks.shared.row_texts:RowTexts"
 
     @property

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from workbench.contracts.answers import Candidate, Cut, ExtractAnswer
+from workbench.contracts.answers import Candidate, CutText, ExtractAnswer
 from workbench.core.errors import WorkbenchError
 from workbench.models import weights
 from workbench.recipe import Generate
@@ -62,7 +62,7 @@ class Answerer:
     def predict(self, rows: Sequence[Asked], top_k: int | None = None) -> list[ExtractAnswer]:
         return self.answer(self.encode(rows), top_k)
 
-    def encode(self, rows: Sequence[Asked]) -> tuple[list[str], ContextWindows | None, dict[int, Cut]]:
+    def encode(self, rows: Sequence[Asked]) -> tuple[list[str], ContextWindows | None, dict[int, CutText]]:
         asked = [field_of(row, self.fields) for row in rows]
         if not asked:
             return [], None, {}
@@ -71,7 +71,7 @@ class Answerer:
         return contexts, windows, {place: self._cut(questions[place]) for place in shortened}
 
     def answer(
-        self, encoded: tuple[list[str], ContextWindows | None, dict[int, Cut]], top_k: int | None = None
+        self, encoded: tuple[list[str], ContextWindows | None, dict[int, CutText]], top_k: int | None = None
     ) -> list[ExtractAnswer]:
         contexts, windows, cuts = encoded
         if windows is None:
@@ -80,9 +80,9 @@ class Answerer:
         answers = [self._answer(one, context, top_k or _TOP) for one, context in zip(chosen, contexts, strict=True)]
         return [replace(answer, cut=cuts[at]) if at in cuts else answer for at, answer in enumerate(answers)]
 
-    def _cut(self, question: str) -> Cut:
+    def _cut(self, question: str) -> CutText:
         whole = self._tokenizer(question, add_special_tokens=False, verbose=False)["input_ids"]
-        return Cut(self._cutter.longest_question, len(whole))
+        return CutText(self._cutter.longest_question, len(whole))
 
     def generate(self, prompt: str, options: Generate) -> Iterator[str]:
         raise WorkbenchError("this model writes no text", hint="ask it a question about a context")

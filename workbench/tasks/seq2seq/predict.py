@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from workbench.contracts.answers import Cut, TextAnswer
+from workbench.contracts.answers import CutText, TextAnswer
 from workbench.models import weights
 from workbench.recipe import Generate
 from workbench.tasks.interface import Asked, field_of
@@ -71,13 +71,13 @@ class TextWriter:
     def predict(self, rows: Sequence[Asked], top_k: int | None = None) -> list[TextAnswer]:
         return self.answer(self.encode(rows), top_k)
 
-    def encode(self, rows: Sequence[Asked]) -> tuple[list[RowItem], list[Cut | None]]:
+    def encode(self, rows: Sequence[Asked]) -> tuple[list[RowItem], list[CutText | None]]:
         texts = [field_of(row, self.fields)[0] for row in rows]
         items: list[RowItem] = [{"input_ids": ids} for ids in self._sides.sources(texts)[0]] if texts else []
         asked = [[self._sides.prefix + text] for text in texts]
         return items, cuts(self._sides.tokenizer, asked, items, self.max_length)
 
-    def answer(self, encoded: tuple[list[RowItem], list[Cut | None]], top_k: int | None = None) -> list[TextAnswer]:
+    def answer(self, encoded: tuple[list[RowItem], list[CutText | None]], top_k: int | None = None) -> list[TextAnswer]:
         items, cut = encoded
         answers = [TextAnswer("")] * len(items)
         for places, (written,) in self._batches.answers(items, self._written):

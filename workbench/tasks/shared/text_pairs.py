@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from workbench.contracts.answers import Cut
+from workbench.contracts.answers import CutText
 from workbench.core.errors import BadInput
 from workbench.data.cache.word_ids import WordIds, flat
 from workbench.tasks.shared.encoding import Texts, TokenIds, assembled, encoded, in_pieces, truncates_right
@@ -32,13 +32,13 @@ def items(read: Iterator[TokenIds]) -> list[RowItem]:
 
 def cuts(
     tokenizer: PreTrainedTokenizerBase, asked: Sequence[Sequence[str]], read: Sequence[RowItem], max_length: int
-) -> list[Cut | None]:
+) -> list[CutText | None]:
     """What of each row, a text or two, was cut at `max_length` tokens. Only rows of that length are counted anew."""
     full = [place for place, item in enumerate(read) if len(item["input_ids"]) >= max_length]
-    found: list[Cut | None] = [None] * len(read)
+    found: list[CutText | None] = [None] * len(read)
     for place in full:
         whole = len(tokenizer(*asked[place], verbose=False)["input_ids"])
-        found[place] = Cut(max_length, whole) if whole > max_length else None
+        found[place] = CutText(max_length, whole) if whole > max_length else None
     return found
 
 

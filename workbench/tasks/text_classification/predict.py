@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.contracts.answers import Answer, Cut, LabelAnswer, LabelsAnswer, ValuesAnswer
+from workbench.contracts.answers import Answer, CutText, LabelAnswer, LabelsAnswer, ValuesAnswer
 from workbench.core.errors import WorkbenchError
 from workbench.models import weights
 from workbench.recipe import Generate
@@ -63,7 +63,7 @@ class TextClassifier:
     def predict(self, rows: Sequence[Asked], top_k: int | None = None) -> Sequence[Answer]:
         return self.answer(self.encode(rows), top_k)
 
-    def encode(self, rows: Sequence[Asked]) -> tuple[list[RowItem], list[Cut | None]]:
+    def encode(self, rows: Sequence[Asked]) -> tuple[list[RowItem], list[CutText | None]]:
         asked = [field_of(row, self.fields) for row in rows]
         others = [row[1] for row in asked] if len(self.fields) > 1 else None
         texts = [row[0] for row in asked]
@@ -71,7 +71,7 @@ class TextClassifier:
         items = text_pairs.items(read)
         return items, text_pairs.cuts(self._tokenizer, asked, items, self.max_length)
 
-    def answer(self, encoded: tuple[list[RowItem], list[Cut | None]], top_k: int | None = None) -> Sequence[Answer]:
+    def answer(self, encoded: tuple[list[RowItem], list[CutText | None]], top_k: int | None = None) -> Sequence[Answer]:
         items, cuts = encoded
         if not items:
             return []
