@@ -30,13 +30,23 @@ def prepare(experiment: Experiment, splits: Splits, trained: Path | None = None)
 
     `trained` is a directory with the tokenizer that was trained on these rows before.
     """
+    from workbench.models import vocabulary
     from workbench.models.weights import open_tokenizer
 
     recipe = experiment.recipe
     task = task_of(recipe.task)
     tokenizer = task.tokenizer(recipe, splits, experiment.search) if trained is None else open_tokenizer(trained)
-    prepared = task.prepare(recipe, splits, tokenizer, task.config(recipe, experiment.model, tokenizer))
+    config = task.config(recipe, experiment.model, tokenizer)
+    prepared = task.prepare(recipe, splits, tokenizer, config)
+    largest = max(_largest_id(prepared), tokenizer.pad_token_id or 0)
+    whole = recipe.train.method == "full"
+    vocabulary.check(recipe.model, experiment.model, config, tokenizer, largest=largest, whole=whole)
     return prepared, rule_of(recipe, prepared.problem)
+
+
+def _largest_id(prepared: Prepared[Any, Any]) -> int:
+    sides = (side for rows in prepared.rows.values() for side in (rows, rows.targets) if side is not None)
+    return max(int(side.ids.max(initial=0)) for side in sides)
 
 
 def rule_of(recipe: Recipe, problem: Problem | None = None) -> Rule:

@@ -15,6 +15,7 @@ from workbench.core.home import Home
 from workbench.core.rundir import RunDir
 from workbench.data.cache.token_cache import TokenCache
 from workbench.data.report import row_report, unknown_tokens
+from workbench.models import vocabulary
 from workbench.recipe import Recipe
 from workbench.tasks.experiment import Experiment
 from workbench.tasks.interface import Prepared
@@ -76,6 +77,8 @@ class Session:
         located = methods.loaded_for(experiment.model, recipe, chosen.precision)
         task = task_of(recipe.task)
         model, new = task.model(prepared, located)
+        if recipe.train.method == "full" and located.kind != "scratch":
+            vocabulary.grow(model, prepared.tokenizer)
         self._say_model(experiment, prepared)
         if (doubt := methods.doubts(model, new)) is not None:
             self._journal.warn("new-weights", doubt)

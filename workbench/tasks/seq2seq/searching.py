@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final, Protocol, cast
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from workbench.tasks.seq2seq import languages
 from workbench.tasks.seq2seq.encode import Sides, end_of
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _AT_ONCE: Final = 16
 # A checkpoint's settings of sampling and of length, which would speak against a search.
-_NOT_SAMPLED: Final[dict[str, Any]] = dict.fromkeys(("max_length", "temperature", "top_k", "top_p", "typical_p"))
+_NOT_SAMPLED: Final[Mapping[str, object]] = dict.fromkeys(("max_length", "temperature", "top_k", "top_p", "typical_p"))
 
 
 def settle(model: PreTrainedModel, sides: Sides, shift: Shift, *, beams: int, scratch: bool) -> None:
@@ -72,7 +72,7 @@ def search(model: PreTrainedModel, batch: Batch, beams: int, new_tokens: int) ->
     return written[:, 1:]
 
 
-def _searched(beams: int, new_tokens: int) -> dict[str, Any]:
+def _searched(beams: int, new_tokens: int) -> Mapping[str, object]:
     return {
         "num_beams": beams,
         "max_new_tokens": new_tokens,
