@@ -12,6 +12,7 @@ from made_up import values
 from workbench.contracts.answers import (
     Answer,
     Candidate,
+    CutText,
     EntitiesAnswer,
     ExtractAnswer,
     Fill,
@@ -28,6 +29,9 @@ from workbench.contracts.coding import UNREADABLE
 
 PRINTED = {
     '{"label": "good", "probabilities": {"good": 0.75, "bad": 0.25}}': LabelAnswer("good", {"good": 0.75, "bad": 0.25}),
+    '{"label": "bad", "probabilities": {"bad": 1.0}, "cut": {"at": 32, "of": 71}}': LabelAnswer(
+        "bad", {"bad": 1.0}, CutText(32, 71)
+    ),
     '{"labels": [], "probabilities": {"a": 0.25}}': LabelsAnswer((), {"a": 0.25}),
     '{"values": {"stars": 3.5}}': ValuesAnswer({"stars": 3.5}),
     '{"entities": [{"label": "PER", "start": 0, "end": 3, "text": "Ana", "score": 0.5}]}': EntitiesAnswer(

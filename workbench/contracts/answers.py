@@ -1,6 +1,7 @@
 """What a model answers to a row: of every predictor, over the lab's pipe, and as `workbench predict` prints it.
 
-`dump` is the JSON of `predict --json` and `--jsonl`. The fields say which kind it is: no two kinds have the same.
+`dump` is the JSON of `predict --json` and `--jsonl`. The fields say which kind it is: no two kinds have the same. What
+was asked and cut says so in `cut`, which is not there where nothing was.
 """
 
 from __future__ import annotations
@@ -13,11 +14,20 @@ from workbench.contracts.coding import Json, reader, record
 
 
 @dataclass(frozen=True, slots=True)
+class CutText:
+    """Of a text's `of` tokens the model has seen `at`; it knows nothing of the rest."""
+
+    at: int
+    of: int
+
+
+@dataclass(frozen=True, slots=True)
 class LabelAnswer:
     """One label, and the probability of each, likeliest first."""
 
     label: str
     probabilities: Mapping[str, float]
+    cut: CutText | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +36,7 @@ class LabelsAnswer:
 
     labels: tuple[str, ...]
     probabilities: Mapping[str, float]
+    cut: CutText | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +44,7 @@ class ValuesAnswer:
     """A number for each target of a regression."""
 
     values: Mapping[str, float]
+    cut: CutText | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +85,8 @@ class ExtractAnswer:
     score: float
     candidates: tuple[Candidate, ...]
     """The likeliest pieces, whether one of them is given as the answer or not."""
+    cut: CutText | None = None
+    """Of the question; a context is read whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +94,7 @@ class TextAnswer:
     """A text that the model wrote."""
 
     text: str
+    cut: CutText | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,4 +127,7 @@ def parse(record: object) -> Answer:
 
 def dump(answer: Answer) -> dict[str, Json]:
     """An answer as JSON has it; floats are as they are, and may be NaN."""
-    return record(answer)
+    made = record(answer)
+    if made.get("cut") is None:
+        made.pop("cut", None)
+    return made

@@ -188,12 +188,13 @@ def _any_of(*hints: object) -> Callable[[object], object]:
 
 
 def _told_apart(*hints: object) -> Callable[[object], object]:
-    """What reads a record as the class that has its fields."""
-    readers = {tuple(sorted(names(hint))): _reader(hint) for hint in hints}
+    """What reads a record as the class that has its fields, but for those that need not be there."""
+    spare = {one.name for hint in hints for one in dataclasses.fields(hint) if one.default is None}  # type: ignore[arg-type]  # they are dataclasses
+    readers = {tuple(sorted(set(names(hint)) - spare)): _reader(hint) for hint in hints}
 
     def read(value: object) -> object:
         record = _named(value)
-        return readers[tuple(sorted(record))](record)
+        return readers[tuple(sorted(record.keys() - spare))](record)
 
     return read
 

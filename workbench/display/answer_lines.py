@@ -31,10 +31,18 @@ Place = tuple[int, int, str]
 
 def answer_lines(answer: Answer, row: Row, width: int, height: int, order: Sequence[str] = ()) -> list[Line]:
     """The answer to a row, as it is shown in `width` × `height` cells. `order` is that of the model's labels."""
+    cut_text = None if isinstance(answer, EntitiesAnswer | FillsAnswer) else answer.cut
+    if cut_text is None:
+        return _lines(answer, row, width, height, order)
+    said = cut(f"cut at {cut_text.at} of {cut_text.of} tokens", width)
+    return [*_lines(answer, row, width, max(1, height - 1), order), (Span(said, "warn"),)]
+
+
+def _lines(answer: Answer, row: Row, width: int, height: int, order: Sequence[str]) -> list[Line]:
     match answer:
-        case LabelAnswer(label, probabilities):
+        case LabelAnswer(label=label, probabilities=probabilities):
             return bar_lines(probabilities, order, width, height, (label,))
-        case LabelsAnswer(labels, probabilities):
+        case LabelsAnswer(labels=labels, probabilities=probabilities):
             return bar_lines(probabilities, order, width, height, labels)
         case ValuesAnswer(values):
             return _value_lines(values, width)[:height]

@@ -32,7 +32,8 @@ from workbench.core.rundir import RunDir
 from workbench.lab import places
 from workbench.lab.batch_jobs import BatchJob
 from workbench.models import locate
-from workbench.models.adapter_files import CONFIG, base_of, is_adapter
+from workbench.models.adapter_files import base_of, config_of
+from workbench.models.locate import is_adapter
 from workbench.recipe import Generate, ModelSource
 from workbench.tasks.spec import specs
 from workbench.train import checkpoints
@@ -220,7 +221,7 @@ def _run_around(directory: Path) -> RunDir | None:
 
 
 def _task_of(directory: Path) -> str:
-    config = _json(directory / (CONFIG if is_adapter(directory) else "config.json")) or {}
+    config = _json(config_of(directory)) or {}
     named = [str(name) for name in config.get("architectures") or ()]
     for spec in specs().values():
         if any(name.endswith(spec.head.suffixes) for name in named):

@@ -22,10 +22,8 @@ from workbench.core.rundir import RunDir
 from workbench.core.text import clean
 from workbench.lab import places
 from workbench.models import locate as models
+from workbench.models.positions import Limits, advised, positions
 from workbench.train.checkpoints import in_order
-
-# transformers writes 1e30 where a tokenizer has no limit.
-_NO_LIMIT = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -178,15 +176,10 @@ def _unknown(tokenizer: Tokenizer, settings: dict[str, Any]) -> int | None:
 
 
 def _max_length(directory: Path, settings: dict[str, Any]) -> int | None:
-    """What the run trained with, else the tokenizer's own limit, else the positions the model has."""
-    config = _json(directory / "config.json")
-    candidates = (
-        _json(directory / "workbench.json").get("max_length"),
-        settings.get("model_max_length"),
-        config.get("max_position_embeddings"),
-        config.get("n_positions"),
-    )
-    return next((int(n) for n in candidates if isinstance(n, int | float) and 0 < n < _NO_LIMIT), None)
+    """What the run trained with, else the least of the tokenizer's own limit and the positions the model has."""
+    trained = advised(_json(directory / "workbench.json").get("max_length"))
+    own = Limits(positions(_json(directory / "config.json")), advised(settings.get("model_max_length")))
+    return trained or own.least
 
 
 def fingerprint(directory: Path) -> tuple[str, int]:

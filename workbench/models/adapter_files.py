@@ -1,7 +1,7 @@
 """A directory with adapters in it: low-rank updates, the head, and the name of the model they belong to.
 
-`adapter_model.safetensors` and `adapter_config.json` are peft's own. There is no `config.json` beside them: with one,
-transformers would look for a whole model there. The config with the labels is `model_config.json` instead.
+`adapter_model.safetensors` and `adapter_config.json` are peft's own. `config.json` beside them has the classes and
+their names. With it transformers looks for the weights of the base there too: beside a finished model they are links.
 """
 
 from __future__ import annotations
@@ -21,12 +21,28 @@ if TYPE_CHECKING:
 
 ADAPTER: Final = "adapter_config.json"
 WEIGHTS: Final = "adapter_model.safetensors"
-CONFIG: Final = "model_config.json"
+CONFIG: Final = "config.json"
+_OLD_CONFIG: Final = "model_config.json"  # as runs before had it
 GENERATION: Final = "generation_config.json"
 
 
-def is_adapter(directory: Path) -> bool:
-    return (directory / ADAPTER).is_file() and not (directory / "config.json").is_file()
+def config_of(directory: Path) -> Path:
+    """The config of a model directory, adapters or whole."""
+    old = directory / _OLD_CONFIG
+    return old if old.is_file() else directory / CONFIG
+
+
+def link_base(directory: Path) -> None:
+    """Links to the weights of the base beside its adapters, so that plain `from_pretrained` opens the directory.
+
+    Where the base is gone, or its weights are no safetensors, there are none. Raises OSError.
+    """
+    try:
+        base = base_of(directory).path
+    except ModelError:
+        return
+    for file in [*base.glob("*.safetensors"), *base.glob("*.safetensors.index.json")]:
+        (directory / file.name).symlink_to(file.resolve())
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +59,7 @@ def base_of(directory: Path) -> Base:
     base, revision = str(named.get("base_model_name_or_path") or ""), named.get("revision")
     card = _read(directory / "workbench.json") if (directory / "workbench.json").is_file() else {}
     asked: Mapping[str, Any] = (card.get("recipe") or {}).get("model") or {}
-    found = _found(base, revision, asked.get("name"))
+    found = _found(base, revision, asked.get("name"), directory)
     if found is None:
         raise ModelError(
             f"the base of these adapters, {clean(base) or 'which has no name'}, is not there",
@@ -53,12 +69,17 @@ def base_of(directory: Path) -> Base:
     return Base(found, bool(asked.get("allow_pickle")))
 
 
-def _found(base: str, revision: str | None, asked: str | None) -> Path | None:
+def _found(base: str, revision: str | None, asked: str | None, beside: Path) -> Path | None:
     if base and Path(base).is_dir():
         return Path(base)
     if asked == locate.MINILM:
         # The packaged model moves with the environment it is installed in.
         return locate.minilm_directory()
+    if asked and not Path(asked).is_absolute():
+        # On another machine, and after a move, it may stand where the recipe names it from.
+        places = (Path(), *beside.absolute().parents)
+        if (there := next((place / asked for place in places if (place / asked / CONFIG).is_file()), None)) is not None:
+            return there.absolute()
     snapshot = hub.model_snapshot(base, revision) if base and not Path(base).is_absolute() else None
     return None if snapshot is None else Path(snapshot.path)
 
@@ -69,7 +90,8 @@ def open_adapted(head: Any, directory: Path) -> PeftModel:
     from transformers import AutoConfig, GenerationConfig
 
     base = base_of(directory)
-    config = AutoConfig.from_pretrained(str(directory / CONFIG)) if (directory / CONFIG).is_file() else None
+    file = config_of(directory)
+    config = AutoConfig.from_pretrained(str(file)) if file.is_file() else None
     model = head.from_pretrained(
         base.path,
         config=config,

@@ -25,6 +25,7 @@ from workbench.recipe import ModelSource
 Kind = Literal["local", "cache", "builtin", "download", "scratch"]
 
 MINILM: Final = "builtin:minilm"
+MINILM_ON_HUB: Final = "sentence-transformers/all-MiniLM-L6-v2"  # the same weights, bit for bit
 MINILM_SHA256: Final = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 BPE: Final = "bpe"  # model.tokenizer that is trained rather than found
 
@@ -99,6 +100,12 @@ def locate_tokenizer(model: ModelSource, search: Sequence[Path]) -> Located | No
     return found
 
 
+def is_adapter(directory: Path) -> bool:
+    """Whether a directory holds adapters alone: what else there is of weights are links to its base's."""
+    whole = directory.glob("model*.safetensors")
+    return (directory / "adapter_config.json").is_file() and all(path.is_symlink() for path in whole)
+
+
 def has_tokenizer(directory: Path) -> bool:
     """Whether a tokenizer was saved there."""
     return any((directory / name).is_file() for name in _TOKENIZER)
@@ -156,15 +163,15 @@ def _directory(name: str, search: Sequence[Path]) -> Path | None:
 
 def _type(directory: Path, *, needed: bool = True) -> str | None:
     config = directory / "config.json"
+    if needed and is_adapter(directory):
+        raise ModelError(
+            "the directory holds adapters, not a model",
+            where=str(directory),
+            hint="name their base, or `workbench export RUN --merge` them into it",
+        )
     if not config.is_file():
         if not needed:
             return None
-        if (directory / "adapter_config.json").is_file():
-            raise ModelError(
-                "the directory holds adapters, not a model",
-                where=str(directory),
-                hint="name their base, or `workbench export RUN --merge` them into it",
-            )
         raise ModelError(
             "the directory has no config.json", where=str(directory), hint="name one that save_pretrained wrote"
         )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from workbench.core.errors import ModelError
 from workbench.core.text import clean
 from workbench.models import adapter_files, locate
+from workbench.models.positions import Limits, advised, positions
 from workbench.recipe import ModelSource
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
 END: Final = "<|endoftext|>"
 PAD: Final = "<|pad|>"
-_UNLIMITED: Final = 1_000_000  # transformers writes 1e30 where a tokenizer has no limit
 
 
 def load_tokenizer(asked: ModelSource, search: Sequence[Path], texts: Iterable[str]) -> PreTrainedTokenizerBase:
@@ -147,7 +147,7 @@ def open_model(head: Any, model_dir: Path, device: str | None) -> tuple[Any, str
 
     place = device or ("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        if adapter_files.is_adapter(model_dir):
+        if locate.is_adapter(model_dir):
             return adapter_files.open_adapted(head, model_dir).to(place).eval(), place
         model = head.from_pretrained(model_dir, dtype="auto", use_safetensors=True, trust_remote_code=False)
     except (OSError, ValueError, KeyError, TypeError, ImportError) as error:
@@ -175,14 +175,14 @@ def set_dropout(config: PreTrainedConfig, rate: float | None) -> None:
             setattr(config, name, float(rate))
 
 
-def longest(config: PreTrainedConfig, tokenizer: PreTrainedTokenizerBase) -> int | None:
-    """Tokens the model can take at once, None where its positions have no end."""
-    limits = [
-        getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None),
-        tokenizer.model_max_length,
-    ]
-    known = [int(limit) for limit in limits if limit is not None and 0 < limit < _UNLIMITED]
-    return min(known) if known else None
+def limits(config: PreTrainedConfig, tokenizer: PreTrainedTokenizerBase) -> Limits:
+    """How many tokens the model can take at once, and how many its tokenizer advises."""
+    return Limits(positions(config.to_dict()), advised(tokenizer.model_max_length))
+
+
+def target_limits(config: PreTrainedConfig) -> Limits:
+    """How many tokens the decoder beside an encoder can write. What a tokenizer advises is about sources."""
+    return Limits(positions(config.to_dict(), target=True))
 
 
 def _unloadable(what: str, path: str | Path, error: Exception) -> ModelError:

@@ -14,6 +14,7 @@ from typing import Final
 
 from workbench.core.errors import BadInput, WorkbenchError
 from workbench.core.rundir import RunDir
+from workbench.models.locate import is_adapter
 from workbench.tasks.spec import spec_of
 
 # What of a checkpoint is for going on with training, not for using the model.
@@ -22,8 +23,11 @@ TRAINING: Final = frozenset(
 )
 # What of adapters is within the model once they are merged.
 ADAPTER: Final = frozenset(
-    {"adapter_config.json", "adapter_model.safetensors", "model_config.json", "generation_config.json"}
-)
+    {
+        "adapter_config.json", "adapter_model.safetensors", "config.json", "model_config.json",
+        "generation_config.json", "README.md",
+    }
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +51,15 @@ def export(run: RunDir, to: Path, *, source: Path | None = None, merge: bool = F
         raise BadInput("there is no model yet", where=run.id, hint="wait for its end, or give --checkpoint")
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
         raise BadInput("something is there already", where=str(to), hint="choose a directory that is new or empty")
-    adapted = not (found / "config.json").is_file() and (found / "adapter_config.json").is_file()
+    adapted = is_adapter(found)
     partial = to.with_name(f".{to.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
         if adapted and merge:
             _merge(run, found, partial)
-            _copy(found, partial, without=TRAINING | ADAPTER)
+            links = {file.name for file in found.iterdir() if file.is_symlink()}
+            _copy(found, partial, without=TRAINING | ADAPTER | links)
         else:
             _copy(found, partial, without=TRAINING)
         if to.exists():
@@ -63,14 +68,15 @@ def export(run: RunDir, to: Path, *, source: Path | None = None, merge: bool = F
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
-    size = sum(file.stat().st_size for file in to.rglob("*") if file.is_file())
+    size = sum(file.lstat().st_size for file in to.rglob("*") if file.is_file())
     return Exported(to, size, adapted and not merge, adapted and merge)
 
 
 def _copy(source: Path, to: Path, *, without: Collection[str]) -> None:
     for file in source.iterdir():
         if file.is_file() and file.name not in without and not file.name.startswith(("rng_state", ".")):
-            shutil.copy2(file, to / file.name)
+            # The weights of a base stay where they are.
+            shutil.copy2(file, to / file.name, follow_symlinks=False)
 
 
 def _merge(run: RunDir, source: Path, to: Path) -> None:

@@ -151,6 +151,13 @@ def no_samples(prepared: Prepared[Any, Any], model: PreTrainedModel) -> Iterator
     return iter(())
 
 
+def nothing_to_finish(
+    prepared: Prepared[Any, Any], model: PreTrainedModel, weights: Mapping[str, torch.Tensor]
+) -> str | None:
+    """Of a task whose models answer as they were trained to."""
+    return None
+
+
 @dataclass(frozen=True)
 class Task(Generic[R, Own]):
     """One task: the functions of its folder. None of them keeps anything from one call to the next.
@@ -163,6 +170,8 @@ class Task(Generic[R, Own]):
     `loss`: what is minimised; None where the model computes it itself.
     `evaluator`: of a split.
     `samples`: prompts and what the model makes of them.
+    `finish`: what the trained model needs to answer alike in plain transformers; changes its config and, in place, its
+    whole `weights` by name. Returns a sentence where something is left for the user to know.
     """
 
     tokenizer: Callable[[R, Splits, Sequence[Path]], PreTrainedTokenizerBase]
@@ -174,6 +183,7 @@ class Task(Generic[R, Own]):
     evaluator: Callable[[Prepared[R, Own], str], Evaluator[Any, Any]]
     predictor: OpenPredictor
     samples: Callable[[Prepared[R, Own], PreTrainedModel], Iterator[tuple[str, str]]] = no_samples
+    finish: Callable[[Prepared[R, Own], PreTrainedModel, Mapping[str, torch.Tensor]], str | None] = nothing_to_finish
     draws: bool = False
 
 

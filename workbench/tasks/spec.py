@@ -20,6 +20,7 @@ from workbench.core.errors import BadInput
 from workbench.data.tables.roles import Shape
 from workbench.metrics.catalog import Metric
 from workbench.models.architectures import Head
+from workbench.models.positions import Limits
 from workbench.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -41,20 +42,25 @@ class Length:
     role: str | None = None
     usual: int = 512
 
-    def chosen(self, asked: int | None, longest: int | None, more: str = "") -> int:
-        """The length asked for, else the usual one, where the model has `longest` positions.
+    def chosen(self, asked: int | None, limits: Limits, more: str = "") -> int:
+        """The length asked for, else the usual one within the limits.
 
-        Raises BadInput for more than those; `more` goes on with the hint.
+        Raises BadInput for more than the model's positions; `more` goes on with the hint.
         """
         if asked is None:
-            return min(longest or self.usual, self.usual)
-        if longest is not None and asked > longest:
+            return limits.usual(self.usual)
+        if limits.positions is not None and asked > limits.positions:
             raise BadInput(
-                f"{asked} tokens are more than the model's {longest} positions",
+                f"{asked} tokens are more than the model's {limits.positions} positions",
                 where=f"data.{self.field}",
-                hint=f"use {longest} or less{more}",
+                hint=f"use {limits.positions} or less{more}",
             )
         return asked
+
+    def fitting(self, asked: int | None, limits: Limits) -> int:
+        """As `chosen`, and cut to the model's positions instead of refused."""
+        chosen = asked or limits.usual(self.usual)
+        return chosen if limits.positions is None else min(chosen, limits.positions)
 
 
 @dataclass(frozen=True)
@@ -67,6 +73,8 @@ class TaskSpec:
     generated from a prompt, `answers` that rows can be answered. `one_to_one`: a row of the data is a row of training.
     `needs_padding` says why its batches cannot be computed without padding, where they cannot. `metrics` are those that
     are not in workbench's own catalog, the one that chooses the checkpoint first.
+
+    `pipeline` is transformers' name of the pipeline for such a model, None where there is none.
 
     `code` is `module:name` of its `Task`. `choices` is `module:function` of what of a recipe makes no sense together:
     (recipe, splits or None) → sentences. `row_texts` is `module:class` of what the Tokens pane shows of a row, where
@@ -89,7 +97,13 @@ class TaskSpec:
     needs_padding: str | None = None
     metrics: tuple[Metric, ...] = ()
     choices: str | None = None
+    pipeline: str | None = None
     row_texts: str = "workbench.tasks.shared.row_texts:RowTexts"
+
+    @property
+    def cuts(self) -> bool:
+        """Whether what a trained model is asked is cut to the length it was trained with."""
+        return self.answers and self.lengths[0].field == "max_length"
 
     def asked(self, data: Mapping[str, Any]) -> tuple[str, ...]:
         """The fields a model is asked about, where `data` is the `[data]` of the recipe it was made by."""

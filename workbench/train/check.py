@@ -74,16 +74,17 @@ def _checked(experiment: Experiment, home: Home, cache: TokenCache, *, alone: bo
     if model is not None:
         problems += fit_problems(experiment) + length_problems(experiment) + disk_problems(experiment, home)
         problems += padding_problems(experiment)
+    about_model: list[str] = []
     if not problems and loaded is not None:
-        problems += preparation_problems(experiment, loaded, alone=alone)
+        about_model = _attempt(lambda: preparation_notes(experiment, loaded, alone=alone), problems) or []
     if problems or model is None or loaded is None or data is None:
         raise RecipeError(list(dict.fromkeys(problems)))
-    data = tokenized(experiment, loaded, data)
+    data = tokenized(experiment, loaded, replace(data, notes=(*data.notes, *about_model)))
     return CheckReport(
         recipe=wanted.resolved(),
         model=FoundModel(path=model.path_or_id, where=model.kind, type=model.type, parameters=model.parameters()),
         data=data,
-        steps=steps(wanted, loaded, lengths.positions(experiment), windows=_windows(data.ledger or {})),
+        steps=steps(wanted, loaded, lengths.limits(experiment).positions, windows=_windows(data.ledger or {})),
     )
 
 
@@ -109,14 +110,18 @@ def _attempt(do: Callable[[], T], problems: list[str]) -> T | None:
     return None
 
 
-def preparation_problems(experiment: Experiment, loaded: splits.Splits, *, alone: bool = False) -> list[str]:
-    """What would stop a run while its rows are made into tokens. Rows that passed before are not looked at again."""
-    problems: list[str] = []
-    if preparing.can_be_tried(experiment) and not preparing.tried_before(experiment, loaded):
-        if alone:
-            light_imports.transformers_without_torch()
-        _attempt(lambda: preparing.try_out(experiment, loaded), problems)
-    return problems
+def preparation_notes(experiment: Experiment, loaded: splits.Splits, *, alone: bool = False) -> list[str]:
+    """What is to be noted of the model for these rows. Rows that passed before are not looked at again.
+
+    Raises WorkbenchError for what would stop a run while its rows are made into tokens.
+    """
+    if not preparing.can_be_tried(experiment):
+        return []
+    if (noted := preparing.tried_before(experiment, loaded)) is not None:
+        return noted
+    if alone:
+        light_imports.transformers_without_torch()
+    return preparing.try_out(experiment, loaded)
 
 
 def tokenized(experiment: Experiment, loaded: splits.Splits, data: DataReport) -> DataReport:
@@ -213,15 +218,16 @@ def chat_problems(experiment: Experiment, loaded: splits.Splits) -> list[str]:
 
 def length_problems(experiment: Experiment) -> list[str]:
     """Lengths beyond the positions the model has learned."""
-    there, data = lengths.positions(experiment), experiment.recipe.data
+    data, problems = experiment.recipe.data, []
     usual = type(data)()
-    fields = [length.field for length in experiment.spec.lengths]
-    asked = {field: getattr(data, field) for field in fields if getattr(data, field) != getattr(usual, field)}
-    return [
-        f"data.{field} = {length} is more than the {there} positions of the model: use at most {there}"
-        for field, length in asked.items()
-        if there is not None and length is not None and length > there
-    ]
+    for length in experiment.spec.lengths:
+        there = lengths.limits(experiment, target=length.role == "target").positions
+        asked = getattr(data, length.field)
+        if there is not None and asked != getattr(usual, length.field) and asked is not None and asked > there:
+            problems.append(
+                f"data.{length.field} = {asked} is more than the {there} positions of the model: use at most {there}"
+            )
+    return problems
 
 
 def disk_problems(experiment: Experiment, home: Home) -> list[str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from workbench.contracts.events.data_event import LengthLedger
 from workbench.data.report import ledger
 from workbench.data.tables.splits import Splits
+from workbench.models.positions import Limits, advised, positions
 from workbench.tasks.experiment import Experiment
 from workbench.tasks.spec import Length
 
@@ -16,11 +17,6 @@ if TYPE_CHECKING:
 
 BLOCKS: Final = "block_size"
 _HIDDEN: Final = 768
-# Tables of learned positions: a longer text fails in the middle of training, with an index error.
-_LEARNED: Final = {
-    "bert": 0, "distilbert": 0, "electra": 0, "albert": 0, "gpt2": 0, "roberta": 2, "xlm-roberta": 2,
-    "bart": 0, "mbart": 0, "marian": 0, "pegasus": 0,
-}  # fmt: skip
 
 
 def uncut(tokenizer: Tokenizer) -> Tokenizer:
@@ -31,14 +27,15 @@ def uncut(tokenizer: Tokenizer) -> Tokenizer:
     return copy
 
 
-def positions(experiment: Experiment) -> int | None:
-    """How many positions the model has a row for; None where it computes them, or that is not known."""
-    kind = experiment.model.type
-    if kind not in _LEARNED:
-        return None
-    config = config_of(experiment)
-    found = config.get("n_positions") or config.get("max_position_embeddings")
-    return found - _LEARNED[kind] if isinstance(found, int) else None
+def limits(experiment: Experiment, *, target: bool = False) -> Limits:
+    """How many tokens the model and its tokenizer take, as their files say; with `target`, the decoder's."""
+    found = positions({"model_type": experiment.model.type} | config_of(experiment), target=target)
+    tokenizer = experiment.tokenizer
+    if target or tokenizer is None or tokenizer.directory is None:
+        return Limits(found)
+    file = tokenizer.directory / "tokenizer_config.json"
+    settings = json.loads(file.read_text("utf-8")) if file.is_file() else {}
+    return Limits(found, advised(settings.get("model_max_length")))
 
 
 def ledgers(experiment: Experiment, splits: Splits, tokenizer: Tokenizer) -> dict[str, LengthLedger]:
@@ -56,15 +53,16 @@ def ledgers(experiment: Experiment, splits: Splits, tokenizer: Tokenizer) -> dic
 
 
 def _one(experiment: Experiment, splits: Splits, tokenizer: Tokenizer, length: Length) -> LengthLedger | None:
-    data, train, limit = experiment.recipe.data, experiment.recipe.train, positions(experiment)
+    data, train = experiment.recipe.data, experiment.recipe.train
+    there = limits(experiment, target=length.role == "target")
     found = ledger.lengths(splits, "train", tokenizer, data, length.role)
     if found is None:
         return None
-    chosen = getattr(data, length.field) or min(limit or length.usual, length.usual)
+    chosen = getattr(data, length.field) or there.usual(length.usual)
     hidden = config_of(experiment)
     width = next((int(hidden[name]) for name in ("hidden_size", "n_embd", "d_model") if name in hidden), _HIDDEN)
     batches = ledger.BatchPlan(train.batch_size, train.group_by_length, train.padding == "max_length", width)
-    return ledger.of(found, splits.train.num_rows, chosen, limit, batches)
+    return ledger.of(found, splits.train.num_rows, chosen, there.positions, batches)
 
 
 def config_of(experiment: Experiment) -> dict[str, Any]:

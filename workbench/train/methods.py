@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from workbench.contracts.events import AdapterFacts
+from workbench.models import locate
 from workbench.models.locate import Located
 from workbench.recipe import Recipe
 from workbench.train import adapters, liger
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 _ADAPTERS: Final = {"lora", "dora", "qlora"}
 _FEW: Final = 8  # names in a sentence
+_SNAPSHOT: Final = re.compile(r"/models--([^/]+)/snapshots/([0-9a-f]{40})/?$")
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,11 @@ def _second_names(model: PreTrainedModel) -> set[str]:
 
 
 def _base(located: Located) -> tuple[str, str | None]:
-    """What adapter_config.json names: the id of a model from the hub, else its directory."""
+    """What adapter_config.json names: the id of a model from the hub, which any machine finds, else its directory."""
+    if located.name == locate.MINILM:
+        return locate.MINILM_ON_HUB, None
+    if (snapshot := _SNAPSHOT.search(located.path_or_id)) is not None:
+        return snapshot[1].replace("--", "/"), snapshot[2]
     if located.kind in {"cache", "download"}:
         return located.name, located.revision
     return located.path_or_id, None

@@ -17,11 +17,13 @@ def save(
     directory: Path,
     *,
     use_cache: bool,
+    max_length: int | None = None,
     weights: sharding.StateDict | None = None,
 ) -> None:
     """The model and its tokenizer as `from_pretrained` reads them. Raises OSError and SafetensorError.
 
-    `use_cache` is what its config is to say: training turns the cache off, and whoever generates wants it. `weights`
+    `use_cache` is what its config is to say: training turns the cache off, and whoever generates wants it.
+    `max_length` is after how many tokens a text is cut, as the tokenizer is to say, None where it is not. `weights`
     are the whole ones of a model that is divided among processes.
     """
     config = model.config
@@ -33,6 +35,8 @@ def save(
             model.save_pretrained(directory, state_dict=weights)
     finally:
         config.use_cache = training
+    if max_length is not None:
+        tokenizer.model_max_length = max_length
     tokenizer.save_pretrained(directory)
 
 

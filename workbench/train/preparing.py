@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from workbench.recipe.schema import Problem
 from workbench.tasks.experiment import Experiment
 from workbench.tasks.interface import Prepared
 from workbench.tasks.spec import spec_of, task_of
+from workbench.train import model_notes
 from workbench.train.best import Rule
 
 if TYPE_CHECKING:
@@ -28,13 +30,23 @@ def prepare(experiment: Experiment, splits: Splits, trained: Path | None = None)
 
     `trained` is a directory with the tokenizer that was trained on these rows before.
     """
+    from workbench.models import vocabulary
     from workbench.models.weights import open_tokenizer
 
     recipe = experiment.recipe
     task = task_of(recipe.task)
     tokenizer = task.tokenizer(recipe, splits, experiment.search) if trained is None else open_tokenizer(trained)
-    prepared = task.prepare(recipe, splits, tokenizer, task.config(recipe, experiment.model, tokenizer))
+    config = task.config(recipe, experiment.model, tokenizer)
+    prepared = task.prepare(recipe, splits, tokenizer, config)
+    largest = max(_largest_id(prepared), tokenizer.pad_token_id or 0)
+    whole = recipe.train.method == "full"
+    vocabulary.check(recipe.model, experiment.model, config, tokenizer, largest=largest, whole=whole)
     return prepared, rule_of(recipe, prepared.problem)
+
+
+def _largest_id(prepared: Prepared[Any, Any]) -> int:
+    sides = (side for rows in prepared.rows.values() for side in (rows, rows.targets) if side is not None)
+    return max(int(side.ids.max(initial=0)) for side in sides)
 
 
 def rule_of(recipe: Recipe, problem: Problem | None = None) -> Rule:
@@ -58,25 +70,30 @@ def can_be_tried(experiment: Experiment) -> bool:
     return "download" not in kinds and not experiment.recipe.model.trust_remote_code
 
 
-def tried_before(experiment: Experiment, splits: Splits) -> bool:
-    """Whether a mark in the cache says that these rows could be prepared in this way."""
-    return splits.cache is not None and splits.cache.find(_key(experiment, splits)) is not None
+def tried_before(experiment: Experiment, splits: Splits) -> list[str] | None:
+    """What was noted of the model when these rows were prepared in this way, as a mark in the cache says."""
+    mark = None if splits.cache is None else splits.cache.find(_key(experiment, splits))
+    return None if mark is None else list(json.loads(mark["notes"].tobytes()))
 
 
-def try_out(experiment: Experiment, splits: Splits) -> None:
-    """Prepare the rows, and leave a mark in the cache. What is made stays there for the run. Raises WorkbenchError."""
-    prepare(experiment, splits)
+def try_out(experiment: Experiment, splits: Splits) -> list[str]:
+    """Prepare the rows, and leave a mark in the cache. What is made stays there for the run. Raises WorkbenchError.
+
+    Returns what is to be noted of the model.
+    """
+    notes = model_notes.notes(experiment, prepare(experiment, splits)[0])
     if splits.cache is not None:
         about = {"holds": "a mark that rows can be prepared", "data": str(splits.origins["train"])}
-        mark = {"fine": np.ones(1, np.uint8)}
+        mark = {"notes": np.frombuffer(json.dumps(notes).encode(), np.uint8)}
         splits.cache.arrays(_key(experiment, splits), about, lambda: [mark])
+    return notes
 
 
 def _key(experiment: Experiment, splits: Splits) -> str:
     """Equal where the same code prepares the same rows for the same model."""
     files = [_files(located) for located in (experiment.model, experiment.tokenizer)]
     versions = [version(name) for name in ("transformers", "tokenizers")]
-    return token_entry.key_of([], "prepared", row_report.identity(splits), experiment.digest, files, versions)
+    return token_entry.key_of([], "prepared, noted", row_report.identity(splits), experiment.digest, files, versions)
 
 
 def _files(located: Located | None) -> list[list[object]]:

@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 
 from workbench.contracts.events import CheckpointEvent
 from workbench.core.rundir import sync
-from workbench.models.adapter_files import CONFIG, is_adapter
+from workbench.models.adapter_files import config_of
 from workbench.train import adapters, checkpoints
 from workbench.train.ranks import Ranks
 from workbench.train.resume import Progress
@@ -124,7 +124,7 @@ def estimate(model: PreTrainedModel) -> int:
 
 def take_thresholds(directory: Path, config: PreTrainedConfig) -> None:
     """Put the labels' thresholds that were saved with some weights back beside them: they were the best for these."""
-    file = directory / (CONFIG if is_adapter(directory) else "config.json")
+    file = config_of(directory)
     if hasattr(config, "thresholds") and file.is_file():
         saved = json.loads(file.read_text("utf-8"))
         config.thresholds = saved.get("thresholds", config.thresholds)

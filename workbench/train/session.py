@@ -15,12 +15,13 @@ from workbench.core.home import Home
 from workbench.core.rundir import RunDir
 from workbench.data.cache.token_cache import TokenCache
 from workbench.data.report import row_report, unknown_tokens
+from workbench.models import vocabulary
 from workbench.recipe import Recipe
 from workbench.tasks.experiment import Experiment
 from workbench.tasks.interface import Prepared
 from workbench.tasks.loading import splits_for
 from workbench.tasks.spec import task_of
-from workbench.train import checkpoints, device, lengths, methods, optimizer_options, preparing
+from workbench.train import checkpoints, device, lengths, methods, model_notes, optimizer_options, preparing
 from workbench.train.ready import Ended, Ready
 from workbench.train.run_log import Journal
 from workbench.train.stopping import StopRequest
@@ -76,10 +77,22 @@ class Session:
         located = methods.loaded_for(experiment.model, recipe, chosen.precision)
         task = task_of(recipe.task)
         model, new = task.model(prepared, located)
+        if recipe.train.method == "full" and located.kind != "scratch":
+            vocabulary.grow(model, prepared.tokenizer)
+        self._say_model(experiment, prepared)
         if (doubt := methods.doubts(model, new)) is not None:
             self._journal.warn("new-weights", doubt)
         model, learning = methods.apply(model, recipe, new, experiment.model)
         return Ready(recipe, task, chosen, prepared, model, learning, rule)
+
+    def _say_model(self, experiment: Experiment, prepared: Prepared[Any, Any]) -> None:
+        from workbench.models.weights import read_config
+
+        if experiment.model.kind == "scratch":
+            return
+        own = read_config(experiment.recipe.model, experiment.model, {})
+        for note in model_notes.notes(experiment, prepared, own.to_dict()):
+            self._journal.warn("checkpoint-changed", note)
 
     def _cache(self) -> TokenCache:
         """Where tokens are kept for the next run: in the home that the run is of."""

@@ -13,8 +13,12 @@ from workbench.contracts.run_environment import accepted
 from workbench.core.errors import BadInput
 from workbench.core.rundir import RunDir
 from workbench.metrics import catalog
+from workbench.models.adapter_files import link_base
+from workbench.models.locate import is_adapter
+from workbench.models.weights import limits
 from workbench.tasks.interface import EvaluationResult
-from workbench.train import attention, checkpoints, model_files, resume, saving, sharding
+from workbench.tasks.spec import spec_of
+from workbench.train import attention, checkpoints, model_card, model_files, resume, saving, sharding
 from workbench.train.best import Standing
 from workbench.train.building import loop_of
 from workbench.train.device import peak_memory
@@ -211,8 +215,18 @@ class Training:
 
     def _write_weights(self, directory: Path, weights: sharding.StateDict | None) -> None:
         model, tokenizer = self._ready.model, self._ready.prepared.tokenizer
-        model_files.save(model, tokenizer, directory, use_cache=self._use_cache, weights=weights)
+        prepared = self._ready.prepared
+        positions = limits(model.config, tokenizer).positions
+        cut = prepared.max_length if spec_of(prepared.recipe.task).cuts else positions
+        model_files.save(model, tokenizer, directory, use_cache=self._use_cache, max_length=cut, weights=weights)
         self._card.write(directory, self._step)
+
+    def _write_for_use(self, directory: Path, weights: sharding.StateDict | None) -> None:
+        """What a checkpoint has of the model, and what whoever uses it wants beside it."""
+        self._write_weights(directory, weights)
+        model_card.write(directory, self._run.events, self._ready.prepared, self._step)
+        if is_adapter(directory):
+            link_base(directory)
 
     def _short_of_memory(self, step: int, parts: int) -> None:
         """The loop goes on with each batch in smaller pieces; evaluation takes fewer rows at once as well."""
@@ -339,7 +353,11 @@ class Training:
         self._step = checkpoints.step_of(path) or 0
 
     def _write_model(self, weights: sharding.StateDict | None) -> None:
+        ready = self._ready
+        held = ready.model.state_dict() if weights is None else weights
+        if (said := ready.task.finish(ready.prepared, ready.model, held)) is not None:
+            self._journal.warn("plain-transformers", said)
         try:
-            saving.write_model(partial(self._write_weights, weights=weights), self._run.model)
+            saving.write_model(partial(self._write_for_use, weights=weights), self._run.model)
         except saving.Unwritable as error:
             self._journal.warn("model-failed", f"the model was not written ({error}); the checkpoints are whole")

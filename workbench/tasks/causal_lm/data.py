@@ -18,6 +18,7 @@ from workbench.tasks.causal_lm import packing, turns
 from workbench.tasks.causal_lm.spec import SPEC, CausalLMRecipe
 from workbench.tasks.interface import Prepared
 from workbench.tasks.shared import documents
+from workbench.tasks.shared.encoding import SpecialTokens
 from workbench.tasks.shared.rows import Batch, Collator, Padding, RowItem, TokenRows
 from workbench.tasks.shared.split_facts import counts_of
 from workbench.tasks.shared.token_evaluation import DecodedRows
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from workbench.data.tables.splits import Splits
     from workbench.models.locate import Located
+    from workbench.models.positions import Limits
 
 PLAIN: Final = "text"
 CHAT: Final = "chat"
@@ -51,6 +53,8 @@ def tokenizer(recipe: CausalLMRecipe, splits: Splits, search: Sequence[Path]) ->
     found = weights.load_tokenizer(recipe.model, search, documents.texts(splits, "train"))
     if recipe.model.chat_template is not None:
         chat_templates.give(found, recipe.model.chat_template, search)
+    # What plain transformers puts around a prompt is what training puts before a text: a prompt does not end.
+    SpecialTokens(packing.begins(found), []).put_on(found)
     return found
 
 
@@ -76,15 +80,15 @@ class _Split:
 def prepare(
     recipe: CausalLMRecipe, splits: Splits, tokenizer: PreTrainedTokenizerBase, config: PreTrainedConfig
 ) -> PreparedTokens:
-    positions, kind = weights.longest(config, tokenizer), splits.columns.shape.name
-    length = _length(recipe, "block_size" if kind == PLAIN else "max_length", positions)
+    limits, kind = weights.limits(config, tokenizer), splits.columns.shape.name
+    length = _length(recipe, "block_size" if kind == PLAIN else "max_length", limits)
     if kind == PLAIN:
         made = _blocks(recipe, splits, tokenizer, length, apart=packing.keeps_apart(config))
     else:
         made = _answers(recipe, splits, tokenizer, length, chat=kind == CHAT)
     rows = {split: of_split.rows for split, of_split in made.items()}
     bytes_per_token = {split: of_split.bytes_per_token for split, of_split in made.items()}
-    facts = LanguageFacts(positions, kind == CHAT, DecodedRows.of_splits(rows, tokenizer), bytes_per_token)
+    facts = LanguageFacts(limits.least, kind == CHAT, DecodedRows.of_splits(rows, tokenizer), bytes_per_token)
     notes = [*splits.notes, *(note for of_split in made.values() for note in of_split.notes)]
     if recipe.model.chat_template is not None and not facts.chat:
         notes.append("model.chat_template is saved with the model, but the rows are no chats: they are read without it")
@@ -94,12 +98,12 @@ def prepare(
     return Prepared(recipe, tokenizer, splits, rows, facts, length, counts, notes)
 
 
-def _length(recipe: CausalLMRecipe, field: str, longest: int | None) -> int:
+def _length(recipe: CausalLMRecipe, field: str, limits: Limits) -> int:
     asked: int | None = getattr(recipe.data, field)
     if asked is not None and asked < 2:
         raise BadInput("2 tokens or more are needed", where=f"data.{field}")
     length = next(length for length in SPEC.lengths if length.field == field)
-    return length.chosen(asked, longest, ", or set model.config.n_positions")
+    return length.chosen(asked, limits, ", or set model.config.n_positions")
 
 
 def _blocks(

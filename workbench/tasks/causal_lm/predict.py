@@ -39,7 +39,7 @@ class TextGenerator:
         self.labels = []
         self._tokenizer = weights.open_tokenizer(model_dir)
         self._model, _ = weights.open_model(AutoModelForCausalLM, model_dir, device)
-        self._positions = weights.longest(self._model.config, self._tokenizer)
+        self._positions = weights.limits(self._model.config, self._tokenizer).least
 
     def predict(self, rows: Sequence[Asked], top_k: int | None = None) -> list[Answer]:
         return self.answer(self.encode(rows), top_k)

@@ -91,5 +91,6 @@ SPEC = TaskSpec(
     answers=False,
     one_to_one=False,
     code="workbench.tasks.causal_lm.task:TASK",
+    pipeline="text-generation",
     row_texts="workbench.tasks.causal_lm.row_texts:PromptsAndChats",
 )

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from workbench.data.cache.token_entry import Arrays
     from workbench.data.tables.splits import Splits
     from workbench.models.locate import Located
+    from workbench.models.positions import Limits
 
 MASK: Final = "<mask>"
 
@@ -68,7 +69,7 @@ def config(recipe: MaskedLMRecipe, located: Located, tokenizer: PreTrainedTokeni
 def prepare(
     recipe: MaskedLMRecipe, splits: Splits, tokenizer: PreTrainedTokenizerBase, config: PreTrainedConfig
 ) -> PreparedBlocks:
-    length = _length(recipe, tokenizer, weights.longest(config, tokenizer))
+    length = _length(recipe, tokenizer, weights.limits(config, tokenizer))
     rows = {split: _blocks(splits, split, tokenizer, length) for split in splits.tables()}
     counts = {
         split: counts_of(splits, split, truncated=0, tokens=of_split.tokens, blocks=len(of_split))
@@ -78,12 +79,12 @@ def prepare(
     return Prepared(recipe, tokenizer, splits, rows, facts, length, counts, list(splits.notes))
 
 
-def _length(recipe: MaskedLMRecipe, tokenizer: PreTrainedTokenizerBase, longest: int | None) -> int:
+def _length(recipe: MaskedLMRecipe, tokenizer: PreTrainedTokenizerBase, limits: Limits) -> int:
     asked = recipe.data.block_size
     least = SpecialTokens.of(tokenizer).size + 1
     if asked is not None and asked < least:
         raise BadInput(f"a block needs {least} tokens or more", where="data.block_size")
-    return SPEC.lengths[0].chosen(asked, longest)
+    return SPEC.lengths[0].chosen(asked, limits)
 
 
 def _blocks(splits: Splits, split: str, tokenizer: PreTrainedTokenizerBase, block: int) -> TokenRows:

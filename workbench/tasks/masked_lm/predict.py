@@ -46,7 +46,7 @@ class MaskFiller:
         self.labels = []
         self._tokenizer = weights.open_tokenizer(model_dir)
         self._model, self._device = weights.open_model(AutoModelForMaskedLM, model_dir, device)
-        self._longest = weights.longest(self._model.config, self._tokenizer)
+        self._longest = weights.limits(self._model.config, self._tokenizer).least
         self._vocabulary = self._model.get_input_embeddings().weight.shape[0]
         # On the right whatever the tokenizer says: positions are counted from the left.
         padding = Padding(self._tokenizer.pad_token_id)

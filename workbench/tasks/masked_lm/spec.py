@@ -50,4 +50,5 @@ SPEC = TaskSpec(
     lengths=(Length("block_size"),),
     one_to_one=False,
     code="workbench.tasks.masked_lm.task:TASK",
+    pipeline="fill-mask",
 )

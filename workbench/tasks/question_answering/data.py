@@ -57,7 +57,7 @@ def prepare(
 ) -> PreparedQuestions:
     from workbench.data.tables import answer_spans
 
-    length = SPEC.lengths[0].chosen(recipe.data.max_length, weights.longest(config, tokenizer))
+    length = SPEC.lengths[0].chosen(recipe.data.max_length, weights.limits(config, tokenizer))
     cutter = ContextCutter.of(tokenizer, length, recipe.data.stride, has_segments(config))
     rows: dict[str, TokenRows] = {}
     counts: dict[str, Mapping[str, object]] = {}

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from workbench.contracts.answers import Candidate, ExtractAnswer
+from workbench.contracts.answers import Candidate, CutText, ExtractAnswer
 from workbench.core.errors import WorkbenchError
 from workbench.models import weights
 from workbench.recipe import Generate
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     import torch
 
 _TOP: Final = 5
-DEFAULT_LENGTH: Final = SPEC.lengths[0].usual
 
 
 class Answerer:
@@ -53,8 +53,8 @@ class Answerer:
         recipe = recipe_of(model_dir, QuestionAnsweringRecipe)
         data = QuestionAnsweringData() if recipe is None else recipe.data
         evaluate = QuestionAnsweringEvaluate() if recipe is None else recipe.evaluate
-        longest = weights.longest(config, self._tokenizer) or DEFAULT_LENGTH
-        self.max_length = min(max_length or data.max_length or DEFAULT_LENGTH, longest)
+        limits = weights.limits(config, self._tokenizer)
+        self.max_length = SPEC.lengths[0].fitting(max_length or data.max_length, limits)
         self._cutter = ContextCutter.of(self._tokenizer, self.max_length, data.stride, has_segments(config))
         self._search = SpanSearch(evaluate.n_best, evaluate.max_answer_length, getattr(config, "null_threshold", None))
         self._batches = LengthBatches(self._device, Padding(self._tokenizer.pad_token_id))
@@ -62,17 +62,27 @@ class Answerer:
     def predict(self, rows: Sequence[Asked], top_k: int | None = None) -> list[ExtractAnswer]:
         return self.answer(self.encode(rows), top_k)
 
-    def encode(self, rows: Sequence[Asked]) -> tuple[list[str], ContextWindows | None]:
+    def encode(self, rows: Sequence[Asked]) -> tuple[list[str], ContextWindows | None, dict[int, CutText]]:
         asked = [field_of(row, self.fields) for row in rows]
-        contexts = [context for _, context in asked]
-        return contexts, self._cutter.windows([question for question, _ in asked], contexts)[0] if asked else None
+        if not asked:
+            return [], None, {}
+        questions, contexts = [question for question, _ in asked], [context for _, context in asked]
+        windows, shortened = self._cutter.windows(questions, contexts)
+        return contexts, windows, {place: self._cut(questions[place]) for place in shortened}
 
-    def answer(self, encoded: tuple[list[str], ContextWindows | None], top_k: int | None = None) -> list[ExtractAnswer]:
-        contexts, windows = encoded
+    def answer(
+        self, encoded: tuple[list[str], ContextWindows | None, dict[int, CutText]], top_k: int | None = None
+    ) -> list[ExtractAnswer]:
+        contexts, windows, cuts = encoded
         if windows is None:
             return []
         chosen = span_search.answers(windows, self._found(windows), contexts, self._search)
-        return [self._answer(one, context, top_k or _TOP) for one, context in zip(chosen, contexts, strict=True)]
+        answers = [self._answer(one, context, top_k or _TOP) for one, context in zip(chosen, contexts, strict=True)]
+        return [replace(answer, cut=cuts[at]) if at in cuts else answer for at, answer in enumerate(answers)]
+
+    def _cut(self, question: str) -> CutText:
+        whole = self._tokenizer(question, add_special_tokens=False, verbose=False)["input_ids"]
+        return CutText(self._cutter.longest_question, len(whole))
 
     def generate(self, prompt: str, options: Generate) -> Iterator[str]:
         raise WorkbenchError("this model writes no text", hint="ask it a question about a context")

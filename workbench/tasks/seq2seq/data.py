@@ -17,10 +17,11 @@ from workbench.core.errors import BadInput, ModelError
 from workbench.models import weights
 from workbench.tasks.interface import Prepared
 from workbench.tasks.seq2seq import languages
-from workbench.tasks.seq2seq.encode import Sides
+from workbench.tasks.seq2seq.encode import Sides, end_of, ends
 from workbench.tasks.seq2seq.model import config_from_scratch
 from workbench.tasks.seq2seq.shifting import Shift, ShiftedPadding
 from workbench.tasks.seq2seq.spec import SPEC, Seq2SeqData, Seq2SeqRecipe
+from workbench.tasks.shared.encoding import SpecialTokens
 from workbench.tasks.shared.kept_tokens import KeptTokens, kept
 from workbench.tasks.shared.rows import Padding, TokenRows
 from workbench.tasks.shared.split_facts import counts_of, row_numbers
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from workbench.data.tables.splits import Splits
     from workbench.models.locate import Located
+    from workbench.models.positions import Limits
 
 _SHORTEST: Final = 4  # two marks, an end and one token
 _SHOWN: Final = 3  # rows of validation that are shown through training where the recipe has no prompts
@@ -49,7 +51,12 @@ PreparedPairs = Prepared[Seq2SeqRecipe, SideFacts]
 
 def tokenizer(recipe: Seq2SeqRecipe, splits: Splits, search: Sequence[Path]) -> PreTrainedTokenizerBase:
     both = chain(splits.texts("train"), splits.texts("train", "target"))
-    return weights.load_tokenizer(recipe.model, search, map(str, both))
+    found = weights.load_tokenizer(recipe.model, search, map(str, both))
+    if found.is_fast and not ends(found, end := end_of(found)):
+        # Its file says so too, so that plain transformers reads what training read.
+        around = SpecialTokens.of(found)
+        SpecialTokens(around.before, [*around.after, end]).put_on(found)
+    return found
 
 
 def config(recipe: Seq2SeqRecipe, located: Located, tokenizer: PreTrainedTokenizerBase) -> PreTrainedConfig:
@@ -70,8 +77,7 @@ def prepare(
     data = recipe.data
     notes = [*splits.notes, *_language_notes(tokenizer, data)]
     languages.speak(tokenizer, data.source_language, data.target_language)
-    longest = None if computes_positions(config) else weights.longest(config, tokenizer)
-    sides = sides_of(tokenizer, data, longest)
+    sides = sides_of(tokenizer, data, weights.limits(config, tokenizer), weights.target_limits(config))
     rows: dict[str, TokenRows] = {}
     counts: dict[str, Mapping[str, object]] = {}
     for split, table in splits.tables().items():
@@ -91,20 +97,15 @@ def prepare(
     return Prepared(recipe, tokenizer, splits, rows, facts, sides.longest_source, counts, notes)
 
 
-def computes_positions(config: PreTrainedConfig) -> bool:
-    """Whether positions are relative, so that a longer text can be read than the config says: T5 and its kin."""
-    return hasattr(config, "relative_attention_num_buckets")
-
-
-def sides_of(tokenizer: PreTrainedTokenizerBase, data: Seq2SeqData, longest: int | None) -> Sides:
-    """How the rows of a recipe become tokens, where the model can take `longest`. Raises BadInput."""
+def sides_of(tokenizer: PreTrainedTokenizerBase, data: Seq2SeqData, sources: Limits, targets: Limits) -> Sides:
+    """How the rows of a recipe become tokens, within what the model can read and write. Raises BadInput."""
     source, target = SPEC.lengths
     asked = None if data.max_target_length == target.usual else data.max_target_length
-    return Sides(tokenizer, data.prefix, _roomy(source, data.max_length, longest), _roomy(target, asked, longest))
+    return Sides(tokenizer, data.prefix, _roomy(source, data.max_length, sources), _roomy(target, asked, targets))
 
 
-def _roomy(length: Length, asked: int | None, longest: int | None) -> int:
-    chosen = length.chosen(asked, longest)
+def _roomy(length: Length, asked: int | None, limits: Limits) -> int:
+    chosen = length.chosen(asked, limits)
     if asked is not None and asked < _SHORTEST:
         raise BadInput(
             "the marks around a text leave no room for it", where=f"data.{length.field}", hint="use 4 or more"

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from workbench.core.errors import ModelError
 from workbench.models import weights
 from workbench.tasks.seq2seq import searching
 from workbench.tasks.seq2seq.encode import end_of
@@ -26,7 +25,6 @@ def load(prepared: PreparedPairs, located: Located) -> tuple[PreTrainedModel, li
     tokenizer = prepared.tokenizer
     config = config_from_scratch(located, tokenizer)
     model, new = weights.load_model(AutoModelForSeq2SeqLM, prepared.recipe.model, located, config)
-    _check_vocabulary(model, prepared, located.name)
     if model.config.pad_token_id is None:
         model.config.pad_token_id = tokenizer.pad_token_id
     if getattr(model.config, "decoder_start_token_id", None) is None:
@@ -35,7 +33,8 @@ def load(prepared: PreparedPairs, located: Located) -> tuple[PreTrainedModel, li
     if decoder.config is not model.config:
         # T5's has one of its own, by which training would fill a cache at every step. Who writes asks for one.
         decoder.config.use_cache = False
-    searching.settle(model, prepared.own.sides, Shift.of(model), scratch=located.kind == "scratch")
+    beams = prepared.recipe.evaluate.beams
+    searching.settle(model, prepared.own.sides, Shift.of(model), beams=beams, scratch=located.kind == "scratch")
     return model, new
 
 
@@ -44,16 +43,3 @@ def config_from_scratch(located: Located, tokenizer: PreTrainedTokenizerBase) ->
     known = weights.vocabulary(located, tokenizer, "bos_token_id", "pad_token_id")
     own = {"eos_token_id": end_of(tokenizer), "decoder_start_token_id": tokenizer.pad_token_id}
     return known | own if known else {}
-
-
-def _check_vocabulary(model: PreTrainedModel, prepared: PreparedPairs, name: str) -> None:
-    """Some models know more tokens than their tokenizer, some fewer; it matters which the rows have."""
-    known = next(model.get_input_embeddings().parameters()).shape[0]
-    sides = [side for rows in prepared.rows.values() for side in (rows, rows.targets) if side is not None]
-    largest = max(int(side.ids.max(initial=0)) for side in sides)
-    if largest >= known:
-        raise ModelError(
-            f"the rows have token {largest}, and the model knows {known}",
-            where=name,
-            hint="leave model.tokenizer out, or name the one the model was trained with",
-        )

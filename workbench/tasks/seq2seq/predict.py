@@ -6,18 +6,19 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from workbench.contracts.answers import TextAnswer
+from workbench.contracts.answers import CutText, TextAnswer
 from workbench.models import weights
 from workbench.recipe import Generate
 from workbench.tasks.interface import Asked, field_of
 from workbench.tasks.seq2seq import languages, searching
-from workbench.tasks.seq2seq.data import PreparedPairs, computes_positions
+from workbench.tasks.seq2seq.data import PreparedPairs
 from workbench.tasks.seq2seq.encode import Sides
 from workbench.tasks.seq2seq.spec import SPEC, Seq2SeqData, Seq2SeqEvaluate, Seq2SeqRecipe
 from workbench.tasks.shared import generation
 from workbench.tasks.shared.card import recipe_of
 from workbench.tasks.shared.length_batches import LengthBatches, Places
 from workbench.tasks.shared.rows import Batch, Padding, RowItem
+from workbench.tasks.shared.text_pairs import cuts
 
 if TYPE_CHECKING:
     import torch
@@ -57,9 +58,11 @@ class TextWriter:
         config, settings = self._model.config, self._model.generation_config
         if settings.decoder_start_token_id is None:
             settings.decoder_start_token_id = tokenizer.pad_token_id
-        self._limit = _NO_LIMIT if computes_positions(config) else weights.longest(config, tokenizer) or _NO_LIMIT
-        self.max_length = min(max_length or data.max_length or SPEC.lengths[0].usual, self._limit)
-        self._sides = Sides(tokenizer, data.prefix, self.max_length, min(data.max_target_length, self._limit))
+        source, target = SPEC.lengths
+        writable = weights.target_limits(config)
+        self._limit = writable.positions or _NO_LIMIT
+        self.max_length = source.fitting(max_length or data.max_length, weights.limits(config, tokenizer))
+        self._sides = Sides(tokenizer, data.prefix, self.max_length, target.fitting(data.max_target_length, writable))
         self.labels: list[str] = []
         # Encoders count their positions from the left: padding is on the right, whatever the tokenizer says.
         most = max(1, (_ROWS_ON_GPU if place.startswith("cuda") else _ROWS_ON_CPU) // self._beams)
@@ -68,15 +71,18 @@ class TextWriter:
     def predict(self, rows: Sequence[Asked], top_k: int | None = None) -> list[TextAnswer]:
         return self.answer(self.encode(rows), top_k)
 
-    def encode(self, rows: Sequence[Asked]) -> list[RowItem]:
+    def encode(self, rows: Sequence[Asked]) -> tuple[list[RowItem], list[CutText | None]]:
         texts = [field_of(row, self.fields)[0] for row in rows]
-        return [{"input_ids": ids} for ids in self._sides.sources(texts)[0]] if texts else []
+        items: list[RowItem] = [{"input_ids": ids} for ids in self._sides.sources(texts)[0]] if texts else []
+        asked = [[self._sides.prefix + text] for text in texts]
+        return items, cuts(self._sides.tokenizer, asked, items, self.max_length)
 
-    def answer(self, encoded: list[RowItem], top_k: int | None = None) -> list[TextAnswer]:
-        answers = [TextAnswer("")] * len(encoded)
-        for places, (written,) in self._batches.answers(encoded, self._written):
+    def answer(self, encoded: tuple[list[RowItem], list[CutText | None]], top_k: int | None = None) -> list[TextAnswer]:
+        items, cut = encoded
+        answers = [TextAnswer("")] * len(items)
+        for places, (written,) in self._batches.answers(items, self._written):
             for place, ids in zip(places.tolist(), written.tolist(), strict=True):
-                answers[place] = TextAnswer(generation.text_of(self._sides.tokenizer, ids).strip())
+                answers[place] = TextAnswer(generation.text_of(self._sides.tokenizer, ids).strip(), cut[place])
         return answers
 
     def _written(self, batch: Batch, places: Places) -> tuple[torch.Tensor]:

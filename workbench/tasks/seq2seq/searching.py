@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from workbench.tasks.seq2seq import languages
@@ -16,10 +16,12 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 _AT_ONCE: Final = 16
+# A checkpoint's settings of sampling and of length, which would speak against a search.
+_NOT_SAMPLED: Final[Mapping[str, object]] = dict.fromkeys(("max_length", "temperature", "top_k", "top_p", "typical_p"))
 
 
-def settle(model: PreTrainedModel, sides: Sides, shift: Shift, *, scratch: bool) -> None:
-    """Have the model begin and end its texts as in training; kept in its generation_config.json.
+def settle(model: PreTrainedModel, sides: Sides, shift: Shift, *, beams: int, scratch: bool) -> None:
+    """Have the model begin, search and end its texts as in training; kept in its generation_config.json.
 
     Where the language comes first in a target (mBART-50, NLLB, M2M-100) it is forced after the start token; where a
     target's own last token comes before it (mBART) that is the start.
@@ -35,6 +37,7 @@ def settle(model: PreTrainedModel, sides: Sides, shift: Shift, *, scratch: bool)
         settings.forced_bos_token_id = language if target[0] == language else None
     # Some set the end token upon the last one there is room for: it would be lost, and seem to be the end.
     settings.forced_eos_token_id = None
+    settings.update(**_searched(beams, sides.longest_target), **_NOT_SAMPLED)
     if scratch:
         # The configs' own defaults are ids of the published vocabularies.
         model.config.forced_eos_token_id = None
@@ -59,27 +62,29 @@ def search(model: PreTrainedModel, batch: Batch, beams: int, new_tokens: int) ->
 
     sources = batch["input_ids"]
     mask = batch.get("attention_mask")
-    settings = GenerationConfig(
-        num_beams=beams,
-        max_new_tokens=new_tokens,
-        # What is not set here is the checkpoint's.
-        min_length=0,
-        min_new_tokens=0,
-        encoder_no_repeat_ngram_size=0,
-        do_sample=False,
-        length_penalty=1.0,
-        early_stopping=False,
-        no_repeat_ngram_size=0,
-        repetition_penalty=1.0,
-        use_cache=True,
-        return_dict_in_generate=False,
-    )
+    # What is not set here is the checkpoint's.
+    settings = GenerationConfig(**_searched(beams, new_tokens), use_cache=True, return_dict_in_generate=False)
     written: torch.Tensor = bare(model).generate(
         input_ids=sources,
         attention_mask=torch.ones_like(sources) if mask is None else mask,
         generation_config=settings,
     )
     return written[:, 1:]
+
+
+def _searched(beams: int, new_tokens: int) -> Mapping[str, object]:
+    return {
+        "num_beams": beams,
+        "max_new_tokens": new_tokens,
+        "min_length": 0,
+        "min_new_tokens": 0,
+        "encoder_no_repeat_ngram_size": 0,
+        "do_sample": False,
+        "length_penalty": 1.0,
+        "early_stopping": False,
+        "no_repeat_ngram_size": 0,
+        "repetition_penalty": 1.0,
+    }
 
 
 def write(model: PreTrainedModel, sides: Sides, beams: int, texts: Sequence[str]) -> list[str]:

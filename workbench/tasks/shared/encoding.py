@@ -271,6 +271,25 @@ class SpecialTokens:
     def size(self) -> int:
         return len(self.before) + len(self.after)
 
+    def put_on(self, tokenizer: PreTrainedTokenizerBase) -> None:
+        """Have a fast tokenizer put these around a text, and so whoever loads it from its tokenizer.json."""
+        from tokenizers import processors
+
+        inner = getattr(tokenizer, "backend_tokenizer", None)
+        there = SpecialTokens.of(tokenizer)
+        if inner is None or there == self:
+            return
+        names = dict(
+            zip(self.before + self.after, tokenizer.convert_ids_to_tokens(self.before + self.after), strict=True)
+        )
+        before, after = ([names[token] for token in tokens] for tokens in (self.before, self.after))
+        marks = [(name, token) for token, name in names.items()]
+        single, pair = [*before, "$A", *after], [*before, "$A", *after, "$B", *after]
+        made = processors.TemplateProcessing(single=single, pair=pair, special_tokens=marks)
+        # What puts nothing around a text may still see to its offsets.
+        kept = [] if there.size or inner.post_processor is None else [inner.post_processor]
+        inner.post_processor = processors.Sequence([*kept, made])
+
 
 def _around(whole: list[int], words: WordIds) -> SpecialTokens | None:
     """What stands around the word "a" in `whole`, the ids of a text of that word."""

@@ -40,8 +40,14 @@ def stream(
     model's end token. `positions` is how many tokens the model can see; beyond, it goes on from the last half of them.
     """
     prompt_ids = turns.asked(tokenizer, prompt) if chat else _prompt_ids(tokenizer, prompt)
-    ends = {tokenizer.eos_token_id, turns.turn_end(tokenizer) if chat else None} - {None}
+    ends = ends_of(model, tokenizer, chat=chat)
     return shown(tokenizer, tokens(model, prompt_ids, options, positions, ends))
+
+
+def ends_of(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, chat: bool) -> set[int]:
+    """The tokens that end what a decoder writes: its tokenizer's, its own, and with `chat` that of a turn."""
+    known = (tokenizer.eos_token_id, turns.turn_end(tokenizer) if chat else None)
+    return {token for token in known if token is not None} | set(_several(model.generation_config.eos_token_id))
 
 
 def shown(tokenizer: PreTrainedTokenizerBase, tokens: Iterator[int]) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from workbench.contracts.answers import CutText
 from workbench.core.errors import BadInput
 from workbench.data.cache.word_ids import WordIds, flat
 from workbench.tasks.shared.encoding import Texts, TokenIds, assembled, encoded, in_pieces, truncates_right
@@ -27,6 +28,18 @@ def items(read: Iterator[TokenIds]) -> list[RowItem]:
     segments = np.split(found.segments, found.bounds[1:-1])
     pairs = zip(found.rows(), segments, strict=True)
     return [{"input_ids": ids, "token_type_ids": types} for ids, types in pairs]
+
+
+def cuts(
+    tokenizer: PreTrainedTokenizerBase, asked: Sequence[Sequence[str]], read: Sequence[RowItem], max_length: int
+) -> list[CutText | None]:
+    """What of each row, a text or two, was cut at `max_length` tokens. Only rows of that length are counted anew."""
+    full = [place for place, item in enumerate(read) if len(item["input_ids"]) >= max_length]
+    found: list[CutText | None] = [None] * len(read)
+    for place in full:
+        whole = len(tokenizer(*asked[place], verbose=False)["input_ids"])
+        found[place] = CutText(max_length, whole) if whole > max_length else None
+    return found
 
 
 def has_segments(config: PreTrainedConfig) -> bool:

@@ -62,7 +62,7 @@ def prepare(
     kind = problem.of(splits, recipe.data)
     _refuse(validation.problems_of_kind(recipe, kind))
     pairs = splits.columns.of("text_pair") is not None
-    length = SPEC.lengths[0].chosen(recipe.data.max_length, weights.longest(config, tokenizer))
+    length = SPEC.lengths[0].chosen(recipe.data.max_length, weights.limits(config, tokenizer))
     text_pairs.check_room(tokenizer, length, pairs=pairs)
     names = labels.classes(splits, recipe.data)
     _refuse(validation.class_problems(recipe, kind, names))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -10,9 +11,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.contracts.answers import Answer, LabelAnswer, LabelsAnswer, ValuesAnswer
+from workbench.contracts.answers import Answer, CutText, LabelAnswer, LabelsAnswer, ValuesAnswer
 from workbench.core.errors import WorkbenchError
-from workbench.data.tables.targets import Scale
 from workbench.models import weights
 from workbench.recipe import Generate
 from workbench.tasks.interface import Asked, field_of
@@ -22,14 +22,13 @@ from workbench.tasks.shared.class_names import names_in
 from workbench.tasks.shared.length_batches import LengthBatches, Places
 from workbench.tasks.shared.rows import Batch, Padding, RowItem
 from workbench.tasks.text_classification.evaluate import sigmoid, softmax
-from workbench.tasks.text_classification.model import THRESHOLD
+from workbench.tasks.text_classification.model import THRESHOLD, scale_of
 from workbench.tasks.text_classification.spec import SPEC, TextClassificationRecipe
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedConfig
 
-DEFAULT_LENGTH: Final = SPEC.lengths[0].usual
 _WORDS: Final = {
     "single_label_classification": "single-label",
     "multi_label_classification": "multi-label",
@@ -49,8 +48,7 @@ class TextClassifier:
         self._tokenizer = weights.open_tokenizer(model_dir)
         self._model, self._device = weights.open_model(AutoModelForSequenceClassification, model_dir, device)
         config = self._model.config
-        limit = weights.longest(config, self._tokenizer) or DEFAULT_LENGTH
-        self.max_length = min(max_length or DEFAULT_LENGTH, limit)
+        self.max_length = SPEC.lengths[0].fitting(max_length, weights.limits(config, self._tokenizer))
         self.labels = names_in(config)
         self.fields = fields(config, model_dir)
         # What a config does not say, transformers tells by the number of outputs too.
@@ -65,22 +63,28 @@ class TextClassifier:
     def predict(self, rows: Sequence[Asked], top_k: int | None = None) -> Sequence[Answer]:
         return self.answer(self.encode(rows), top_k)
 
-    def encode(self, rows: Sequence[Asked]) -> list[RowItem]:
+    def encode(self, rows: Sequence[Asked]) -> tuple[list[RowItem], list[CutText | None]]:
         asked = [field_of(row, self.fields) for row in rows]
         others = [row[1] for row in asked] if len(self.fields) > 1 else None
         texts = [row[0] for row in asked]
-        return text_pairs.items(text_pairs.read(self._tokenizer, texts, others, self.max_length, typed=self._typed))
+        read = text_pairs.read(self._tokenizer, texts, others, self.max_length, typed=self._typed)
+        items = text_pairs.items(read)
+        return items, text_pairs.cuts(self._tokenizer, asked, items, self.max_length)
 
-    def answer(self, encoded: list[RowItem], top_k: int | None = None) -> Sequence[Answer]:
-        if not encoded:
+    def answer(self, encoded: tuple[list[RowItem], list[CutText | None]], top_k: int | None = None) -> Sequence[Answer]:
+        items, cuts = encoded
+        if not items:
             return []
-        (logits,) = self._batches.gathered(encoded, self._logits)
-        return self._answers(logits.astype(np.float64), top_k)
+        (logits,) = self._batches.gathered(items, self._logits)
+        answers = self._answers(logits.astype(np.float64), top_k)
+        return [replace(answer, cut=cut) if cut else answer for answer, cut in zip(answers, cuts, strict=True)]
 
     def _logits(self, batch: Batch, places: Places) -> tuple[torch.Tensor]:
         return (self._model(**batch).logits.float(),)
 
-    def _answers(self, logits: NDArray[np.float64], top_k: int | None) -> Sequence[Answer]:
+    def _answers(
+        self, logits: NDArray[np.float64], top_k: int | None
+    ) -> Sequence[LabelAnswer | LabelsAnswer | ValuesAnswer]:
         if self._problem == "regression":
             values = self._scale.back(logits).tolist()
             return [ValuesAnswer(dict(zip(self.labels, row, strict=True))) for row in values]
@@ -116,10 +120,3 @@ def fields(config: PreTrainedConfig, model_dir: Path) -> tuple[str, ...]:
     made_by = recipe_of(model_dir, TextClassificationRecipe)
     pairs = getattr(config, "text_pairs", False) or (made_by is not None and made_by.data.text_pair is not None)
     return ("text", "text_pair") if pairs else ("text",)
-
-
-def scale_of(config: PreTrainedConfig) -> Scale:
-    """How the outputs of a regression are turned back; as they are for a model from elsewhere."""
-    several = len(names_in(config))
-    mean = getattr(config, "target_mean", None) or [0.0] * several
-    return Scale(np.array(mean), np.array(getattr(config, "target_std", None) or [1.0] * several))

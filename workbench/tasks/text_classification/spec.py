@@ -85,5 +85,6 @@ SPEC = TaskSpec(
     asks=("text",),
     may_ask=("text_pair",),
     code="workbench.tasks.text_classification.task:TASK",
+    pipeline="text-classification",
     choices="workbench.tasks.text_classification.validation:problems",
 )

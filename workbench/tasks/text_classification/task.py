@@ -16,4 +16,5 @@ TASK: Final = Task(
     loss=loss.loss,
     evaluator=evaluate.evaluator,
     predictor=predict.TextClassifier,
+    finish=model.finish,
 )

@@ -66,7 +66,7 @@ def prepare(
     from workbench.data.report.writing import Writing
     from workbench.data.tables import tagged
 
-    length = SPEC.lengths[0].chosen(recipe.data.max_length, weights.longest(config, tokenizer))
+    length = SPEC.lengths[0].chosen(recipe.data.max_length, weights.limits(config, tokenizer))
     cutter = Cutter.of(tokenizer, length, recipe.data.stride)
     tagset = tagged.tagset(splits, recipe.data)
     writing = Writing.of(tagged.words(splits, "train").flat)

@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from workbench.models import weights
-from workbench.tasks.shared.class_names import named
+from workbench.tasks.shared.class_names import load_classifier
+from workbench.tasks.token_classification.spec import SPEC
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -21,8 +22,8 @@ def load(prepared: PreparedWords, located: Located) -> tuple[PreTrainedModel, li
     from transformers import AutoModelForTokenClassification
 
     tokenizer, facts = prepared.tokenizer, prepared.own
-    config = named(prepared.labels) | weights.vocabulary(located, tokenizer, "pad_token_id")
-    model, new = weights.load_model(AutoModelForTokenClassification, prepared.recipe.model, located, config)
+    config = weights.vocabulary(located, tokenizer, "pad_token_id")
+    model, new = load_classifier(AutoModelForTokenClassification, SPEC, prepared, located, config)
     model.config.pad_token_id = tokenizer.pad_token_id
     model.config.tag_scheme = facts.tagset.scheme
     model.config.word_split = facts.writing.split

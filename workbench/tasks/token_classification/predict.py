@@ -29,7 +29,6 @@ from workbench.tasks.token_classification.spec import SPEC, TokenClassificationR
 if TYPE_CHECKING:
     import torch
 
-DEFAULT_LENGTH: Final = SPEC.lengths[0].usual
 TOKENS: Final = "tokens"
 
 
@@ -67,8 +66,7 @@ class Tagger:
         spaced = getattr(config, "words_spaced", True)
         self._writing = Writing(getattr(config, "word_split", None) or "words", spaced)
         self._tokenizer = for_words(weights.open_tokenizer(model_dir), spaced=spaced)
-        limit = weights.longest(config, self._tokenizer) or DEFAULT_LENGTH
-        self.max_length = min(max_length or DEFAULT_LENGTH, limit)
+        self.max_length = SPEC.lengths[0].fitting(max_length, weights.limits(config, self._tokenizer))
         made_by = recipe_of(model_dir, TokenClassificationRecipe)
         stride = None if made_by is None else made_by.data.stride
         fits = stride is not None and stride < self.max_length // 2

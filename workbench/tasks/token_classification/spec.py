@@ -59,5 +59,6 @@ SPEC = TaskSpec(
     asks=("text",),
     one_to_one=False,
     code="workbench.tasks.token_classification.task:TASK",
+    pipeline="token-classification",
     row_texts="workbench.tasks.token_classification.row_texts:TaggedWords",
 )
