@@ -28,6 +28,7 @@ from workbench.core.text import clean, cut
 from workbench.display.figures import figure
 from workbench.metrics import catalog
 from workbench.registry import Ingestor, Registry
+from workbench.runs.record import in_progress
 
 _POLL = 0.2  # seconds between looks at the logs
 _SCORES = 5  # of an evaluation, in a line
@@ -132,7 +133,7 @@ def follow(home: Home, run: RunDir, *, out: TextIO = sys.stdout, past: bool = Tr
             for event in logs.poll(progress):
                 screen.keep(_told(event, progress.best))
             screen.show(progress.line())
-            if progress.end is None and not run.alive():
+            if progress.end is None and not in_progress(run):
                 logs.poll(progress)
                 break
             time.sleep(_POLL)

@@ -11,7 +11,7 @@ import time
 from types import TracebackType
 from typing import Final, Self
 
-from workbench.contracts.events import LIVE_STATES
+from workbench.contracts.events import LIVE_STATES, WORKING_STATES
 from workbench.core.home import Home
 from workbench.core.rundir import RunDir
 from workbench.registry.absorb import Absorbed, absorb, forget, sizes
@@ -144,9 +144,14 @@ class Ingestor:
             self._absorb(run)
 
     def _moved(self, run: RunDir, known: Absorbed) -> bool:
-        """Whether a run whose logs are silent has news all the same: its locks, or facts that are there by now."""
-        if known.state in LIVE_STATES and run.alive() != known.alive:
-            return True
+        """Whether a run whose logs are silent has news all the same: its locks, or facts that are there by now.
+
+        A run at work whose locks nobody holds here is another machine's, and how long it has been silent decides.
+        """
+        if known.state in LIVE_STATES:
+            alive = run.alive()
+            if alive != known.alive or (not alive and known.state in WORKING_STATES):
+                return True
         return not known.known and run.facts.exists()
 
     def _absorb(self, run: RunDir) -> None:
