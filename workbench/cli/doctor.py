@@ -21,6 +21,7 @@ from workbench.cli.output import AsJson, emit, say
 from workbench.core.errors import WorkbenchError
 from workbench.core.home import Home
 from workbench.core.paths import expanded
+from workbench.core.text import can_redraw
 
 PACKAGES = (
     "torch", "transformers", "datasets", "evaluate", "accelerate", "peft", "scikit-learn", "sacrebleu",
@@ -155,6 +156,8 @@ def _terminal() -> Finding:
         return Finding("terminal", "ok", "output is not a terminal")
     size = shutil.get_terminal_size()
     text = f"{os.environ.get('TERM', 'unknown')} {size.columns}×{size.lines} {colour}".rstrip()
+    if not can_redraw(sys.stdout):
+        return Finding("terminal", "note", text, "the TUI needs another TERM; all commands print plain text")
     if colour not in {"truecolor", "24bit"}:
         return Finding("terminal", "note", text, "export COLORTERM=truecolor where the terminal has it")
     return Finding("terminal", "ok", text)

@@ -24,7 +24,7 @@ from workbench.contracts.events import (
 from workbench.core.home import Home
 from workbench.core.rundir import RunDir
 from workbench.core.series import format_duration
-from workbench.core.text import clean, cut
+from workbench.core.text import can_redraw, clean, cut
 from workbench.display.figures import figure
 from workbench.metrics import catalog
 from workbench.registry import Ingestor, Registry
@@ -174,7 +174,7 @@ class Status:
     """A progress line: rewritten in place on a terminal, else printed now and then."""
 
     def __init__(self, out: TextIO) -> None:
-        self._out, self.on_terminal = out, out.isatty()
+        self._out, self.on_terminal = out, can_redraw(out)
         self._shown, self._next = "", 0.0
 
     def show(self, text: str) -> None:

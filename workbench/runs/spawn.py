@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from workbench.contracts.run_environment import TAGS
 from workbench.core.errors import BadInput, WorkbenchError
+from workbench.core.processes import UTF8
 from workbench.core.rundir import RunDir
 from workbench.runs.record import in_progress
 
@@ -85,7 +86,7 @@ def _start(run: RunDir, command: list[str], trainer: Sequence[str]) -> int:
 
 def _environment() -> dict[str, str]:
     """Ours, for processes that work in other directories. A run started from within another run is not part of it."""
-    environment = {name: value for name, value in os.environ.items() if name not in TAGS}
+    environment = {name: value for name, value in os.environ.items() if name not in TAGS} | UTF8
     if places := environment.get("PYTHONPATH"):
         environment["PYTHONPATH"] = os.pathsep.join(os.path.abspath(place) for place in places.split(os.pathsep))
     return environment
