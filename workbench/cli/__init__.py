@@ -119,7 +119,7 @@ def _open_tui(arguments: list[str], home: Path | None) -> int:
         raise _bad(f"there is no terminal to draw on{dumb}", "use `workbench ls`, or see `workbench --help`")
     from workbench.tui.app import run_tui
 
-    return run_tui(Home.resolve(home).ensure(), slow_link="--slow-link" in arguments)
+    return run_tui(Home.resolve(home), slow_link="--slow-link" in arguments)
 
 
 def _run_command(arguments: list[str], home: Path | None) -> int:

@@ -27,7 +27,7 @@ from workbench.core.series import format_duration
 from workbench.core.text import can_redraw, clean, cut
 from workbench.display.figures import figure
 from workbench.metrics import catalog
-from workbench.registry import Ingestor, Registry
+from workbench.registry.current import current
 from workbench.runs.record import in_progress
 
 _POLL = 0.2  # seconds between looks at the logs
@@ -159,8 +159,7 @@ def _scores(evaluation: EvalEvent, best: str, *, most: int) -> str:
 
 
 def _conclude(home: Home, run: RunDir, progress: FollowedRun, screen: Status) -> int:
-    Ingestor(home).poll(wait=True)
-    with Registry.open(home) as registry:
+    with current(home, screen.keep) as registry:
         row = registry.find(run.id)
     reason = f": {row.reason}" if row.reason and row.state != "completed" else ""
     took = ""

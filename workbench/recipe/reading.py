@@ -140,7 +140,8 @@ def _table(text: str, where: str) -> dict[str, Any]:
         place = f"{where}:{at['line']}" if at else where
         raise RecipeError([f"{place}: not TOML: {told}"]) from error
     except OverflowError as error:
-        place = f"{where}:{at}" if (at := _line_of_digits(text)) else where
+        line = _line_of_digits(text)
+        place = f"{where}:{line}" if line else where
         raise RecipeError([f"{place}: {error}"]) from error
     except RecursionError as error:
         raise RecipeError(["lists or tables stand too deep in one another: write it flat"], where=where) from error

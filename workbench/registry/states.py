@@ -75,4 +75,5 @@ def _how_lost(run: RunDir) -> str:
     record = Record.read(run)
     if record is not None and record.rebooted:
         return "the machine restarted while it ran"
-    return "its supervisor and its trainer are gone and neither said why"
+    why = "its supervisor and its trainer are gone and neither said why"
+    return f"{why}: the disk with its logs is full" if run.disk_full() else why

@@ -96,6 +96,7 @@ def resume(home: Home, run: RunDir, accept: Sequence[str] = (), *, trainer: Sequ
     end = how_it_ended(run)
     if end is not None and end.state == "completed":
         raise BadInput(f"run {run.id} has completed: there is nothing to resume")
+    stop_request.forget_now(run)
     if not run.stop_request.exists():
         return launch(run, resume=True, accept=accept, trainer=trainer)
     return _resume_stopped(run, accept, trainer)

@@ -71,7 +71,7 @@ def export(run: RunDir, to: Path, *, source: Path | None = None, merge: bool = F
 def _copy(source: Path, to: Path, *, without: Collection[str]) -> None:
     for file in source.iterdir():
         if file.is_file() and file.name not in without and not file.name.startswith(("rng_state", ".")):
-            shutil.copy2(file, to / file.name)
+            shutil.copyfile(file, to / file.name)  # under the user's own umask
 
 
 def _merge(run: RunDir, source: Path, to: Path) -> None:
