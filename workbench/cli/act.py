@@ -56,12 +56,15 @@ def resume(
             help="A difference to accept: data, tokenizer, batch, world, recipe; may be repeated.",
         ),
     ] = None,
+    from_start: Annotated[
+        bool, typer.Option("--from-start", help="Begin again; its checkpoints are set aside.")
+    ] = False,
     following: Annotated[bool, typer.Option("--follow", help="Show progress until the end.")] = False,
     as_json: AsJson = False,
 ) -> int:
-    """Go on with a run from its newest sealed checkpoint."""
+    """Go on with a run from its newest whole checkpoint."""
     home, row, directory = find(context, run)
-    control.resume(home, directory, accept=tuple(accept or ()))
+    control.resume(home, directory, accept=tuple(accept or ()), from_start=from_start)
     _done(as_json, f"{row.id} goes on", id=row.id, resumed=True)
     return follow(home, directory, out=sys.stderr if as_json else sys.stdout, past=False) if following else 0
 

@@ -20,33 +20,39 @@ PATIENCE = 60.0
 """Seconds a supervisor may take to start; it needs a fraction of one."""
 
 
-def launch(run: RunDir, *, resume: bool = False, accept: Sequence[str] = (), trainer: Sequence[str] = ()) -> int:
-    """Start a run, or with `resume` its next attempt, and return the supervisor's pid.
+def launch(
+    run: RunDir,
+    *,
+    resume: bool = False,
+    from_start: bool = False,
+    accept: Sequence[str] = (),
+    trainer: Sequence[str] = (),
+) -> int:
+    """Start a run, or with `resume` its next attempt, `from_start` or not, and return the supervisor's pid.
 
     Returns once the supervisor holds its lock and the trainer is started. `accept` names the differences a resume
     may have. `trainer` is a command to run in place of workbench's own trainer. Raises BadInput where the run is at
-    work already or has no sealed checkpoint to go on from, and WorkbenchError where the supervisor fails to start.
+    work already or has no whole checkpoint to go on from, and WorkbenchError where the supervisor fails to start.
     """
     if in_progress(run):
         raise BadInput(f"run {run.id} is at work already", hint=f"stop it first with `workbench stop {run.id}`")
     command = [sys.executable, "-P", "-m", "workbench.runs.supervisor", str(run.path.absolute())]
     if resume:
-        command += ["--resume-step", str(_resume_step(run))]
+        command += ["--resume-step", "0" if from_start else str(_resume_step(run))]
     for difference in accept:
         command += ["--accept", difference]
     return _start(run, command, trainer)
 
 
 def _resume_step(run: RunDir) -> int:
-    from workbench.train.checkpoints import newest_sealed, step_of
+    from workbench.train.checkpoints import newest_verified, step_of
 
-    newest = newest_sealed(run.checkpoints)
+    newest, damaged = newest_verified(run.checkpoints)
     step = None if newest is None else step_of(newest)
     if step is None:
-        raise BadInput(
-            f"run {run.id} has no sealed checkpoint to go on from",
-            hint=f"start it anew with `{_anew(run)}`",
-        )
+        there = "no whole checkpoint (all are damaged)" if damaged else "no sealed checkpoint"
+        begin = f"begin again with `workbench resume {run.id} --from-start`, or start it anew with `{_anew(run)}`"
+        raise BadInput(f"run {run.id} has {there} to go on from", hint=begin)
     return step
 
 
