@@ -53,7 +53,7 @@ def resume(
         typer.Option(
             "--accept",
             metavar="WHAT",
-            help="A difference to accept: data, tokenizer, batch, world, recipe; may be repeated.",
+            help="A difference to accept: data, tokenizer, batch, world, recipe, env; may be repeated.",
         ),
     ] = None,
     from_start: Annotated[

@@ -14,6 +14,7 @@ from workbench.contracts.check_report import CheckReport, Measurement, MeasureRe
 from workbench.core.errors import WorkbenchError
 from workbench.core.home import Home
 from workbench.core.processes import UTF8
+from workbench.runs.refused_recipe import refuse
 from workbench.tasks.experiment import Experiment
 
 R = TypeVar("R", CheckReport, MeasureReport)
@@ -34,6 +35,7 @@ def measure(experiment: Experiment, home: Home) -> Measurement:
 
 
 def _asked(module: str, kind: type[R], experiment: Experiment, home: Home) -> R:
+    refuse(experiment)
     argv = [sys.executable, "-m", module, "-", "--home", str(home.path)]
     environment = os.environ | UTF8 | {"HF_HUB_DISABLE_TELEMETRY": "1", "TOKENIZERS_PARALLELISM": "false"}
     child = subprocess.run(

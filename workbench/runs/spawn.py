@@ -14,7 +14,9 @@ from workbench.contracts.run_environment import TAGS
 from workbench.core.errors import BadInput, WorkbenchError
 from workbench.core.processes import UTF8
 from workbench.core.rundir import RunDir
+from workbench.runs.engines.engine import LaunchFacts
 from workbench.runs.record import in_progress
+from workbench.runs.refused_recipe import running_code
 
 PATIENCE = 60.0
 """Seconds a supervisor may take to start; it needs a fraction of one."""
@@ -36,12 +38,28 @@ def launch(
     """
     if in_progress(run):
         raise BadInput(f"run {run.id} is at work already", hint=f"stop it first with `workbench stop {run.id}`")
+    if "env" not in accept:
+        _refuse_unseen_code(run)
     command = [sys.executable, "-P", "-m", "workbench.runs.supervisor", str(run.path.absolute())]
     if resume:
         command += ["--resume-step", "0" if from_start else str(_resume_step(run))]
     for difference in accept:
         command += ["--accept", difference]
     return _start(run, command, trainer)
+
+
+def _refuse_unseen_code(run: RunDir) -> None:
+    """A directory that another has made may say in its recipe what the trainer is to load."""
+    try:
+        env = LaunchFacts.of(run.read_facts()).env
+    except (OSError, ValueError, AttributeError):
+        return  # the supervisor says what is wrong with them
+    if found := running_code(env):
+        told = ", ".join(f"{name}={env[name]}" for name in found)
+        raise BadInput(
+            f"launch.env of run {run.id} can have the trainer run code unseen ({told})",
+            hint=f"if that is yours, `workbench resume {run.id} --accept env`",
+        )
 
 
 def _resume_step(run: RunDir) -> int:

@@ -9,8 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from workbench.contracts.coding import text
-from workbench.contracts.events.event import UNDATED, VERSION, Event, UnknownEvent
+from workbench.contracts.events.event import UNDATED, VERSION, Event, StepEvent, UnknownEvent
 from workbench.contracts.events.parsing import parse
+from workbench.contracts.events.process_events import SystemEvent
+from workbench.core import redact
 
 
 class EventWriter:
@@ -54,8 +56,11 @@ class EventWriter:
             "attempt": self.attempt,
             "type": event.type,
         }
+        line = text(head | event.fields())
+        if not isinstance(event, (StepEvent, SystemEvent)):  # numbers alone, and training waits for them
+            line = redact.text(line)
         # A lone surrogate (from a data set's text, say) cannot be encoded: it is replaced, the event is kept.
-        self._append(text(head | event.fields()).encode("utf-8", "replace") + b"\n")
+        self._append(line.encode("utf-8", "replace") + b"\n")
         self._seq += 1
 
     def write(self, type: str, /, *, t: float | None = None, **fields: object) -> None:
