@@ -70,7 +70,7 @@ def resume(
 
 
 def rm(context: typer.Context, run: Handle, as_json: AsJson = False) -> None:
-    """Delete a run. It stays on disk until purged: `restore` brings it back."""
+    """Delete a run. It stays on disk until `purge`: `restore` brings it back."""
     _, row, directory = find(context, run)
     control.soft_delete(directory)
     _done(

@@ -56,7 +56,9 @@ class Session:
         if int(os.environ.get("RANK", "0")) == 0:
             checkpoints.discard_partial(self._run.checkpoints)
         found, passed = checkpoints.newest_verified(self._run.checkpoints)
-        if found is None and passed:
+        if found is None:
+            if not passed:
+                return None
             raise BadInput(
                 f"every checkpoint is damaged ({', '.join(path.name for path in passed)})",
                 where=self._run.id,
