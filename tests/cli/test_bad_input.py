@@ -57,6 +57,10 @@ def test_no_such_recipe(shell):
         ("holdout = 0.25", "holdout = 0.25\n[launch]\nprocesses = 100000", "must be at most 128"),
         ("holdout = 0.25", "holdout = 0.25\n[train]\nlearning_rate = inf", "must be a finite number"),
         ("holdout = 0.25", "holdot = 0.25", "r.toml:7: unknown key data.holdot: did you mean data.holdout?"),
+        ('name = "r"', f'name = "r"\nseed = {"9" * 5000}', "r.toml:2: a number has more digits"),
+        ('name = "r"', f'name = "r"\nseed = 0x{"f" * 5000}', "r.toml:2: a number has more digits"),
+        ("holdout = 0.25", f"holdout = 0.25\n[train]\nbatch_size = 1{'0' * 26}", "r.toml:9: train.batch_size"),
+        ("holdout = 0.25", "holdout = 0.25\n[train]\nepochs = 1e26", "r.toml:9: train.epochs"),
         ("holdout = 0.25", 'holdout = "x"', "r.toml:7: data.holdout"),
         ('name = "r"', 'name = "../x"', "r.toml:1: name"),
         (

@@ -142,3 +142,11 @@ def test_events_at_no_time_are_left_out(shell, finished_run):
 
 def test_a_number_of_runs_that_is_too_large_is_refused(shell):
     assert "--limit" in shell("ls", "-n", "99999999999999999999", code=2).stderr
+
+
+def test_looking_makes_no_home(shell):
+    assert "No runs yet" in shell("ls").stdout
+    shell("show", "last", code=2)
+    shell("predict", "last", "a text", code=2)
+    shell("doctor")
+    assert not shell.home.exists()

@@ -1,9 +1,11 @@
 """What comes from outside cannot act on the terminal, and lines up in cells."""
 
+import json
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench.core.text import cells, clean, cut, pad
+from workbench.core.text import NEAREST_ASCII, cells, clean, cut, escaped, pad
 
 HOSTILE = "\x1b[31mred\x1b]52;c;aGk=\x07 \x9b2J \u202eevil\u202c \u200bzero \ud800 \r\n"
 
@@ -13,6 +15,24 @@ def test_escape_sequences_become_pictures():
     assert "\x1b" not in shown
     assert "␛[31mred␛]52;c;aGk=␇" in shown
     assert not set(shown) & set("\x9b\u202e\u202c\u200b\ud800\r\n")
+
+
+def test_what_takes_no_room_is_shown():
+    for sign in "\xad\u2060\u2064\u180e\ufff9\ufffa\ufffb\U000e0041\U000e007f\u206f":
+        assert clean(f"a{sign}b") == "a\ufffdb", hex(ord(sign))
+
+
+@given(st.text(), st.sampled_from(["\x7f", "\x9b", "\u202e", "\u2060", "\ufff9", "\U000e0041", "\ud800", "\u2028"]))
+def test_escaped_json_is_the_same_json_and_says_nothing_to_a_terminal(text: str, sign: str):
+    value = {"text": text + sign + text, sign: [sign, "\\" + sign]}
+    shown = escaped(json.dumps(value, ensure_ascii=False))
+    assert json.loads(shown) == value
+    assert clean(shown) == shown
+
+
+def test_a_terminal_of_another_encoding_gets_what_is_nearest():
+    assert "✓ é 中 — 3 × 2 …".encode("latin-1", NEAREST_ASCII).decode("latin-1") == "+ é ? - 3 × 2 ..."
+    assert "é ≤ 中".encode("ascii", NEAREST_ASCII) == b"e < ?"
 
 
 @given(st.text())

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from workbench.registry import Ingestor, Registry
+
 _HOLDER = (
     "import sys, pathlib; from workbench.core.rundir import hold_lock; "
     "assert hold_lock(pathlib.Path(sys.argv[1])) is not None; print('held', flush=True); sys.stdin.read()"
@@ -66,6 +68,35 @@ def test_a_run_lives_as_long_as_its_supervisor_and_is_lost_when_it_is_killed(wri
     row = registry.runs()[0]
     assert "gone" in row.reason
     assert row.finished == run.clock
+
+
+def test_a_run_that_died_with_whoever_looked_on_is_lost_to_every_process_after(write_run, home):
+    run = write_run().started().loss(1, 1.0)
+    with holding(run.dir.supervisor_lock), Ingestor(home) as onlooker, Registry.open(home) as registry:
+        onlooker.poll()
+        assert registry.find(run.id).state == "running"
+    for _ in range(2):
+        with Ingestor(home) as later, Registry.open(home) as registry:
+            later.poll()
+            assert registry.find(run.id).state == "lost"
+
+
+def test_a_run_whose_supervisor_was_killed_before_it_said_anything_is_lost(write_run, state, registry):
+    run = write_run().user("created", run="x")
+    with holding(run.dir.supervisor_lock):
+        run.dir.supervisor.write_text(json.dumps(RECORD | {"trainer_pid": None}))
+        assert state() == "queued"
+    assert state() == "lost"
+    assert "before it had started the trainer" in registry.runs()[0].reason
+
+
+def test_a_run_on_another_machine_that_falls_silent_is_lost_to_whoever_has_looked_on_all_along(write_run, state):
+    run = write_run().supervisor("started", pid=1, host="elsewhere").loss(1, 1.0)
+    assert state() == "running"
+    for log in run.dir.logs:
+        if log.exists():
+            os.utime(log, (1_000_000_000, 1_000_000_000))
+    assert state() == "lost"
 
 
 def test_a_trainer_that_outlives_its_supervisor_is_running(write_run, state):

@@ -129,11 +129,27 @@ def test_a_run_without_a_sealed_checkpoint_says_what_to_do_and_stays_stopped(hom
     end_of(run)
     until(lambda: not run.alive())
     (run.checkpoints / "step-9").mkdir(parents=True)  # torn: no seal
-    with pytest.raises(BadInput, match=r"no sealed checkpoint.*workbench run"):
+    with pytest.raises(BadInput, match=r"no whole checkpoint \(all are damaged\).*--from-start.*workbench run"):
         control.resume(home, run)
     assert run.stop_request.exists()
     assert Record.read(run).attempt == 1
     assert not [name for name in os.listdir(run.path) if name.startswith(".")]
+
+
+def test_a_run_whose_checkpoints_are_all_damaged_begins_again_only_where_that_is_asked_for(home, start, sealed):
+    run = start()
+    control.request_stop(run)
+    end_of(run)
+    until(lambda: not run.alive())
+    (sealed(run, step=4) / "model.safetensors").write_bytes(b"WEIGHTS")  # as long as before
+    with pytest.raises(BadInput, match=r"all are damaged.*--from-start"):
+        control.resume(home, run)
+    control.resume(home, run, from_start=True, trainer=fake(run, "--steps", "3"))
+    assert end_of(run, attempt=2)["state"] == "completed"
+    assert types(run.supervisor_log, "started")[-1].resume_step == 0
+    assert not run.checkpoints.exists()
+    [aside] = run.path.glob("checkpoints-before-*")
+    assert (aside / "step-4" / "model.safetensors").read_bytes() == b"WEIGHTS"
 
 
 def test_accepted_differences_reach_the_trainer(home, start, sealed):

@@ -15,6 +15,7 @@ from workbench.core.errors import BadInput, RecipeError
 from workbench.core.home import Home
 from workbench.runs import provenance
 from workbench.runs.create import create
+from workbench.runs.spawn import launch
 from workbench.tasks.experiment import Experiment
 
 
@@ -129,6 +130,44 @@ def test_a_secret_in_the_recipe_is_refused_and_not_repeated(home, line):
     with pytest.raises(BadInput, match="secret"):
         create(home, Experiment.read(RECIPE, overrides=["launch.env.MY_API_KEY=x"]))
     assert not home.path.exists()
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "launch.env.PGPASSWORD=x", "launch.env.DB=postgres://me:pw@host/db", f"name=sk-{'aB1' * 8}",
+        f'generate.prompts=["my key is ghp_{"a1B2" * 9}"]', f"notes=hf_{'a' * 30}",
+    ],
+)  # fmt: skip
+def test_a_secret_that_is_set_beside_the_file_is_refused_whatever_field_it_is_in(home, setting):
+    with pytest.raises(BadInput, match="secret") as caught:
+        create(home, Experiment.read(RECIPE, overrides=[setting]))
+    assert setting.partition("=")[0] in str(caught.value)
+    assert not home.path.exists()
+
+
+@pytest.mark.parametrize("variable", ["LD_PRELOAD", "PYTHONPATH", "PYTHONSTARTUP", "PATH", "GIT_SSH_COMMAND"])
+def test_a_recipe_that_would_run_code_unseen_is_refused_and_resumed_only_if_accepted(home, variable, new_run):
+    with pytest.raises(BadInput, match=f"launch.env.{variable} can have the trainer run code"):
+        create(home, Experiment.read(RECIPE, overrides=[f"launch.env.{variable}=/x"]))
+    run = new_run("launch.env.OMP_NUM_THREADS='1'", "launch.env.PYTHONHASHSEED='0'")
+    run.facts.write_text(run.facts.read_text().replace("OMP_NUM_THREADS", variable))
+    with pytest.raises(BadInput, match=f"{variable}=1.*--accept env"):
+        launch(run, resume=True, from_start=True)
+
+
+def test_git_runs_no_program_that_a_repository_names(tmp_path):
+    git(tmp_path, "init")
+    (tmp_path / "a.txt").write_text("one")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-m", "x")
+    mark = tmp_path / "ran"
+    for key in ("filter.odd.name.clean", "filter.odd.name.process", "core.fsmonitor"):
+        git(tmp_path, "config", key, f"touch {mark}; cat")
+    (tmp_path / ".git" / "info" / "attributes").write_text("*.txt filter=odd.name\n")
+    (tmp_path / "a.txt").write_text("two")
+    assert provenance.git_state(tmp_path)["dirty"] is True
+    assert not mark.exists()
 
 
 def test_a_secret_elsewhere_in_the_recipe_is_refused_with_its_line(home):

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 STORY = """\
-import json, os, sys, time
+import json, os, subprocess, sys, time
 from pathlib import Path
 
 sys.path.insert(0, sys.argv[2])
@@ -68,11 +68,51 @@ def test_acts_and_the_end():
     assert [event.text for event in types(run.user_log, "note")] == ["another"]
 
 
+def workbench(*words):
+    command = [sys.executable, "-m", "workbench", *words, "--home", str(home.path)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+
+
+def test_looking_and_stopping():
+    run = create(home, Experiment.read(RECIPE))
+    launch(run, trainer=fake(run))
+    until(lambda: steps(run))
+    fill(run.user_log, run.supervisor_log)
+    listed = workbench("ls")
+    assert run.id in listed.stdout, listed
+    assert "running" in listed.stdout, listed
+    assert "looking only" in listed.stderr, listed
+    assert "step" in workbench("tail", run.id).stdout
+    workbench("stop", run.id, "--now")
+    until(lambda: not run.training())
+    filler.unlink()
+    assert end_of(run)["state"] in ("stopped", "failed")
+    assert run.id in workbench("ls").stdout
+
+
+def test_a_read_only_home():
+    run = create(home, Experiment.read(RECIPE))
+    launch(run, trainer=fake(run, "--steps", "20"))
+    end_of(run)
+    until(lambda: not run.alive())
+    time.sleep(0.5)
+    before = sorted(str(path) for path in home.path.rglob("*"))
+    subprocess.run(["mount", "-o", "remount,ro", str(home.path.parent)], check=True)
+    for words in ("ls", "show last", "points last train/loss", "tail last", "diff last last"):
+        done = workbench(*words.split())
+        assert done.stdout, words
+        assert "looking only" in done.stderr, words
+    assert json.loads(workbench("ls", "--json").stdout)[0]["id"] == run.id
+    assert sorted(str(path) for path in home.path.rglob("*")) == before
+
+
 {test}()
 """
 
 
-@pytest.mark.parametrize("test", ["test_creation", "test_acts_and_the_end"])
+@pytest.mark.parametrize(
+    "test", ["test_creation", "test_acts_and_the_end", "test_looking_and_stopping", "test_a_read_only_home"]
+)
 def test_a_full_disk_is_said_and_costs_nothing_that_was_there(tmp_path, test, request):
     disk = tmp_path / "disk"
     disk.mkdir()

@@ -1,10 +1,13 @@
 """Secrets are told by name and by shape, and names that only look like it are left alone."""
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench.runs import redact
+from workbench.contracts.events import EventWriter, read_all
+from workbench.core import redact
 
 SECRETS = [
     "hf_abcdefghijklmnopqrstuvwxyzABCDEF12",
@@ -79,3 +82,31 @@ def test_redacting_is_idempotent_and_keeps_the_number_of_arguments(arguments):
     once = redact.argv(arguments)
     assert len(once) == len(arguments)
     assert redact.argv(once) == once
+
+
+@pytest.mark.parametrize("name", ["PGPASSWORD", "MYSQL_PWD", "SMTP_PASS", "OPENAI_KEY", "HFTOKEN", "SSHPASS", "AZ_SAS"])
+def test_a_variable_that_holds_a_secret_is_told_by_its_end(name):
+    assert redact.secret_variable(name)
+    assert redact.argv(["--set", f"launch.env.{name}=x"])[1].endswith(redact.HIDDEN)
+
+
+@pytest.mark.parametrize("name", ["PWD", "OMP_NUM_THREADS", "TOKENIZERS_PARALLELISM", "COMPASS"])
+def test_other_variables_are_left(name):
+    assert not redact.secret_variable(name)
+
+
+def test_prose_is_no_header():
+    assert redact.text("a basic understanding of bearer instruments") == "a basic understanding of bearer instruments"
+
+
+def test_what_a_log_says_holds_no_secret_and_stays_json(tmp_path):
+    log = EventWriter(tmp_path / "events.jsonl")
+    said = {"text": "see https://me:pass1@host/x", "next": "a://b", "list": ['c"d@e', SECRETS[0]]}
+    log.write("sample", **said)
+    log.close()
+    [event] = read_all(tmp_path / "events.jsonl")
+    assert event.seq == 1
+    text = (tmp_path / "events.jsonl").read_text()
+    assert "pass1" not in text
+    assert SECRETS[0] not in text
+    assert json.loads(text)["next"] == "a://b"

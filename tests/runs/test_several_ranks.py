@@ -59,3 +59,11 @@ def test_ranks_that_outlive_their_launcher_are_ended(start_two):
     assert end_of(run)["state"] == "killed"
     assert not rank.alive()
     until(lambda: not run.alive())
+
+
+def test_a_launcher_that_is_killed_is_not_told_as_the_users_stop(start_two):
+    run, _ = start_two()
+    kill(Record.read(run).trainer_pid)
+    end = end_of(run)
+    assert (end["state"], end["signal"]) == ("killed", signal.SIGKILL)
+    assert types(run.events, "finished")[-1].state == "stopped", "a rank took the end of what was left for a stop"

@@ -47,14 +47,18 @@ def test_what_a_full_disk_refuses_is_written_once_there_is_room(tmp_path, disk, 
     journal.write(step(5))
     journal.close()
     found = list(events.read_all(path))
-    assert [event.step for event in found] == [1, 2, 3, 4, 5]
-    assert [event.t for event in found[1:4]] == [2.0, 3.0, 4.0]
+    steps = [event for event in found if event.type == "step"]
+    assert [event.step for event in steps] == [1, 2, 3, 4, 5]
+    assert [event.t for event in steps[1:4]] == [2.0, 3.0, 4.0]
+    [gap] = [event for event in found if event.type == "warning"]
+    assert "ENOSPC" in gap.text
+    assert found.index(gap) == 1
     sequence = [event.seq for event in found]
     assert sequence == sorted(set(sequence))
 
 
 def test_a_disk_full_to_the_end_is_said_on_stderr(tmp_path, disk, capsys):
-    journal = LogJournal(tmp_path / "events.jsonl", attempt=1)
+    journal = LogJournal(tmp_path / "events.jsonl", attempt=1, patience=0.0)
     disk.free = 0
     journal.write(step(1))
     journal.warn("x", "y")

@@ -6,6 +6,7 @@ Opening the TUI is the common case and must be quick, so it is decided here, bef
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import sys
 from pathlib import Path
@@ -19,6 +20,7 @@ _COMPLETES = "_WORKBENCH_COMPLETE"  # set by the shell that asks how a word may 
 def main(argv: list[str] | None = None) -> None:
     """Run `workbench`. Exits 0 when done, 1 when the run or action failed, 2 on bad input."""
     _stand_on_open_streams()
+    _write_in_any_encoding()
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
         _refuse_undecodable(arguments)
@@ -59,6 +61,15 @@ def _stand_on_open_streams() -> None:
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), "w" if number else "r", encoding="utf-8"))
+
+
+def _write_in_any_encoding() -> None:
+    """Where the locale's encoding is not UTF-8, what it lacks is written by what is nearest, and nothing fails."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.encoding.lower().replace("_", "-") != "utf-8":
+            from workbench.core.text import NEAREST_ASCII
+
+            stream.reconfigure(errors=NEAREST_ASCII)
 
 
 def _write_no_more() -> None:
@@ -115,12 +126,14 @@ def _wants_tui(arguments: list[str]) -> bool:
 
 def _open_tui(arguments: list[str], home: Path | None) -> int:
     from workbench.core.home import Home
+    from workbench.core.text import can_redraw
 
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise _bad("there is no terminal to draw on", "use `workbench ls`, or see `workbench --help`")
+    if not (can_redraw(sys.stdin) and can_redraw(sys.stdout)):
+        dumb = f" (TERM={os.environ['TERM']})" if sys.stdin.isatty() and sys.stdout.isatty() else ""
+        raise _bad(f"there is no terminal to draw on{dumb}", "use `workbench ls`, or see `workbench --help`")
     from workbench.tui.app import run_tui
 
-    return run_tui(Home.resolve(home).ensure(), slow_link="--slow-link" in arguments)
+    return run_tui(Home.resolve(home), slow_link="--slow-link" in arguments)
 
 
 def _run_command(arguments: list[str], home: Path | None) -> int:

@@ -53,21 +53,24 @@ def resume(
         typer.Option(
             "--accept",
             metavar="WHAT",
-            help="A difference to accept: data, tokenizer, batch, world, recipe; may be repeated.",
+            help="A difference to accept: data, tokenizer, batch, world, recipe, env; may be repeated.",
         ),
     ] = None,
+    from_start: Annotated[
+        bool, typer.Option("--from-start", help="Begin again; its checkpoints are set aside.")
+    ] = False,
     following: Annotated[bool, typer.Option("--follow", help="Show progress until the end.")] = False,
     as_json: AsJson = False,
 ) -> int:
-    """Go on with a run from its newest sealed checkpoint."""
+    """Go on with a run from its newest whole checkpoint."""
     home, row, directory = find(context, run)
-    control.resume(home, directory, accept=tuple(accept or ()))
+    control.resume(home, directory, accept=tuple(accept or ()), from_start=from_start)
     _done(as_json, f"{row.id} goes on", id=row.id, resumed=True)
     return follow(home, directory, out=sys.stderr if as_json else sys.stdout, past=False) if following else 0
 
 
 def rm(context: typer.Context, run: Handle, as_json: AsJson = False) -> None:
-    """Delete a run. It stays on disk until purged: `restore` brings it back."""
+    """Delete a run. It stays on disk until `purge`: `restore` brings it back."""
     _, row, directory = find(context, run)
     control.soft_delete(directory)
     _done(

@@ -9,6 +9,7 @@ import typer
 
 from workbench.core.home import Home
 from workbench.core.rundir import RunDir
+from workbench.core.text import clean
 from workbench.registry import Registry, RunRow
 from workbench.registry.current import current
 
@@ -23,7 +24,7 @@ def home_of(context: typer.Context) -> Home:
 
 def registry_of(home: Home) -> AbstractContextManager[Registry]:
     """The registry, with everything the logs say by now in it. What it had to repair is said on standard error."""
-    return current(home, lambda notice: print(f"workbench: {notice}", file=sys.stderr))
+    return current(home, lambda notice: print(f"workbench: {clean(notice)}", file=sys.stderr))
 
 
 def find(context: typer.Context, handle: str, *, include_deleted: bool = False) -> tuple[Home, RunRow, RunDir]:

@@ -15,6 +15,7 @@ from workbench.cli.output import say
 from workbench.cli.predict import print_answer
 from workbench.core.home import Home, recipe_file
 from workbench.core.rundir import RunDir
+from workbench.core.text import can_redraw
 from workbench.display.figures import figure
 from workbench.lab.opened import Model
 
@@ -46,7 +47,7 @@ def demo(
     home = home_of(context)
     recipe = recipe_file("demo-sentiment")
     run = start(home, Experiment.read(recipe, overrides or [], search=[recipe.parent]), argv=sys.argv)
-    if tui and sys.stdin.isatty() and sys.stdout.isatty():
+    if tui and sys.stdin.isatty() and can_redraw(sys.stdout):
         from workbench.tui.app import run_tui
 
         return run_tui(home, open_run=run.id)

@@ -18,9 +18,10 @@ from workbench import __version__
 from workbench.cli.context import home_of
 from workbench.cli.help import Command
 from workbench.cli.output import AsJson, emit, say
-from workbench.core.errors import WorkbenchError
+from workbench.core.errors import NotWritable, WorkbenchError
 from workbench.core.home import Home
 from workbench.core.paths import expanded
+from workbench.core.text import can_redraw
 
 PACKAGES = (
     "torch", "transformers", "datasets", "evaluate", "accelerate", "peft", "scikit-learn", "sacrebleu",
@@ -122,7 +123,13 @@ def _sqlite() -> Finding:
 
 def _home(home: Home) -> Finding:
     try:
+        if not home.there:
+            return Finding("home", "ok", f"{home.path}, which the first run makes")
         home.ensure()
+    except NotWritable as error:
+        return Finding(
+            "home", "note", f"{home.path} can be looked at only: {error.what}", "give --home to run anything"
+        )
     except WorkbenchError as error:
         return Finding("home", "missing", f"{home.path} cannot be used", error.sentence)
     mode = home.path.stat().st_mode & 0o777
@@ -157,6 +164,8 @@ def _terminal() -> Finding:
         return Finding("terminal", "ok", "output is not a terminal")
     size = shutil.get_terminal_size()
     text = f"{os.environ.get('TERM', 'unknown')} {size.columns}×{size.lines} {colour}".rstrip()
+    if not can_redraw(sys.stdout):
+        return Finding("terminal", "note", text, "the TUI needs another TERM; all commands print plain text")
     if colour not in {"truecolor", "24bit"}:
         return Finding("terminal", "note", text, "export COLORTERM=truecolor where the terminal has it")
     return Finding("terminal", "ok", text)

@@ -24,10 +24,11 @@ from workbench.contracts.events import (
 from workbench.core.home import Home
 from workbench.core.rundir import RunDir
 from workbench.core.series import format_duration
-from workbench.core.text import clean, cut
+from workbench.core.text import can_redraw, clean, cut
 from workbench.display.figures import figure
 from workbench.metrics import catalog
-from workbench.registry import Ingestor, Registry
+from workbench.registry.current import current
+from workbench.runs.record import in_progress
 
 _POLL = 0.2  # seconds between looks at the logs
 _SCORES = 5  # of an evaluation, in a line
@@ -132,7 +133,7 @@ def follow(home: Home, run: RunDir, *, out: TextIO = sys.stdout, past: bool = Tr
             for event in logs.poll(progress):
                 screen.keep(_told(event, progress.best))
             screen.show(progress.line())
-            if progress.end is None and not run.alive():
+            if progress.end is None and not in_progress(run):
                 logs.poll(progress)
                 break
             time.sleep(_POLL)
@@ -158,8 +159,7 @@ def _scores(evaluation: EvalEvent, best: str, *, most: int) -> str:
 
 
 def _conclude(home: Home, run: RunDir, progress: FollowedRun, screen: Status) -> int:
-    Ingestor(home).poll(wait=True)
-    with Registry.open(home) as registry:
+    with current(home, screen.keep) as registry:
         row = registry.find(run.id)
     reason = f": {row.reason}" if row.reason and row.state != "completed" else ""
     took = ""
@@ -173,7 +173,7 @@ class Status:
     """A progress line: rewritten in place on a terminal, else printed now and then."""
 
     def __init__(self, out: TextIO) -> None:
-        self._out, self.on_terminal = out, out.isatty()
+        self._out, self.on_terminal = out, can_redraw(out)
         self._shown, self._next = "", 0.0
 
     def show(self, text: str) -> None:

@@ -121,6 +121,8 @@ def _print_plan(experiment: Experiment, report: CheckReport) -> None:
     say(f"{Path(experiment.where).name} is fine: {recipe.name}, {recipe.task}")
     say(f"  model      {_model(recipe.model, report.model)}")
     _print_lines(report_lines(report.data, _WIDTH - 2))
+    for variable, value in sorted(recipe.launch.env.items()):
+        say(f"  env        {variable}={value}")
     about = "about " if steps.estimated else ""
     say(
         f"  train      {about}{steps.total:,} steps ({steps.per_epoch:,} an epoch), batch {train.batch_size}"

@@ -12,7 +12,7 @@ import typer
 
 from workbench.contracts.coding import as_json
 from workbench.core.errors import WorkbenchError
-from workbench.core.text import cells, clean, cut, pad
+from workbench.core.text import cells, clean, cut, escaped, pad
 
 _LEAST = 10  # cells of a column that is cut
 
@@ -26,8 +26,13 @@ def say(text: str = "") -> None:
 
 def emit(value: object) -> None:
     """`value` as JSON on standard output. NaN and infinities become the strings "NaN", "Infinity", "-Infinity"."""
-    json.dump(as_json(value), sys.stdout, ensure_ascii=False, indent=2)
-    print()
+    print(_json(value, indent=2))
+
+
+def _json(value: object, indent: int | None = None) -> str:
+    """`value` as JSON in characters that act on no terminal and that standard output can write."""
+    unicode = (sys.stdout.encoding or "").lower().replace("_", "-").startswith("utf")
+    return escaped(json.dumps(as_json(value), ensure_ascii=not unicode, indent=indent))
 
 
 class JsonList:
@@ -40,7 +45,7 @@ class JsonList:
         self._begun = False
 
     def add(self, value: Any) -> None:
-        text = json.dumps(as_json(value), ensure_ascii=False, indent=2)
+        text = _json(value, indent=2)
         sys.stdout.write((",\n  " if self._begun else "[\n  ") + text.replace("\n", "\n  "))
         self._begun = True
 
@@ -60,7 +65,7 @@ class JsonLines:
     """Any number of values on standard output, one a line."""
 
     def add(self, value: Any) -> None:
-        sys.stdout.write(json.dumps(as_json(value), ensure_ascii=False) + "\n")
+        sys.stdout.write(_json(value) + "\n")
 
     def __enter__(self) -> Self:
         return self

@@ -32,11 +32,12 @@ from workbench.core.errors import BadInput
 from workbench.core.flatten import flatten
 from workbench.core.home import Home
 from workbench.core.rundir import RunDir
-from workbench.core.series import format_age, format_duration, format_number
+from workbench.core.series import format_age, format_bytes, format_duration, format_number
 from workbench.display.figures import figure, headline_key, interval
 from workbench.display.paired import sentence
 from workbench.metrics import catalog
 from workbench.registry import Registry, RunRow
+from workbench.runs.purging import disk_bytes
 
 Handle = Annotated[
     str,
@@ -60,15 +61,20 @@ def ls(
         int, typer.Option("--limit", "-n", metavar="N", min=1, max=10**9, help="At most so many; default: 1000.")
     ] = 1000,
     deleted: Annotated[bool, typer.Option("--deleted", help="Those removed with rm as well.")] = False,
+    disk: Annotated[bool, typer.Option("--disk", help="What each takes on the disk as well.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """List runs, newest first."""
-    with registry_of(home_of(context)) as registry:
+    home = home_of(context)
+    with registry_of(home) as registry:
         rows = registry.runs(query, limit=limit, include_deleted=deleted)
+        sizes = [disk_bytes(home.runs / row.id) for row in rows] if disk else []
         if as_json:
-            emit([row_json(row) for row in rows])
+            marks = [{"deleted": row.deleted} if deleted else {} for row in rows]
+            taken = [{"bytes": size} for size in sizes] or [{} for _ in rows]
+            emit([row_json(row) | mark | size for row, mark, size in zip(rows, marks, taken, strict=True)])
         elif rows:
-            _print_runs(rows)
+            _print_runs(rows, sizes)
         else:
             say("No run matches." if query else "No runs yet: `workbench demo` makes the first.")
 
@@ -89,26 +95,27 @@ def row_json(row: RunRow) -> dict[str, object]:
     }
 
 
-def _print_runs(rows: list[RunRow]) -> None:
+def _print_runs(rows: list[RunRow], sizes: list[int]) -> None:
     now = time.time()
     print_table(
-        ("ID", "STATE", "NAME", "TASK", "MODEL", "LOSS", "METRIC", "AGE", "TAGS"),
+        ("ID", "STATE", "NAME", "TASK", "MODEL", "LOSS", "METRIC", "AGE", *(["DISK"] if sizes else []), "TAGS"),
         [
             (
                 row.id,
-                row.state,
+                f"{row.state}, deleted" if row.deleted else row.state,
                 row.name,
                 row.task,
                 row.model,
                 figure("train/loss", row.metrics["train/loss"].last) if "train/loss" in row.metrics else "–",
                 headline(row),
                 format_age(now - row.created),
+                *([format_bytes(sizes[at])] if sizes else []),
                 " ".join(row.tags),
             )
-            for row in rows
+            for at, row in enumerate(rows)
         ],
-        right=("LOSS", "AGE"),
-        whole=("ID", "STATE", "LOSS", "METRIC", "AGE"),
+        right=("LOSS", "AGE", "DISK"),
+        whole=("ID", "STATE", "LOSS", "METRIC", "AGE", "DISK"),
         spare=("TASK", "MODEL", "TAGS", "LOSS", "METRIC", "AGE", "NAME"),
     )
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from workbench.cli.help import Command, Group
-from workbench.cli.output import AsJson, emit, print_table
+from workbench.cli.output import AsJson, emit, print_table, say
 from workbench.core.errors import BadInput
 from workbench.core.home import recipes_dir
 
@@ -89,4 +89,4 @@ def copy_recipe(
     if as_json:
         emit({"name": source.stem, "path": str(path)})
     else:
-        print(path)
+        say(str(path))

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from workbench import __version__
-from workbench.cli import act, cache, demo, doctor, export, launch, predict, read, recipes
+from workbench.cli import act, cache, demo, doctor, export, launch, predict, purge, read, recipes
 from workbench.cli.help import Group
 from workbench.core.errors import BadInput
 from workbench.core.home import Home
@@ -38,7 +38,7 @@ def _options(
     """`--home` is taken out of the arguments by `workbench.cli.main`; it is declared here for the help text."""
 
 
-for _module in (demo, launch, read, act, predict, export, doctor):
+for _module in (demo, launch, read, act, purge, predict, export, doctor):
     _module.register(cli)
 cli.add_typer(recipes.cli, name="recipes", help="The recipes that come with workbench.")
 cli.add_typer(cache.cli, name="cache", help="The tokens that are kept for the next run.")

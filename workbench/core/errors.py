@@ -31,6 +31,10 @@ class BadInput(WorkbenchError):
     exit_code = 2
 
 
+class NotWritable(BadInput):
+    """The home is read-only, another user's, or on a full disk: it can be looked at, and nothing can be kept in it."""
+
+
 class RecipeError(BadInput):
     """A recipe does not validate. `problems` lists every fault found, each a full sentence."""
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
-from workbench.core.errors import BadInput
+from workbench.core.errors import BadInput, NotWritable
 from workbench.core.paths import expanded
+
+_ANOTHER: Final = "choose another with --home or WORKBENCH_HOME"
 
 
 @dataclass(frozen=True)
@@ -26,11 +29,13 @@ class Home:
             chosen = Path(data if os.path.isabs(data) else "~/.local/share") / "workbench"
         path = expanded(chosen)
         if path.parts[:1] and path.parts[0].startswith("~"):
-            raise cls(path)._unusable("there is no such user, or HOME is not set")
+            raise BadInput(
+                "home cannot be used (there is no such user, or HOME is not set)", where=str(path), hint=_ANOTHER
+            )
         return cls(path.absolute())
 
     def ensure(self) -> Home:
-        """Make the directories. Raises BadInput where that is not possible."""
+        """Make the directories. Raises NotWritable where that is not possible."""
         try:
             for directory in (self.path, self.runs):
                 directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -40,12 +45,21 @@ class Home:
             raise self._unusable("not writable")
         return self
 
-    def _unusable(self, why: str) -> BadInput:
-        return BadInput(
-            f"home cannot be used ({why})",
-            where=str(self.path),
-            hint="choose another with --home or WORKBENCH_HOME",
-        )
+    def _unusable(self, why: str) -> NotWritable:
+        return NotWritable(f"home cannot be used ({why})", where=str(self.path), hint=_ANOTHER)
+
+    @property
+    def there(self) -> bool:
+        """Whether any run was ever made in it. Raises BadInput where that cannot be seen."""
+        try:
+            os.scandir(self.runs).close()
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError as error:
+            raise BadInput(
+                f"home cannot be read ({error.strerror or error})", where=str(self.path), hint=_ANOTHER
+            ) from error
+        return True
 
     @property
     def runs(self) -> Path:

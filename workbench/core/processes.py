@@ -13,6 +13,9 @@ from typing import Final
 
 PROC: Final = Path("/proc")
 
+UTF8: Final = {"PYTHONUTF8": "1"}
+"""For the environment of our own children: they write and read UTF-8 whatever the locale is."""
+
 
 def boot_id() -> str:
     """Differs after every start of the machine; empty where the kernel does not say."""

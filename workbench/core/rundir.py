@@ -121,6 +121,13 @@ class RunDir:
     def alive(self) -> bool:
         return self.supervised() or self.training()
 
+    def disk_full(self) -> bool:
+        """Whether the disk that the run lies on has no room for another line."""
+        with contextlib.suppress(OSError):
+            found = os.statvfs(self.path)
+            return found.f_bavail * found.f_frsize < 4096
+        return False
+
     def last_sign(self) -> float:
         """Wall-clock seconds at which anything of the run's processes was last written; 0 if nothing was."""
         times = [0.0]
@@ -134,7 +141,7 @@ def is_locked(path: Path) -> bool:
     """Whether a process holds the flock on `path`. A lock dies with its holder; a pid may be another's by now."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
+    except (FileNotFoundError, PermissionError):  # another user's, whose logs are no more readable than this
         return False
     try:
         fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)

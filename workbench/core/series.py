@@ -100,6 +100,14 @@ def format_number(value: float | None, digits: int = 4) -> str:
     return f"{value:.{digits}g}"
 
 
+def format_bytes(count: float) -> str:
+    """A size on a disk: `0 B`, `512 B`, `91.6 MB`, `1.3 GB`; powers of ten, as disks are sold."""
+    for unit, size in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= size:
+            return f"{count / size:,.1f} {unit}"
+    return f"{count:.0f} B"
+
+
 def format_age(seconds: float) -> str:
     """How long ago in one unit: `now`, `5s`, `3m`, `2h`, `4d`, `7w`, `2y`. The future is `now`."""
     if not math.isfinite(seconds):

@@ -17,6 +17,7 @@ from workbench.contracts.lab import wire
 from workbench.contracts.lab.request import AnyRequest, LabRequest, StreamRequest, parse_answer
 from workbench.contracts.lab.wire import ReplyLine
 from workbench.core.errors import WorkbenchError
+from workbench.core.processes import UTF8
 
 R = TypeVar("R")
 
@@ -221,7 +222,7 @@ def _obituary(code: int, restarted: bool) -> WorkbenchError:
 
 
 def _spawn(command: Sequence[str], home: Path | None) -> subprocess.Popen[bytes]:
-    environment = dict(os.environ)
+    environment = os.environ | UTF8
     if home is not None:
         environment["WORKBENCH_HOME"] = str(home)
     log = _open_log(home)

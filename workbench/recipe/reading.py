@@ -21,9 +21,9 @@ from workbench.recipe.schema import Recipe, fields
 Kinds = Mapping[str, type[Recipe]]
 """The kinds of recipe there are, by the task that each is for."""
 
-_ENDLESS = re.compile(r"[0-9_]{4000,}")
-_TOO_LONG = "a number of thousands of digits is not read: write a smaller one"
 _AT = re.compile(r"(?P<what>.*) \(at line (?P<line>\d+), column (?P<column>\d+)\)", re.DOTALL)
+_DIGITS = re.compile(r"\b(?:0[xob][0-9A-Fa-f_]{250,}|[0-9_]{300,})\b")
+_TOO_LONG = "a number has more digits than any number can hold: write a smaller one"
 _BYTE_ORDER_MARK = "\ufeff"  # some editors begin a UTF-8 file with it; TOML has no place for it
 
 
@@ -173,17 +173,44 @@ def _remove(table: dict[str, Any], given: Iterable[str]) -> None:
 
 def _table(text: str, where: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(text.removeprefix(_BYTE_ORDER_MARK))
+        return _parsed(text.removeprefix(_BYTE_ORDER_MARK))
     except tomllib.TOMLDecodeError as error:
         at = _AT.fullmatch(str(error))
         told = f"{at['what']} at column {at['column']}" if at else str(error)
         place = f"{where}:{at['line']}" if at else where
         raise RecipeError([f"{place}: not TOML: {told}"]) from error
-    except ValueError as error:  # Python makes no number of thousands of digits
-        line = text.count("\n", 0, match.start()) + 1 if (match := _ENDLESS.search(text)) else 1
-        raise RecipeError([f"{where}:{line}: {_TOO_LONG}"]) from error
+    except OverflowError as error:
+        line = _line_of_digits(text)
+        place = f"{where}:{line}" if line else where
+        raise RecipeError([f"{place}: {error}"]) from error
     except RecursionError as error:
         raise RecipeError(["lists or tables stand too deep in one another: write it flat"], where=where) from error
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    """A TOML document. Raises TOMLDecodeError, RecursionError, and OverflowError for a number nothing can hold."""
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        raise
+    except ValueError as error:  # Python reads no number of more than 4,300 digits
+        raise OverflowError(_TOO_LONG) from error
+    if _holds_more(table):
+        raise OverflowError(_TOO_LONG)
+    return table
+
+
+def _holds_more(value: object) -> bool:
+    """Whether there is a whole number in it that is greater than any float: it could not even be shown."""
+    if isinstance(value, dict):
+        return any(map(_holds_more, value.values()))
+    if isinstance(value, list):
+        return any(map(_holds_more, value))
+    return isinstance(value, int) and value.bit_length() > 1024
+
+
+def _line_of_digits(text: str) -> int | None:
+    return next((number for number, line in enumerate(text.splitlines(), 1) if _DIGITS.search(line)), None)
 
 
 def _override(table: dict[str, Any], assignment: str, known: Mapping[str, str]) -> str:
@@ -215,7 +242,9 @@ def _set(table: dict[str, object], field: str, value: object) -> None:
 def _value(text: str) -> Any:
     """The value after `=`: TOML, or else the text itself, so that a string needs no quotes. Raises ValueError."""
     try:
-        parsed = tomllib.loads(f"value = {text}")
+        parsed = _parsed(f"value = {text}")
+    except OverflowError as error:
+        raise ValueError(str(error)) from error
     except (tomllib.TOMLDecodeError, RecursionError):
         if text.lstrip().startswith(('"', "'", "[", "{")):
             raise ValueError(

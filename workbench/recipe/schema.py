@@ -25,6 +25,7 @@ ScheduleName = Literal[
 # What a label is; of words, tags that spell no entities.
 Problem = Literal["single-label", "multi-label", "regression", "plain-tags"]
 Positive = Annotated[int, Field(ge=1, lt=2**31)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Interval = Literal["epoch", "never"] | Positive
 SafeName = Annotated[str, Field(min_length=1, max_length=120)]
 
@@ -91,7 +92,7 @@ class Subset(Section):
     """A random part of the training rows."""
 
     rows: Positive = Field(description="how many rows to keep")
-    seed: int = Field(42, ge=0, lt=2**63, description="which rows they are")
+    seed: Seed = Field(42, description="which rows they are")
 
 
 class Data(Section):
@@ -106,8 +107,8 @@ class Data(Section):
     holdout: float | Positive | None = Field(
         None, description="validation held out of train: a share (0.1) or a number of rows"
     )
-    holdout_seed: int = Field(42, ge=0, lt=2**63, description="which rows are held out")
-    shuffle_seed: int | None = Field(None, ge=0, lt=2**63, description="shuffle each split before it is sliced")
+    holdout_seed: Seed = Field(42, description="which rows are held out")
+    shuffle_seed: Seed | None = Field(None, description="shuffle each split before it is sliced")
     subset: Subset | None = Field(None, description="train on a random part")
     format: FormatName | None = Field(None, description="how the files are read, where their names do not say")
     delimiter: str | None = Field(
@@ -164,14 +165,16 @@ class Train(Section):
         "full", description="all weights, or low-rank adapters (Hu et al. 2021; Liu et al. 2024; Dettmers et al. 2023)"
     )
     lora: Lora = Field(Lora(), description="of the adapters")
-    freeze_layers: int = Field(0, ge=0, description="embeddings and so many layers from the bottom stay as they are")
+    freeze_layers: int = Field(
+        0, ge=0, lt=2**31, description="embeddings and so many layers from the bottom stay as they are"
+    )
     freeze: list[str] = Field(
         default_factory=list,
         description="patterns of names of weights that stay as they are: *.embeddings.*",
     )
     head_only: bool = Field(False, description="only the head learns")
 
-    epochs: float = Field(3, gt=0, le=1e6, description="passes over the training rows")
+    epochs: float = Field(3, gt=0, le=1e9, description="passes over the training rows")
     max_steps: Positive | None = Field(None, description="stop after so many optimizer steps, whatever epochs says")
     batch_size: Positive = Field(16, description="rows a device sees at once")
     batch_tokens: Positive | None = Field(
@@ -202,7 +205,7 @@ class Train(Section):
     schedule_args: dict[str, bool | int | float | str] = Field(
         default_factory=dict, description="further settings of the schedule, such as num_cycles"
     )
-    warmup_steps: int = Field(0, ge=0, description="steps from zero to the peak")
+    warmup_steps: int = Field(0, ge=0, lt=2**31, description="steps from zero to the peak")
     warmup_ratio: float | None = Field(None, ge=0, lt=1, description="the same as a share of all steps")
     max_grad_norm: float = Field(1.0, ge=0, description="gradients are clipped to this norm; 0: never")
     precision: Literal["auto", "bf16", "fp16", "fp32"] = Field("auto", description="auto: bf16 where the device has it")
@@ -219,7 +222,7 @@ class Train(Section):
         "epoch", description="when a checkpoint is sealed; a number is steps"
     )
     keep_checkpoints: Positive = Field(2, description="the newest so many stay, and the best besides")
-    workers: int = Field(0, ge=0, description="processes that load data")
+    workers: int = Field(0, ge=0, le=1024, description="processes that load data")
     activation_checkpointing: bool = Field(
         False, description="compute activations twice instead of keeping them: less memory, more time"
     )
@@ -257,8 +260,8 @@ class Generate(Section):
     max_new_tokens: Positive = Field(64, description="length of what is generated")
     temperature: float = Field(0.8, ge=0, description="0 is greedy")
     top_p: float = Field(0.95, gt=0, le=1, description="sample from the smallest set with this mass")
-    top_k: int = Field(0, ge=0, description="sample from so many; 0: all")
-    seed: int = Field(0, ge=0, lt=2**63, description="of the sampling")
+    top_k: int = Field(0, ge=0, lt=2**31, description="sample from so many; 0: all")
+    seed: Seed = Field(0, description="of the sampling")
 
 
 class Launch(Section):

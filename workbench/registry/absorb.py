@@ -30,12 +30,15 @@ _TRAINER, _SUPERVISOR, _USER = (os.sep + log.name for log in RunDir(Path()).logs
 
 @dataclass(frozen=True, slots=True)
 class Absorbed:
-    """What is known of a run: its state, whether its facts are, and how its logs and locks were when last read."""
+    """What is known of a run: its state, whether its facts are, and how its logs and locks were when last read.
+
+    `alive` is None where another process read the logs: what the locks said to it may no longer be so.
+    """
 
     state: str
     known: bool
     sizes: Sizes
-    alive: bool = False
+    alive: bool | None = None
 
 
 def sizes(run: RunDir) -> Sizes:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from workbench.core.errors import BadInput
+from workbench.core.errors import NotWritable
 from workbench.core.rundir import hold_lock
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ _BOTH = (f"PRAGMA busy_timeout={int(PATIENCE * 1000)}", "PRAGMA cache_size=-1600
 
 
 def connect(path: Path) -> Connection:
-    """The registry's file, opened for writing, made (0600) where there is none. Raises BadInput, DatabaseError."""
+    """The registry's file, opened for writing, made (0600) where there is none. Raises NotWritable, DatabaseError."""
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     except OSError as error:
@@ -80,8 +80,10 @@ def _prepared(connection: Connection, pragmas: tuple[str, ...]) -> Connection:
     return connection
 
 
-def _unusable(path: Path, why: str) -> BadInput:
-    return BadInput(f"the registry cannot be opened ({why})", where=str(path), hint="choose another home with --home")
+def _unusable(path: Path, why: str) -> NotWritable:
+    return NotWritable(
+        f"the registry cannot be opened ({why})", where=str(path), hint="choose another home with --home"
+    )
 
 
 @contextmanager
@@ -117,6 +119,25 @@ def is_damage(error: BaseException) -> bool:
         return True
     signs = ("malformed", "not a database", "decode to UTF-8")
     return isinstance(error, DatabaseError) and any(sign in str(error) for sign in signs)
+
+
+def cannot_write(error: BaseException) -> bool:
+    """Whether the file system took no more: it is read-only, another's, or full."""
+    signs = ("readonly database", "disk is full", "disk I/O error", "unable to open")
+    return isinstance(error, DatabaseError) and any(sign in str(error) for sign in signs)
+
+
+def copied(path: Path) -> Connection:
+    """A database in memory with all that is in the file now. Raises NotWritable or DatabaseError if unreadable."""
+    source, copy = connect_readonly(path), connect_empty()
+    try:
+        source.backup(copy)
+    except BaseException:
+        copy.close()
+        raise
+    finally:
+        source.close()
+    return copy
 
 
 def set_aside(path: Path, *, now: float | None = None) -> Path:

@@ -11,7 +11,7 @@ import time
 from types import TracebackType
 from typing import Final, Self
 
-from workbench.contracts.events import LIVE_STATES
+from workbench.contracts.events import LIVE_STATES, WORKING_STATES
 from workbench.core.home import Home
 from workbench.core.rundir import RunDir
 from workbench.registry.absorb import Absorbed, absorb, forget, sizes
@@ -32,11 +32,12 @@ _CLOCK_GRAIN: Final = 0.1
 class Ingestor:
     """Keeps the registry up with the logs. One for each thread; any number of processes.
 
-    Raises BadInput where the home cannot be written. `notices` holds what had to be corrected.
+    Raises NotWritable where the home cannot be written. `notices` holds what had to be corrected. `into` is a registry
+    in memory, in place of the home's own.
     """
 
-    def __init__(self, home: Home) -> None:
-        self._home = home
+    def __init__(self, home: Home, into: Connection | None = None) -> None:
+        self._home, self._into = home, into
         self.notices: list[str] = []
         self._connect()
 
@@ -51,7 +52,7 @@ class Ingestor:
         self._begin()
 
     def _begin(self) -> None:
-        self._connection: Connection = open_for_writing(self._home, self.notices)
+        self._connection: Connection = self._into or open_for_writing(self._home, self.notices)
         self._identity = identity(self._home)
         self._change = self._clock()
         self._keys = Keys(self._connection)
@@ -63,7 +64,8 @@ class Ingestor:
         self._gone: set[str] = set()
 
     def close(self) -> None:
-        self._connection.close()
+        if self._into is None:
+            self._connection.close()
 
     def __enter__(self) -> Self:
         return self
@@ -76,6 +78,9 @@ class Ingestor:
 
         While another process ingests, this returns what that one has found so far; with `wait` it takes its turn.
         """
+        if self._into is not None:
+            self._sweep()
+            return self._news()
         if identity(self._home) != self._identity:
             self._reconnect()
         try:
@@ -144,9 +149,14 @@ class Ingestor:
             self._absorb(run)
 
     def _moved(self, run: RunDir, known: Absorbed) -> bool:
-        """Whether a run whose logs are silent has news all the same: its locks, or facts that are there by now."""
-        if known.state in LIVE_STATES and run.alive() != known.alive:
-            return True
+        """Whether a run whose logs are silent has news all the same: its locks, or facts that are there by now.
+
+        A run at work whose locks nobody holds here is another machine's, and how long it has been silent decides.
+        """
+        if known.state in LIVE_STATES:
+            alive = run.alive()
+            if alive != known.alive or (not alive and known.state in WORKING_STATES):
+                return True
         return not known.known and run.facts.exists()
 
     def _absorb(self, run: RunDir) -> None:

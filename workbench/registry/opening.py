@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from workbench.core.errors import BadInput
+from workbench.core.errors import BadInput, NotWritable
 from workbench.core.home import Home
 from workbench.core.rundir import RunDir
 from workbench.registry import migrations
 from workbench.registry.database import (
     DatabaseError,
+    cannot_write,
     connect,
     connect_empty,
     connect_readonly,
+    copied,
     is_damage,
     set_aside,
     turn,
@@ -64,6 +66,18 @@ def open_for_reading(home: Home) -> Connection:
             hint="let its owner open it once",
         )
     return connection
+
+
+def open_in_memory(home: Home) -> Connection:
+    """What the registry knows, in memory, for an ingestor to go on from: nothing where it cannot be read as it is."""
+    try:
+        connection = copied(home.registry)
+        if migrations.version(connection) == migrations.VERSION:
+            return connection
+        connection.close()
+    except (DatabaseError, NotWritable):
+        pass  # the logs are the truth
+    return _empty()
 
 
 def _empty() -> Connection:
@@ -153,4 +167,5 @@ def unusable(home: Home, error: Exception) -> BadInput:
         if is_damage(error)
         else "make room or choose another home with --home"
     )
-    return BadInput(f"the registry cannot be used ({error})", where=str(home.registry), hint=hint)
+    kind = NotWritable if cannot_write(error) else BadInput
+    return kind(f"the registry cannot be used ({error})", where=str(home.registry), hint=hint)

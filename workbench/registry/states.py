@@ -39,7 +39,7 @@ def status_of(connection: Connection, pk: int, run: RunDir, *, alive: bool) -> R
         (pk,),
     ).fetchone()
     if newest is None:
-        return RunStatus("queued" if alive or run.alive() else "created")
+        return RunStatus("queued") if alive or run.alive() else _never_begun(run)
     number, started, host, stopping, state, finished, reason = newest
     if state is not None:
         return RunStatus(state, number, first, finished, reason or "", host or "")
@@ -48,6 +48,17 @@ def status_of(connection: Connection, pk: int, run: RunDir, *, alive: bool) -> R
         return RunStatus(state, number, first, None, "", host or "")
     last = connection.execute("SELECT max(t) FROM log WHERE run=? AND log < 2", (pk,)).fetchone()[0]
     return RunStatus("lost", number, first, last, _how_lost(run), host or "")
+
+
+def _never_begun(run: RunDir) -> RunStatus:
+    """No attempt has said anything: the run was only made, or whoever was to start its trainer is gone."""
+    record = Record.read(run)
+    if record is None:
+        return RunStatus("created")
+    if _elsewhere(run, record.host):
+        return RunStatus("queued", record.attempt, None, None, "", record.host)
+    why = "its supervisor was killed before it had started the trainer"
+    return RunStatus("lost", record.attempt, record.started, record.started, why, record.host)
 
 
 def _elsewhere(run: RunDir, host: str | None) -> bool:
@@ -64,4 +75,5 @@ def _how_lost(run: RunDir) -> str:
     record = Record.read(run)
     if record is not None and record.rebooted:
         return "the machine restarted while it ran"
-    return "its supervisor and its trainer are gone and neither said why"
+    why = "its supervisor and its trainer are gone and neither said why"
+    return f"{why}: the disk with its logs is full" if run.disk_full() else why

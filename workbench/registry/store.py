@@ -11,7 +11,7 @@ from workbench.core.errors import BadInput
 from workbench.core.home import Home
 from workbench.registry import pyramid, query, selects
 from workbench.registry.database import NONSENSE, Connection, DatabaseError, is_damage
-from workbench.registry.opening import identity, open_for_reading, open_for_writing, repair, unusable
+from workbench.registry.opening import identity, open_for_reading, open_for_writing, open_in_memory, repair, unusable
 from workbench.registry.snapshots import Attempt, RunRow, SeriesView, Summary
 
 T = TypeVar("T")
@@ -39,6 +39,19 @@ class Registry:
         notices: list[str] = []
         connection = open_for_reading(home) if readonly else open_for_writing(home, notices)
         return cls(home, connection, readonly=readonly, notices=notices)
+
+    @classmethod
+    def look(cls, home: Home, why: str = "") -> Registry:
+        """The registry of a home that is not to be written, in memory; an `Ingestor` over it reads what is new.
+
+        `why` is told as a notice. Where there is no home yet, there are no runs in it.
+        """
+        return cls(home, open_in_memory(home), readonly=True, notices=[why] if why else [])
+
+    @property
+    def in_memory(self) -> Connection | None:
+        """Where an ingestor is to put what is new of a home that is not written; else None."""
+        return self._connection if self._readonly else None
 
     def close(self) -> None:
         self._connection.close()

@@ -6,7 +6,9 @@ import fcntl
 import os
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Final
 
 from workbench.contracts.events import (
@@ -82,11 +84,19 @@ def _end(placement: Placement) -> None:
     placement.signal(signal.SIGKILL)
 
 
-def resume(home: Home, run: RunDir, accept: Sequence[str] = (), *, trainer: Sequence[str] = ()) -> int:
-    """Go on from the newest sealed checkpoint, as the next attempt; returns the supervisor's pid.
+def resume(
+    home: Home,
+    run: RunDir,
+    accept: Sequence[str] = (),
+    *,
+    from_start: bool = False,
+    trainer: Sequence[str] = (),
+) -> int:
+    """Go on from the newest whole checkpoint, as the next attempt; returns the supervisor's pid.
 
-    `accept` names differences (data, versions, …) the trainer would otherwise refuse. `trainer` as in `launch`.
-    Raises BadInput where there is nothing to go on from or nothing left to do.
+    `accept` names differences (data, versions, …) the trainer would otherwise refuse. With `from_start` it begins
+    again: the checkpoints there are set aside. `trainer` as in `launch`. Raises BadInput where there is nothing to go
+    on from or nothing left to do.
     """
     home.ensure()
     if in_progress(run):
@@ -96,22 +106,28 @@ def resume(home: Home, run: RunDir, accept: Sequence[str] = (), *, trainer: Sequ
     end = how_it_ended(run)
     if end is not None and end.state == "completed":
         raise BadInput(f"run {run.id} has completed: there is nothing to resume")
-    if not run.stop_request.exists():
-        return launch(run, resume=True, accept=accept, trainer=trainer)
-    return _resume_stopped(run, accept, trainer)
-
-
-def _resume_stopped(run: RunDir, accept: Sequence[str], trainer: Sequence[str]) -> int:
-    """Take the stop back first; a resume that fails leaves it as it was."""
-    aside = run.stop_request.with_name(".stop.taken-back")
-    os.replace(run.stop_request, aside)
-    try:
-        pid = launch(run, resume=True, accept=accept, trainer=trainer)
-    except WorkbenchError:
-        os.replace(aside, run.stop_request)
-        raise
-    aside.unlink(missing_ok=True)
+    stop_request.forget_now(run)
+    with ExitStack() as changes:
+        changes.enter_context(_put_away(run.stop_request, run.path / ".stop.taken-back"))
+        if from_start:
+            changes.enter_context(_put_away(run.checkpoints, run.path / f"checkpoints-before-{time.time():.0f}"))
+        pid = launch(run, resume=True, from_start=from_start, accept=accept, trainer=trainer)
+    (run.path / ".stop.taken-back").unlink(missing_ok=True)
     return pid
+
+
+@contextmanager
+def _put_away(path: Path, aside: Path) -> Iterator[None]:
+    """Under another name, if it is there; where what follows fails it is as it was."""
+    there = path.exists()
+    if there:
+        os.replace(path, aside)
+    try:
+        yield
+    except WorkbenchError:
+        if there:
+            os.replace(aside, path)
+        raise
 
 
 def deleted(run: RunDir) -> bool:

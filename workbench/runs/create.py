@@ -11,10 +11,12 @@ import time
 from collections.abc import Mapping, Sequence
 
 from workbench.contracts.events import CreatedEvent, EventWriter
+from workbench.core import redact
 from workbench.core.errors import BadInput
 from workbench.core.home import Home
 from workbench.core.rundir import RunDir, new_run_id, sync, write_atomic
-from workbench.runs import provenance, redact
+from workbench.runs import provenance
+from workbench.runs.refused_recipe import refuse
 from workbench.tasks.experiment import Experiment
 
 
@@ -24,7 +26,7 @@ def create(home: Home, experiment: Experiment, *, argv: Sequence[str] = (), down
     `argv` is kept as the command that asked for it; `download` lets the trainer reach the hub. Raises BadInput where
     the recipe holds a secret or the home cannot take the run; then nothing is left behind.
     """
-    _refuse_secrets(experiment)
+    refuse(experiment)
     recipe, search = experiment.recipe, experiment.search
     facts = {
         "v": 1,
@@ -42,17 +44,6 @@ def create(home: Home, experiment: Experiment, *, argv: Sequence[str] = (), down
         "host": socket.gethostname(),
     }
     return _place(home.ensure(), experiment, facts)
-
-
-def _refuse_secrets(experiment: Experiment) -> None:
-    """A recipe is stored byte for byte, so a secret in it would be too."""
-    where, hint = experiment.where, "set it in the environment of `workbench run`, which the trainer inherits"
-    for variable, value in experiment.recipe.launch.env.items():
-        if redact.secret_name(variable) or redact.secret_shape(value):
-            raise BadInput(f"launch.env.{variable} looks like a secret", where=where, hint=hint)
-    for number, line in enumerate(experiment.source.splitlines(), start=1):
-        if redact.secret_shape(line):
-            raise BadInput("this line holds what looks like a secret", where=f"{where}:{number}", hint=hint)
 
 
 def _place(home: Home, experiment: Experiment, facts: Mapping[str, object]) -> RunDir:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from workbench.core.errors import BadInput, WorkbenchError
+from workbench.core.processes import UTF8
 from workbench.core.rundir import RunDir
 from workbench.models.locate import is_adapter
 from workbench.tasks.spec import spec_of
@@ -75,15 +76,18 @@ def export(run: RunDir, to: Path, *, source: Path | None = None, merge: bool = F
 def _copy(source: Path, to: Path, *, without: Collection[str]) -> None:
     for file in source.iterdir():
         if file.is_file() and file.name not in without and not file.name.startswith(("rng_state", ".")):
-            # The weights of a base stay where they are.
-            shutil.copy2(file, to / file.name, follow_symlinks=False)
+            # Under the user's own umask; the weights of a base stay where they are.
+            shutil.copyfile(file, to / file.name, follow_symlinks=False)
 
 
 def _merge(run: RunDir, source: Path, to: Path) -> None:
     head = spec_of(str(json.loads((source / "workbench.json").read_text("utf-8"))["task"])).head
     argv = [sys.executable, "-m", "workbench.models.merging", str(source), head.auto_class, str(to)]
-    environment = os.environ | {"HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_OFFLINE": "1"}
-    child = subprocess.run(argv, capture_output=True, text=True, env=environment, stdin=subprocess.DEVNULL, check=False)
+    environment = os.environ | UTF8 | {"HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_OFFLINE": "1"}
+    child = subprocess.run(
+        argv, capture_output=True, encoding="utf-8", errors="replace", env=environment, stdin=subprocess.DEVNULL,
+        check=False,
+    )  # fmt: skip
     if child.returncode:
         said = (child.stderr.strip().splitlines() or [f"exit code {child.returncode}"])[-1]
         if child.returncode == 2:

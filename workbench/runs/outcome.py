@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import signal
 from dataclasses import dataclass, field
 from typing import Final
@@ -25,12 +27,15 @@ TRACEBACK: Final = "Traceback (most recent call last):"
 class AttemptEnd:
     """What is known: how the engine saw it exit, and what the trainer said before.
 
-    `said` is the trainer's own `finished`. `sent` is the last signal of our own stop escalation.
+    `said` is the trainer's own `finished`. `sent` is the last signal of our own stop escalation, `asked` whether it
+    was asked to stop at all. `full` says that the disk with its logs takes nothing more.
     """
 
     exited: Exited
     said: FinishedEvent | None = None
     sent: int | None = None
+    asked: bool = False
+    full: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,8 @@ class Outcome:
 def outcome_of(end: AttemptEnd) -> Outcome:
     """Tells apart: done, our own stop, the kernel's killer, a signal, divergence, bad input, an exception."""
     state, reason, traceback = _classified(end)
+    if end.full and end.said is None:
+        reason = f"{reason}; the disk with its logs is full (ENOSPC: {os.strerror(errno.ENOSPC)})"
     return Outcome(state, reason, end.exited.code, end.exited.signal, traceback)
 
 
@@ -68,6 +75,8 @@ def _classified(end: AttemptEnd) -> tuple[EndState, str, str | None]:
         return "killed", _OOM_REASON, _traceback(end) if end.exited.signal is None else None
     if end.exited.signal is not None:
         return _by_signal(end, end.exited.signal)
+    if end.exited.code == 0 and not said and end.asked and end.full:
+        return "stopped", "asked to stop, and what it said of its end could not be written", None
     if end.exited.code == 0 and not said:
         return "failed", "it exited with 0 and never said that it had finished", _traceback(end)
     return _by_exit(end)

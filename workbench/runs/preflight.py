@@ -13,7 +13,9 @@ from typing import TypeVar
 from workbench.contracts.check_report import CheckReport, Measurement, MeasureReport, parse
 from workbench.core.errors import BadInput, RecipeError, WorkbenchError
 from workbench.core.home import Home
+from workbench.core.processes import UTF8
 from workbench.runs.model_of_run import with_model_of_run
+from workbench.runs.refused_recipe import refuse
 from workbench.tasks.experiment import Experiment
 
 R = TypeVar("R", CheckReport, MeasureReport)
@@ -41,9 +43,13 @@ def measure(experiment: Experiment, home: Home) -> Measurement:
 
 
 def _asked(module: str, kind: type[R], experiment: Experiment, home: Home) -> R:
+    refuse(experiment)
     argv = [sys.executable, "-m", module, "-", "--home", str(home.path)]
-    environment = os.environ | {"HF_HUB_DISABLE_TELEMETRY": "1", "TOKENIZERS_PARALLELISM": "false"}
-    child = subprocess.run(argv, capture_output=True, text=True, env=environment, input=experiment.dump(), check=False)
+    environment = os.environ | UTF8 | {"HF_HUB_DISABLE_TELEMETRY": "1", "TOKENIZERS_PARALLELISM": "false"}
+    child = subprocess.run(
+        argv, capture_output=True, encoding="utf-8", errors="replace", env=environment, input=experiment.dump(),
+        check=False,
+    )  # fmt: skip
     try:
         return parse(kind, child.stdout.strip().splitlines()[-1])
     except (IndexError, ValueError) as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Final
@@ -31,18 +32,37 @@ def git_state(directory: Path) -> dict[str, object] | None:
     commit = _git(directory, "rev-parse", "HEAD")
     if not commit:
         return None
-    changes = _git(directory, "status", "--porcelain", "--untracked-files=no")
+    changes = _git(directory, "status", "--porcelain", "--untracked-files=no", "--ignore-submodules=dirty")
     return {"commit": commit.strip(), "dirty": bool(changes and changes.strip()) if changes is not None else None}
 
 
 def _git(directory: Path, *arguments: str) -> str | None:
-    # A repository's own config can name programs to run (fsmonitor) and take locks: neither is wanted for a look.
-    command = ["git", "-C", str(directory), "-c", "core.fsmonitor=false", *arguments]
-    environment = os.environ | {"GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
+    filters = _run_git(directory, _HARMLESS, "config", "--name-only", "-z", "--get-regexp", r"^filter\..*\.") or ""
+    return _run_git(directory, _HARMLESS | dict.fromkeys(filter(None, filters.split("\0")), ""), *arguments)
+
+
+# A repository's own config and attributes can name programs to run: none is, for a look.
+_HARMLESS: Final = {
+    "core.fsmonitor": "false",
+    "core.attributesFile": os.devnull,
+    "core.hooksPath": os.devnull,
+    "core.sshCommand": "false",
+    "protocol.allow": "never",
+    "safe.bareRepository": "explicit",
+}
+
+
+def _run_git(directory: Path, config: Mapping[str, str], *arguments: str) -> str | None:
+    # It may take no locks and fetch nothing, and what the environment says of other repositories is not for it.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    environment |= {"GIT_OPTIONAL_LOCKS": "0", "GIT_NO_LAZY_FETCH": "1", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+    environment["GIT_CONFIG_COUNT"] = str(len(config))
+    for number, (key, value) in enumerate(config.items()):
+        environment |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, errors="replace", timeout=10, env=environment, check=False,
-            stdin=subprocess.DEVNULL,
+            ["git", "-C", str(directory), *arguments], capture_output=True, encoding="utf-8", errors="replace",
+            timeout=10, env=environment, check=False, stdin=subprocess.DEVNULL,
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired):
         return None

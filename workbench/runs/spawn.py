@@ -12,40 +12,65 @@ from collections.abc import Sequence
 
 from workbench.contracts.run_environment import TAGS
 from workbench.core.errors import BadInput, WorkbenchError
+from workbench.core.processes import UTF8
 from workbench.core.rundir import RunDir
+from workbench.runs.engines.engine import LaunchFacts
 from workbench.runs.record import in_progress
+from workbench.runs.refused_recipe import running_code
 
 PATIENCE = 60.0
 """Seconds a supervisor may take to start; it needs a fraction of one."""
 
 
-def launch(run: RunDir, *, resume: bool = False, accept: Sequence[str] = (), trainer: Sequence[str] = ()) -> int:
-    """Start a run, or with `resume` its next attempt, and return the supervisor's pid.
+def launch(
+    run: RunDir,
+    *,
+    resume: bool = False,
+    from_start: bool = False,
+    accept: Sequence[str] = (),
+    trainer: Sequence[str] = (),
+) -> int:
+    """Start a run, or with `resume` its next attempt, `from_start` or not, and return the supervisor's pid.
 
     Returns once the supervisor holds its lock and the trainer is started. `accept` names the differences a resume
     may have. `trainer` is a command to run in place of workbench's own trainer. Raises BadInput where the run is at
-    work already or has no sealed checkpoint to go on from, and WorkbenchError where the supervisor fails to start.
+    work already or has no whole checkpoint to go on from, and WorkbenchError where the supervisor fails to start.
     """
     if in_progress(run):
         raise BadInput(f"run {run.id} is at work already", hint=f"stop it first with `workbench stop {run.id}`")
+    if "env" not in accept:
+        _refuse_unseen_code(run)
     command = [sys.executable, "-P", "-m", "workbench.runs.supervisor", str(run.path.absolute())]
     if resume:
-        command += ["--resume-step", str(_resume_step(run))]
+        command += ["--resume-step", "0" if from_start else str(_resume_step(run))]
     for difference in accept:
         command += ["--accept", difference]
     return _start(run, command, trainer)
 
 
-def _resume_step(run: RunDir) -> int:
-    from workbench.train.checkpoints import newest_sealed, step_of
+def _refuse_unseen_code(run: RunDir) -> None:
+    """A directory that another has made may say in its recipe what the trainer is to load."""
+    try:
+        env = LaunchFacts.of(run.read_facts()).env
+    except (OSError, ValueError, AttributeError):
+        return  # the supervisor says what is wrong with them
+    if found := running_code(env):
+        told = ", ".join(f"{name}={env[name]}" for name in found)
+        raise BadInput(
+            f"launch.env of run {run.id} can have the trainer run code unseen ({told})",
+            hint=f"if that is yours, `workbench resume {run.id} --accept env`",
+        )
 
-    newest = newest_sealed(run.checkpoints)
+
+def _resume_step(run: RunDir) -> int:
+    from workbench.train.checkpoints import newest_verified, step_of
+
+    newest, damaged = newest_verified(run.checkpoints)
     step = None if newest is None else step_of(newest)
     if step is None:
-        raise BadInput(
-            f"run {run.id} has no sealed checkpoint to go on from",
-            hint=f"start it anew with `{_anew(run)}`",
-        )
+        there = "no whole checkpoint (all are damaged)" if damaged else "no sealed checkpoint"
+        begin = f"begin again with `workbench resume {run.id} --from-start`, or start it anew with `{_anew(run)}`"
+        raise BadInput(f"run {run.id} has {there} to go on from", hint=begin)
     return step
 
 
@@ -85,7 +110,7 @@ def _start(run: RunDir, command: list[str], trainer: Sequence[str]) -> int:
 
 def _environment() -> dict[str, str]:
     """Ours, for processes that work in other directories. A run started from within another run is not part of it."""
-    environment = {name: value for name, value in os.environ.items() if name not in TAGS}
+    environment = {name: value for name, value in os.environ.items() if name not in TAGS} | UTF8
     if places := environment.get("PYTHONPATH"):
         environment["PYTHONPATH"] = os.pathsep.join(os.path.abspath(place) for place in places.split(os.pathsep))
     return environment

@@ -24,13 +24,13 @@ from typing import Final
 from workbench.contracts.events import FinishedEvent, StartedEvent
 from workbench.core.errors import BadInput, WorkbenchError
 from workbench.core.processes import Identity
+from workbench.core.redact import argv as redacted
 from workbench.core.rundir import RunDir, hold_lock
 from workbench.core.supervisor_record import Record
 from workbench.runs import record
 from workbench.runs.engines.available import engine_for, engine_named
 from workbench.runs.engines.engine import Job, LaunchFacts
 from workbench.runs.postmortem import record_lost
-from workbench.runs.redact import argv as redacted
 from workbench.runs.stop_escalation import Patience
 from workbench.runs.supervisor_log import PatientLog, say
 from workbench.runs.watch import TrainerWatch

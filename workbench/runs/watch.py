@@ -11,7 +11,7 @@ import time
 from types import FrameType
 from typing import Any, Final
 
-from workbench.contracts.events import StoppingEvent, SystemEvent, WarningEvent
+from workbench.contracts.events import FinishedEvent, StoppingEvent, SystemEvent, WarningEvent
 from workbench.runs import record, stop_escalation, stop_request
 from workbench.runs.engines.engine import Engine, Exited, Gone, Job, Submitted, Working
 from workbench.runs.outcome import AttemptEnd, Outcome, outcome_of
@@ -63,8 +63,10 @@ class TrainerWatch:
                 self._log.write(WarningEvent(code="stall", text=text))
             system.sample(now)
             self._sleep()
+        # What is left over is told to end as well, and may take that for a stop: its word counts only before that.
+        said = record.finished(self._run.events, self._job.attempt)
         self._engine.forget(self._run)
-        return self._outcome(found)
+        return self._outcome(found, said)
 
     def _sleep(self) -> None:
         if select.select([self._wake], [], [], POLL)[0]:
@@ -94,11 +96,11 @@ class TrainerWatch:
             self._log.write(StoppingEvent(reason=f"not ended yet: sending {number.name}"))
             self._engine.signal(self._run, submitted, number)
 
-    def _outcome(self, found: Exited | Gone) -> Outcome:
+    def _outcome(self, found: Exited | Gone, said: FinishedEvent | None) -> Outcome:
         if isinstance(found, Gone):
             return Outcome("lost", found.why)
-        said = record.finished(self._run.events, self._job.attempt)
-        return outcome_of(AttemptEnd(found, said, self._escalation.sent))
+        asked, full = self._escalation.asked, self._run.disk_full()
+        return outcome_of(AttemptEnd(found, said, self._escalation.sent, asked, full))
 
 
 class _System:

@@ -6,9 +6,11 @@ Exit codes: 0 completed or stopped, 1 an exception, 2 bad input, 3 diverged; `fi
 from __future__ import annotations
 
 import gc
+import io
 import os
 import sys
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -28,7 +30,32 @@ _ENVIRONMENT: Final = {
 }
 
 
+class _LastingStream(io.TextIOWrapper):
+    """The console, which lies on the disk that may be full: what it does not take is left unsaid."""
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            return super().write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            super().flush()
+
+
+def _last_on_a_full_disk() -> None:
+    """A warning of any library that cannot be printed must not end the training."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if isinstance(stream, io.TextIOWrapper):
+            lasting = _LastingStream(
+                io.FileIO(os.dup(stream.fileno()), "w"), "utf-8", "backslashreplace", write_through=True
+            )
+            setattr(sys, name, lasting)
+
+
 def main(arguments: list[str]) -> int:
+    _last_on_a_full_disk()
     if len(arguments) != 1:
         print("usage: python -m workbench.train RUN_DIR", file=sys.stderr)
         return 2

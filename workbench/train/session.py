@@ -10,7 +10,7 @@ from typing import Any
 
 from workbench.contracts.events import DataEvent, decode
 from workbench.contracts.events.data_event import SplitCounts
-from workbench.core.errors import RecipeError
+from workbench.core.errors import BadInput, RecipeError
 from workbench.core.home import Home
 from workbench.core.rundir import RunDir
 from workbench.data.cache.token_cache import TokenCache
@@ -57,9 +57,18 @@ class Session:
         if int(os.environ.get("RANK", "0")) == 0:
             checkpoints.discard_partial(self._run.checkpoints)
         found, passed = checkpoints.newest_verified(self._run.checkpoints)
+        if found is None:
+            if not passed:
+                return None
+            raise BadInput(
+                f"every checkpoint is damaged ({', '.join(path.name for path in passed)})",
+                where=self._run.id,
+                hint=f"begin again with `workbench resume {self._run.id} --from-start`",
+            )
         for path in passed:
-            instead = f"{found.name} is used instead" if found else "training begins anew"
-            self._journal.warn("checkpoint-corrupt", f"{path.name} is not what was sealed; {instead}")
+            self._journal.warn(
+                "checkpoint-corrupt", f"{path.name} is not what was sealed; {found.name} is used instead"
+            )
         return found
 
     def prepare(self, experiment: Experiment, checkpoint: Path | None) -> Ready:

@@ -65,6 +65,7 @@ class Training:
         self._at_once = ready.recipe.evaluate.batch_size or ready.recipe.train.batch_size
         self._step = 0  # that the weights are of
         self._stopped: str | None = None
+        self._saved = True
         self._sampled: int | None = None
         self._evaluation_due = False
         self._undefined: set[tuple[str, str]] = set()
@@ -78,7 +79,7 @@ class Training:
         if not self._ended():
             self._train()
             if self._stopped is not None and (self._evaluation_due or not self._ended()):
-                return self._end_as("stopped", f"{self._stopped} at step {self._step}")
+                return self._stopped_here()
         return self._complete()
 
     def _ended(self) -> bool:
@@ -139,7 +140,8 @@ class Training:
     def _stopped_here(self) -> Ended:
         self._end()
         when = "before training began" if self._step == 0 else f"at step {self._step}"
-        return self._end_as("stopped", f"{self._stopped} {when}")
+        lost = "" if self._saved else ", and what came after the last checkpoint could not be saved"
+        return self._end_as("stopped", f"{self._stopped} {when}{lost}")
 
     def _end(self) -> None:
         """Training is to end. Asked again, says it once."""
@@ -196,6 +198,7 @@ class Training:
 
     def _save(self) -> None:
         if not self._meter.healthy:
+            self._saved = False
             self._journal.warn(
                 "checkpoint-skipped", f"step {self._step} is not saved: its loss or gradient is no number"
             )
@@ -211,7 +214,7 @@ class Training:
             self._write_weights(directory, weights)
             self._state.save(directory, optimizer)
 
-        self._saver.save(self._ready.model, progress, write)
+        self._saved = self._saver.save(self._ready.model, progress, write)
 
     def _write_weights(self, directory: Path, weights: sharding.StateDict | None) -> None:
         model, tokenizer = self._ready.model, self._ready.prepared.tokenizer

@@ -319,7 +319,7 @@ def run_tui(home: Home, slow_link: bool = False, open_run: str | None = None) ->
     terminal.require_terminal()
     # Nothing that is made on the road to the first frame is garbage: looking for it there costs a tenth of that road.
     gc.disable()
-    app = WorkbenchApp(home.ensure(), Settings.load(home), slow_link=slow_link, open_run=open_run)
+    app = WorkbenchApp(home, Settings.load(home), slow_link=slow_link, open_run=open_run)
     terminal.TerminalWatch(app.close_lab).start()
     app.run(mouse=not app.slow_link)
     return app.return_code or 0

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from workbench.core.errors import WorkbenchError
+from workbench.core.errors import NotWritable, WorkbenchError
 from workbench.core.home import Home
 
 if TYPE_CHECKING:
@@ -66,19 +66,50 @@ class RegistrySource:
     """The real source. Its imports wait for the thread: they are not on the road to the first frame."""
 
     def __init__(self, home: Home) -> None:
-        from workbench.registry.store import Registry
-
-        self._home = home.ensure()
-        self.registry = Registry.open(home)
+        self._home = home
         self._ingestor: Ingestor | None = None
         self._told = 0
+        self.registry = self._opened()
+
+    def _opened(self) -> Registry:
+        from workbench.registry.store import Registry
+
+        # Looking makes no home: the first run does.
+        self._nothing_there = not self._home.there
+        try:
+            return Registry.look(self._home) if self._nothing_there else Registry.open(self._home)
+        except NotWritable as error:
+            return self._looking(error)
+
+    def _looking(self, error: NotWritable) -> Registry:
+        """The registry in memory, of a home that can be read and no more."""
+        from workbench.registry.current import looking_only
+        from workbench.registry.store import Registry
+
+        return Registry.look(self._home, looking_only(self._home, error))
 
     def poll(self) -> frozenset[str]:
+        if self._nothing_there and self._home.there:
+            self._change_to(self._opened())
+        try:
+            return self._poll()
+        except NotWritable as error:
+            if self.registry.in_memory is not None:
+                raise
+            self._change_to(self._looking(error))
+            return self._poll()
+
+    def _change_to(self, registry: Registry) -> None:
+        self.close()
+        registry.notices[:0] = self.registry.notices
+        self.registry, self._ingestor, self._told = registry, None, 0
+
+    def _poll(self) -> frozenset[str]:
         if self._ingestor is None:
             from workbench.registry.ingest import Ingestor
 
             # It begins by reading where every log stands: what is known already is on screen before that.
-            self._ingestor = Ingestor(self._home)
+            self._ingestor = Ingestor(self._home, self.registry.in_memory)
         changed = self._ingestor.poll()
         self.registry.notices += self._ingestor.notices[self._told :]
         self._told = len(self._ingestor.notices)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from workbench.contracts.coding import text
-from workbench.contracts.events.event import UNDATED, VERSION, Event, UnknownEvent
+from workbench.contracts.events.event import UNDATED, VERSION, Event, StepEvent, UnknownEvent
 from workbench.contracts.events.parsing import parse
+from workbench.contracts.events.process_events import SystemEvent
+from workbench.core import redact
 
 
 class EventWriter:
@@ -46,16 +49,19 @@ class EventWriter:
 
         Raises OSError when the disk is full; a part of the line that was written is closed off by the next write.
         """
-        self._seq += 1
         head = {
             "v": VERSION,
-            "seq": self._seq,
+            "seq": self._seq + 1,
             "t": round(self._clock() if event.t == UNDATED else event.t, 6),
             "attempt": self.attempt,
             "type": event.type,
         }
+        line = text(head | event.fields())
+        if not isinstance(event, (StepEvent, SystemEvent)):  # numbers alone, and training waits for them
+            line = redact.text(line)
         # A lone surrogate (from a data set's text, say) cannot be encoded: it is replaced, the event is kept.
-        self._append(text(head | event.fields()).encode("utf-8", "replace") + b"\n")
+        self._append(line.encode("utf-8", "replace") + b"\n")
+        self._seq += 1
 
     def write(self, type: str, /, *, t: float | None = None, **fields: object) -> None:
         """Append an event of a type, or with fields, that this version need not know: nothing of it is checked."""
@@ -63,15 +69,27 @@ class EventWriter:
 
     def _append(self, data: bytes) -> None:
         # A short write is a full disk: the next line must not be glued to the torn one.
-        if self._torn:
+        torn, self._torn = self._torn, True
+        if torn:
             data = b"\n" + data
-        self._torn = True
-        written = os.write(self._fd, data)
-        if written < len(data):
-            rest = os.write(self._fd, data[written:])
-            if rest < len(data) - written:
-                raise OSError(28, "No space left on device", str(self.path))
+        done = os.write(self._fd, data)
+        try:
+            if done < len(data):
+                done += os.write(self._fd, data[done:])
+            if done < len(data):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
+        except OSError:
+            self._torn = torn or not self._take_back(done)
+            raise
         self._torn = False
+
+    def _take_back(self, written: int) -> bool:
+        """Cut off the part of a line, so that a shorter one finds room. Returns whether that was possible."""
+        try:
+            os.ftruncate(self._fd, os.fstat(self._fd).st_size - written)
+        except OSError:
+            return False
+        return True
 
     def sync(self) -> None:
         """Force what was written onto the disk."""

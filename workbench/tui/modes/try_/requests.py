@@ -104,7 +104,7 @@ def named(home: Home, text: str) -> Where:
         return Where(ModelOpen("path", str(path.absolute())), path.name)
     if not text.strip() or "/" in text:
         raise BadInput(f"no such directory: {text}", hint="give a run, or a directory with config.json in it")
-    from workbench.registry.store import Registry
+    from workbench.registry.current import current
 
-    with Registry.open(home, readonly=True) as registry:
+    with current(home, lambda _: None) as registry:
         return _tried(registry.find(text.strip())).where

@@ -14,6 +14,11 @@ _NAME: Final = re.compile(
     r"secret_?key|private_?key|credential|credentials|auth|bearer)(?:$|[_.\-])",
     re.IGNORECASE,
 )
+# Of environment variables also what is run together or short: PGPASSWORD, MYSQL_PWD, SMTP_PASS, OPENAI_KEY.
+_VARIABLE: Final = re.compile(
+    r"\w*(?:password|passwd|passphrase|secret|token|apikey)|\w+_(?:pwd|pass|key|pat|dsn|cookie|sas)|sshpass",
+    re.IGNORECASE,
+)
 
 # A digit and a capital are asked of the looser ones: `sk-learn-logistic-regression` is a name, not a key.
 _MIXED: Final = r"(?=[A-Za-z0-9_\-]*\d)(?=[A-Za-z0-9_\-]*[A-Z])"
@@ -28,17 +33,31 @@ _SHAPES: Final = (
     r"\bxox[abeprs]-[A-Za-z0-9\-]{10,}",  # Slack
     r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b",  # AWS
     r"\bAIza[A-Za-z0-9_\-]{35}",  # Google
+    r"\b[sr]k_(?:live|test)_[A-Za-z0-9]{16,}",  # Stripe
+    r"\bSG\.[A-Za-z0-9_\-]{16,}\.[A-Za-z0-9_\-]{16,}",  # SendGrid
+    r"\bnpm_[A-Za-z0-9]{36}",
+    r"\bdckr_pat_[A-Za-z0-9_\-]{20,}",
+    r"\bya29\.[A-Za-z0-9_\-]{20,}",  # Google, OAuth
+    r"\bhooks\.slack\.com/services/[A-Za-z0-9/]{20,}",
+    r"\b(?:AccountKey|SharedAccessKey)=[A-Za-z0-9+/]{40,}={0,2}",  # Azure
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?:[^\"]*?-----END [A-Z ]*PRIVATE KEY-----)?",
     r"\beyJ[A-Za-z0-9_\-]{10,}\.[A-Za-z0-9_\-]{10,}\.[A-Za-z0-9_\-]{5,}",  # JSON web tokens
 )
 _SHAPE: Final = re.compile("|".join(_SHAPES))
-_BEARER: Final = re.compile(r"(?i)(\b(?:bearer|basic)\s+)[A-Za-z0-9._~+/\-]{12,}=*")
-_URL_PASSWORD: Final = re.compile(r"(\b[a-z][a-z0-9+.\-]*://)[^/\s:@]*:[^/\s@]+@", re.IGNORECASE)
+# Of prose ("a basic understanding") it is told by a digit.
+_BEARER: Final = re.compile(r"(?i)(\b(?:bearer|basic)\s+)(?=[A-Za-z._~+/\-]*\d)[A-Za-z0-9._~+/\-]{12,}=*")
+_URL_PASSWORD: Final = re.compile(r"(\b[a-z][a-z0-9+.\-]*://)[^/\s:@\"]*:[^/\s@\"]+@", re.IGNORECASE)
 _ASSIGNMENT: Final = re.compile(r"^(-{0,2}[\w.\-]+)=(.+)$", re.DOTALL)
 
 
 def secret_name(name: str) -> bool:
     """Whether a variable, option or field of that name holds a secret."""
     return _NAME.search(name) is not None
+
+
+def secret_variable(name: str) -> bool:
+    """Whether an environment variable of that name holds a secret."""
+    return secret_name(name) or _VARIABLE.fullmatch(name) is not None
 
 
 def secret_shape(text: str) -> bool:
@@ -58,13 +77,18 @@ def argv(arguments: Sequence[str]) -> list[str]:
     return list(_without_secrets(arguments))
 
 
+def _names_secret(name: str) -> bool:
+    of_env = name.startswith("launch.env.") and secret_variable(name.removeprefix("launch.env."))
+    return of_env or secret_name(name)
+
+
 def _without_secrets(arguments: Sequence[str]) -> Iterator[str]:
     hide_next = False
     for argument in arguments:
         assignment = _ASSIGNMENT.match(argument)
         if hide_next and not argument.startswith("-"):
             yield HIDDEN
-        elif assignment and secret_name(assignment[1].lstrip("-")):
+        elif assignment and _names_secret(assignment[1].lstrip("-")):
             yield f"{assignment[1]}={HIDDEN}"
         else:
             yield text(argument)
