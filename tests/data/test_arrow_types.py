@@ -38,6 +38,14 @@ def test_texts_and_labels_of_every_type_of_string_are_recognised(tmp_path, load,
     assert [row["label"] for _, row in pages.search(0, 9, "LAMP")] == ["good"]
 
 
+def test_bytes_that_are_utf_8_are_texts_and_others_are_left(tmp_path, load):
+    texts = [None if text is None else text.encode() for text in TEXTS]
+    save(pa.table({"text": texts, "label": LABELS, "image": [b"\xff\x00"] * 4}), tmp_path / "t.parquet")
+    made = load(train="t.parquet", validation="t.parquet")
+    assert made.train.column("text").to_pylist() == [text for text in TEXTS if text]
+    assert made.train.column("image").to_pylist() == [b"\xff\x00"] * 3
+
+
 @pytest.mark.parametrize(
     "lists",
     [

@@ -80,11 +80,16 @@ def test_pages_are_of_the_same_columns(write):
 
 
 def test_columns_named_twice_or_not_at_all_stop_nobody_who_does_not_read_them(write, load):
-    write("t.csv", "text,label,note,note,,\na,x,1,2,,\nb,y,3,4,,\n")
+    write("t.csv", "text,label,note,note,,\na,x,1,2,,\nb,y,3,4,,z\n")
     made = load(train="t.csv", validation="t.csv")
-    assert made.train.column_names[:6] == ["text", "label", "note", "note_2", "column_5", "column_6"]
+    assert made.train.column_names == ["text", "label", "note", "note_2", "column_6", "__row__"]
     with pytest.raises(DataError, match=r"t\.csv:1: the header names column 'note' twice"):
         load(train="t.csv", validation="t.csv", label="note")
+
+
+def test_the_index_that_pandas_writes_without_a_name_is_a_column(write, load):
+    write("t.csv", ",text,label\n0,a,x\n1,b,y\n")
+    assert load(train="t.csv", validation="t.csv").train.column("").to_pylist() == [0, 1]
 
 
 def test_what_is_no_delimiter_is_refused(make_recipe):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,17 @@ def read_parquet(path: Path) -> pa.Table:
             else plain(file.schema_arrow.empty_table())
         )
         records.kinds_of(table.schema)  # raises for names that are no UTF-8
-    return table.select(kept(table.column_names))
+    return _with_texts(table.select(kept(table.column_names)))
+
+
+def _with_texts(table: pa.Table) -> pa.Table:
+    """Bytes that are UTF-8 as texts: Spark and others write strings without saying that they are."""
+    for place, column in enumerate(table.schema):
+        if pa.types.is_binary(column.type):
+            with suppress(pa.ArrowInvalid):
+                texts = table.column(place).cast(pa.string())
+                table = table.set_column(place, column.with_type(pa.string()), texts)
+    return table
 
 
 def kept(names: Sequence[str]) -> list[str]:
@@ -177,7 +187,7 @@ def read_arrow(path: Path) -> pa.Table:
         # not read for it.
         records.kinds_of(table.schema)
         table.validate(full=path.stat().st_size < _VALIDATED)
-        return plain(table)
+        return _with_texts(plain(table))
     except (OSError, pa.ArrowException, MemoryError, UnicodeDecodeError) as error:
         raise _broken(path, "arrow", error) from error
 

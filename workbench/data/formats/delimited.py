@@ -203,6 +203,16 @@ def _numbered(name: str) -> Iterator[str]:
     yield from (f"{name}_{number}" for number in itertools.count(2))
 
 
+def _without_nameless(table: pa.Table, form: Dialect) -> pa.Table:
+    """Without the empty columns that spreadsheets write after the last."""
+    nameless = {name for name, own in zip(form.names, form.header or form.names, strict=True) if not own}
+    return table.drop_columns([name for name in nameless if _is_empty(table.column(name))])
+
+
+def _is_empty(column: pa.ChunkedArray) -> bool:
+    return pa.types.is_string(column.type) and bool(pc.all(pc.equal(column, ""), min_count=0).as_py())
+
+
 def _twice(path: Path, form: Dialect) -> dict[str, DataError]:
     """The columns that the header names twice."""
     times = Counter(name for name in form.header or () if name)
@@ -245,7 +255,7 @@ def _read(path: Path, form: Dialect) -> pa.Table:
     for block in _BLOCKS:
         try:
             table = _with_numbers(_parsed(path, form, block, looked))
-            table = table.replace_schema_metadata({_DELIMITER: form.delimiter})
+            table = _without_nameless(table, form).replace_schema_metadata({_DELIMITER: form.delimiter})
             return column_faults.marked(table, _twice(path, form))
         except (pa.ArrowInvalid, UnicodeDecodeError) as error:
             fault = looked.fault()
