@@ -101,12 +101,23 @@ def warned(splits, task: str, **data) -> list[str]:
 
 
 def test_a_column_that_is_not_read_and_says_something_is_a_warning_that_counts(rows):
-    told = [{"text": f"text {n % 5}", "title": f"title {n % 7}", "label": "ab"[n % 2]} for n in range(20)]
+    told = [{"title": f"title {n % 7}", "text": f"text {n % 5}", "label": "ab"[n % 2]} for n in range(20)]
     (warning,) = warned(rows(told, "text-classification"), "text-classification")
     assert warning == (
         "1 column of train is not read: 'title' (7 distinct, 7 characters in the median): "
-        'if the model is to read more, set data.text, as ["text", "title"]'
+        'if the model is to read more, set data.text, as ["title", "text"]'
     )
+
+
+@pytest.mark.parametrize("beside", [{"rejected": "no {n}"}, {"history": [["a", "{n}"]]}, {"stars": 0.5}])
+def test_the_warning_suggests_nothing_that_does_harm(rows, beside):
+    told = [
+        json.loads(json.dumps({"prompt": "a", "chosen": "b", **beside}).replace("{n}", str(n % 3))) for n in range(9)
+    ]
+    told[0] = {name: 1.5 if name == "stars" else value for name, value in told[0].items()}
+    (warning,) = warned(rows(told), "causal-lm")
+    assert warning.startswith(f"1 column of train is not read: '{next(iter(beside))}' (")
+    assert "set data." not in warning
 
 
 def test_ids_dates_constants_and_the_label_in_other_words_are_no_warning(rows):

@@ -38,19 +38,26 @@ def warnings(splits: Splits, data: Data) -> list[str]:
     listed = ", ".join(f"{faults.quoted(name)} ({held})" for name, held in told[:_SHOWN])
     more = f" and {len(told) - _SHOWN} more" if len(told) > _SHOWN else ""
     are = "1 column of train is" if len(told) == 1 else f"{len(told)} columns of train are"
-    return [f"{are} not read: {listed}{more}{_hint(splits, data, told[0][0])}"]
+    return [f"{are} not read: {listed}{more}{_hint(splits, data, [name for name, _ in told])}"]
 
 
-def _hint(splits: Splits, data: Data, unread: str) -> str:
-    """How a text would take in another column, where it is made of columns."""
+def _hint(splits: Splits, data: Data, unread: list[str]) -> str:
+    """How a text would take in another column of texts, where it is made of columns."""
+    texts = [name for name in unread if _may_be_read(name, splits)]
     role = next((one for one in splits.columns.shape.roles if one.name in splits.columns.shape.reads), None)
-    if role is None or not role.texts or not _takes_several(data, role.name):
+    if role is None or not role.texts or not texts or not _takes_several(data, role.name):
         return ""
     named = splits.columns.named[role.name]
     template = splits.columns.templates.get(named[0])
     read = named if template is None else template.columns
-    listed = ", ".join(f'"{clean(name)}"' for name in (*read, unread))
+    several = sorted((*read, texts[0]), key=splits.train.column_names.index)
+    listed = ", ".join(f'"{clean(name)}"' for name in several)
     return f": if the model is to read more, set data.{role.name}, as [{listed}]"
+
+
+def _may_be_read(name: str, splits: Splits) -> bool:
+    """Whether it is a column of texts, and not answers that are to be avoided."""
+    return columns.kind(splits.train.schema.field(name).type) == "string" and "reject" not in columns.folded(name)
 
 
 def _takes_several(data: Data, field: str) -> bool:
