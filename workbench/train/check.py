@@ -39,6 +39,8 @@ from workbench.tasks.experiment import Experiment
 from workbench.tasks.loading import splits_for
 from workbench.tasks.spec import load, spec_of
 from workbench.train import lengths, light_imports, optimizer_options, preparing
+from workbench.train.futile import futile
+from workbench.train.rhythm import Rhythm
 
 T = TypeVar("T")
 
@@ -80,12 +82,22 @@ def _checked(experiment: Experiment, home: Home, cache: TokenCache, *, alone: bo
     if problems or model is None or loaded is None or data is None:
         raise RecipeError(list(dict.fromkeys(problems)))
     data = tokenized(experiment, loaded, replace(data, notes=(*data.notes, *about_model)))
+    counted = steps(wanted, loaded, lengths.limits(experiment).positions, windows=_windows(data.ledger or {}))
     return CheckReport(
         recipe=wanted.resolved(),
         model=FoundModel(path=model.path_or_id, where=model.kind, type=model.type, parameters=model.parameters()),
-        data=data,
-        steps=steps(wanted, loaded, lengths.limits(experiment).positions, windows=_windows(data.ledger or {})),
+        data=replace(data, warnings=(*data.warnings, *_futile(wanted, loaded, data, counted))),
+        steps=counted,
     )
+
+
+def _futile(wanted: Recipe, loaded: splits.Splits, data: DataReport, counted: StepCount) -> list[str]:
+    """What is asked for in vain; with an estimate of the steps that may be some too many or too few."""
+    report = data.splits.get("validation")
+    rhythm = Rhythm.of(wanted, per_epoch=counted.per_epoch, total=counted.total, evaluated=report is not None)
+    kind = problem.of(loaded, wanted.data) if isinstance(wanted.data, Labelled) else None
+    labels = report.labels if report is not None and kind == "single-label" else None
+    return futile(wanted, rhythm, preparing.rule_of(wanted, kind), labels)
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import math
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypedDict
@@ -12,6 +11,7 @@ from workbench.core.errors import BadInput
 from workbench.recipe import Train
 from workbench.train.anatomy import anatomy, unwrapped
 from workbench.train.optimizer_options import ADAMW, WATCHING
+from workbench.train.rhythm import warmup_steps
 
 if TYPE_CHECKING:
     import torch
@@ -104,11 +104,10 @@ def schedule(optimizer: torch.optim.Optimizer, train: Train, steps: int, directi
     """The schedule of a run of so many steps. Raises BadInput where its settings are refused."""
     from transformers import get_scheduler
 
-    warmup = train.warmup_steps if train.warmup_ratio is None else math.ceil(steps * train.warmup_ratio)
     settings = schedule_settings(train, steps, direction)
     try:
         made: LRScheduler = get_scheduler(
-            schedule_name(train), optimizer, warmup, steps, scheduler_specific_kwargs=settings
+            schedule_name(train), optimizer, warmup_steps(train, steps), steps, scheduler_specific_kwargs=settings
         )
         return made
     except (ValueError, TypeError) as error:

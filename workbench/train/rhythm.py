@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -40,3 +41,8 @@ class Rhythm:
 def total_steps(train: Train, per_epoch: int) -> int:
     """Optimizer steps of a whole run: `max_steps`, or `epochs` rounded up to whole steps."""
     return train.max_steps or max(1, -int(-train.epochs * per_epoch // 1))
+
+
+def warmup_steps(train: Train, total: int) -> int:
+    """Steps in which the learning rate rises, of a run of so many."""
+    return train.warmup_steps if train.warmup_ratio is None else math.ceil(total * train.warmup_ratio)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -23,6 +24,7 @@ from workbench.train.best import Standing
 from workbench.train.building import loop_of
 from workbench.train.device import peak_memory
 from workbench.train.evaluation import Interrupted, evaluate_split, write_predictions
+from workbench.train.futile import futile
 from workbench.train.memory import make_room
 from workbench.train.meter import Meter
 from workbench.train.passes import autocast
@@ -111,6 +113,10 @@ class Training:
                 max_length=ready.prepared.max_length,
             )
         )
+        if self._attempt == 1:
+            labels = ready.prepared.counts.get("validation", {}).get("labels")
+            for said in futile(ready.recipe, rhythm, ready.rule, labels if isinstance(labels, Mapping) else None):
+                self._journal.warn("no-effect", said)
 
     def _resume(self) -> None:
         """Take up the checkpoint, if there is one. Raises BadInput."""
