@@ -56,7 +56,11 @@ def dispensable(run: RunDir, keep: int) -> list[Path]:
     from workbench.train.checkpoints import all_sealed, directory, in_order  # with OpenSSL: only where it is asked
 
     _refuse_at_work(run)
-    best = [event.step for event in read_all(run.events) if isinstance(event, CheckpointEvent) and event.best]
+    best = [
+        event.step
+        for event in read_all(run.events)
+        if isinstance(event, CheckpointEvent) and event.best and event.step is not None
+    ]
     whole = all_sealed(run.checkpoints)
     kept = {*(whole[-keep:] if keep else []), *(directory(run.checkpoints, step) for step in best[-1:] if keep)}
     return [path for path in (*in_order(run.checkpoints), *sorted(run.path.glob(_SET_ASIDE))) if path not in kept]
