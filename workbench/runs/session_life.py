@@ -1,0 +1,81 @@
+"""Whether a run outlives the session that it is started from, and how it is made to where the login manager would end it.
+
+systemd-logind with KillUserProcesses=yes (logind.conf(5)) ends all that is in a session's scope when the user leaves,
+new session or not; what stands in a scope of the user's own manager stays, for as long as that manager does (linger).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+_SESSION_SCOPE: Final = re.compile(r"/session-[^/]+\.scope(?:/|$)", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionLife:
+    """`ends` says with what a run would end that is started here, empty where with nothing; `hint` what to do.
+
+    `scope` goes before the supervisor's command, so that it stands outside of the session. `whole_machine` is set
+    where what ends it is all that the user has here (a container), so that there is no need to say it with every run.
+    """
+
+    ends: str = ""
+    hint: str = ""
+    scope: tuple[str, ...] = ()
+    whole_machine: bool = False
+
+
+def here(environ: Mapping[str, str] = os.environ, root: Path = Path("/")) -> SessionLife:
+    """What becomes of a run that is started from this process. `root` stands in for `/`."""
+    if job := environ.get("SLURM_JOB_ID"):
+        return SessionLife(
+            f"with Slurm job {job}, which it is started in", "ask for a job as long as the run, by sbatch"
+        )
+    if (
+        _SESSION_SCOPE.search(_text(root / "proc/self/cgroup"))
+        and _logind("show-session", "KillUserProcesses") == "yes"
+    ):
+        return _in_session(environ)
+    if (root / ".dockerenv").exists() or (root / "run/.containerenv").exists() or "KUBERNETES_SERVICE_HOST" in environ:
+        return SessionLife("with this container", "keep the container, and the home on a volume", whole_machine=True)
+    return SessionLife()
+
+
+def _in_session(environ: Mapping[str, str]) -> SessionLife:
+    """The login manager ends all processes of a session with it."""
+    command = shutil.which("systemd-run", path=environ.get("PATH"))
+    if command is None or "XDG_RUNTIME_DIR" not in environ:
+        return SessionLife(
+            "with this login session (KillUserProcesses=yes)", "start it by `systemd-run --user --scope`, or from a job"
+        )
+    scope = (command, "--user", "--scope", "--quiet", "--collect", "--")
+    if _logind("show-user", "Linger", str(os.getuid())) == "yes":
+        return SessionLife(scope=scope)
+    return SessionLife("with your last login session", "`loginctl enable-linger` keeps what is yours running", scope)
+
+
+def _logind(verb: str, name: str, *about: str) -> str:
+    """A property of the login manager, or of what it knows; empty where it cannot be asked."""
+    command = ["loginctl", verb, *about, f"--property={name}", "--value"]
+    try:
+        done = subprocess.run(
+            command, capture_output=True, encoding="utf-8", errors="replace", timeout=5, stdin=subprocess.DEVNULL,
+            check=False,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip()
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except OSError:
+        return ""
