@@ -15,15 +15,12 @@ from workbench.tasks.experiment import Experiment
 def machine(tmp_path, monkeypatch):
     """`machine(kill="yes", linger="no")`: a root and an environment in a login session of systemd's."""
 
-    def make(*, kill: str, linger: str, systemd_run: bool = True):
+    def make(*, kill: str, linger: str, works: bool = True):
         bin_ = tmp_path / "bin"
         bin_.mkdir()
         _script(bin_ / "loginctl", f'case "$1" in show-session) echo {kill};; show-user) echo {linger};; esac')
-        if systemd_run:
-            _script(
-                bin_ / "systemd-run",
-                f'echo "$@" >> {tmp_path}/asked; while [ "$1" != -- ]; do shift; done; shift; exec "$@"',
-            )
+        starts = 'while [ "$1" != -- ]; do shift; done; shift; exec "$@"' if works else "exit 1"
+        _script(bin_ / "systemd-run", f'echo "$@" >> {tmp_path}/asked; {starts}')
         monkeypatch.setenv("PATH", f"{bin_}:{os.environ['PATH']}")
         monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
         monkeypatch.delenv("SLURM_JOB_ID", raising=False)
@@ -47,6 +44,12 @@ def test_a_session_that_ends_them_is_left_by_a_scope(machine):
     life = session_life.here(os.environ, machine(kill="yes", linger="yes"))
     assert life.ends == ""
     assert life.scope[1:3] == ("--user", "--scope")
+
+
+def test_where_the_users_manager_does_not_answer_the_run_is_started_as_ever_and_that_is_said(machine):
+    life = session_life.here(os.environ, machine(kill="yes", linger="yes", works=False))
+    assert life.scope == ()
+    assert "this login session" in life.ends
 
 
 def test_without_linger_the_last_session_is_named(machine):
