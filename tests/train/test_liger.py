@@ -52,7 +52,7 @@ def given(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 def test_without_the_package_it_is_refused():
     (said,) = optimizer_options.problems(asked())
     assert said.startswith("train.liger: ")
-    assert 'pip install "workbench[liger]"' in said
+    assert 'pip install "finetune-workbench[liger]"' in said
 
 
 @pytest.mark.parametrize("device", ["cpu", "auto"])

@@ -5,6 +5,7 @@ Opening the TUI is the common case and must be quick, so it is decided here, bef
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 from workbench.core.errors import WorkbenchError
 
 _HOME = "--home"
+_COMPLETES = "_WORKBENCH_COMPLETE"  # set by the shell that asks how a word may go on
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -26,20 +28,32 @@ def main(argv: list[str] | None = None) -> None:
         status = _open_tui(arguments, home) if _wants_tui(arguments) else _run_command(arguments, home)
         sys.stdout.flush()
     except WorkbenchError as error:
-        print(f"workbench: {_safe(error.sentence)}", file=sys.stderr)
-        status = error.exit_code
+        status = _refuse(error, arguments)
     except BrokenPipeError:
         # The reader (head, say) has gone: that is no failure.
         _write_no_more()
         status = 0
     except OSError as error:
+        hint = "make room or choose another place"
+        failed = WorkbenchError(str(error.strerror or error), where=str(error.filename or ""), hint=hint)
+        status = _refuse(failed, arguments)
         _write_no_more()
-        place = f"{error.filename}: " if error.filename else ""
-        print(f"workbench: {_safe(place)}{error.strerror or error}: make room or choose another place", file=sys.stderr)
-        status = 1
     except KeyboardInterrupt:
         status = 130
     sys.exit(status)
+
+
+def _refuse(error: WorkbenchError, arguments: list[str]) -> int:
+    """Say an error, to programs on standard output too, unless that already holds a part of an answer."""
+    print(f"workbench: {_safe(error.sentence)}", file=sys.stderr)
+    if "--json" in arguments and not error.answered:
+        from workbench.cli import refusals
+        from workbench.cli.output import emit
+
+        with contextlib.suppress(OSError):
+            emit(refusals.record(error))
+            sys.stdout.flush()
+    return error.exit_code
 
 
 def _stand_on_open_streams() -> None:
@@ -107,7 +121,7 @@ def _bad(what: str, hint: str) -> WorkbenchError:
 
 
 def _wants_tui(arguments: list[str]) -> bool:
-    return all(word == "--slow-link" for word in arguments)
+    return all(word == "--slow-link" for word in arguments) and _COMPLETES not in os.environ
 
 
 def _open_tui(arguments: list[str], home: Path | None) -> int:

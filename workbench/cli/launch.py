@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from workbench.cli import completion
 from workbench.cli.context import home_of
 from workbench.cli.follow import Status, follow
 from workbench.cli.help import Command
 from workbench.cli.output import AsJson, emit, say
 from workbench.contracts.check_report import CheckReport, FoundModel, as_record
+from workbench.core.errors import BadInput
 from workbench.core.home import recipe_file
 from workbench.core.text import clean
 from workbench.display.data_report import measured_lines, report_lines
@@ -26,9 +28,18 @@ if TYPE_CHECKING:
     from workbench.tasks.experiment import Experiment
 
 _WIDTH: Final = 80
-RecipePath = Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe file, or the name of a shipped one.")]
+RecipePath = Annotated[
+    str,
+    typer.Argument(
+        metavar="RECIPE", help="A recipe file, or the name of a shipped one.", autocompletion=completion.recipes
+    ),
+]
 Overrides = Annotated[
     list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Override a field; may be repeated.")
+]
+
+Gpus = Annotated[
+    str | None, typer.Option("--gpu", metavar="N[,N…]", help="Train on this GPU, or on these, a process each.")
 ]
 
 
@@ -43,6 +54,7 @@ def run(
     overrides: Overrides = None,
     name: Annotated[str | None, typer.Option("--name", metavar="NAME", help="Another name for the run.")] = None,
     tags: Annotated[list[str] | None, typer.Option("--tag", metavar="TAG", help="A tag; may be repeated.")] = None,
+    gpu: Gpus = None,
     following: Annotated[bool, typer.Option("--follow", help="Show progress until the end.")] = False,
     as_json: AsJson = False,
 ) -> int:
@@ -53,7 +65,8 @@ def run(
 
     waiting = Status(sys.stderr)
     try:
-        experiment = Experiment.read(recipe_file(recipe), overrides or [], name=name, tags=tags or [])
+        chosen = [*_on_gpus(gpu), *(overrides or [])]
+        experiment = Experiment.read(recipe_file(recipe), chosen, name=name, tags=tags or [], to_check=True)
         progress = waiting.show if waiting.on_terminal else lambda text: None
         started = start(home_of(context), experiment, argv=sys.argv, progress=progress)
     finally:
@@ -71,6 +84,7 @@ def check(
     context: typer.Context,
     recipe: RecipePath,
     overrides: Overrides = None,
+    gpu: Gpus = None,
     measuring: Annotated[
         bool, typer.Option("--measure", help="Try the longest batch, an evaluation batch and a save.")
     ] = False,
@@ -80,7 +94,7 @@ def check(
     from workbench.runs.preflight import measure, preflight
     from workbench.tasks.experiment import Experiment
 
-    experiment = Experiment.read(recipe_file(recipe), overrides or [])
+    experiment = Experiment.read(recipe_file(recipe), [*_on_gpus(gpu), *(overrides or [])], to_check=True)
     report = preflight(experiment, home_of(context))
     if not as_json:
         _print_plan(experiment, report)
@@ -92,6 +106,17 @@ def check(
     if as_json:
         emit(as_record(report))
     return 0
+
+
+def _on_gpus(asked: str | None) -> list[str]:
+    """What `--gpu` sets. Raises BadInput."""
+    if asked is None:
+        return []
+    numbers = [number.strip() for number in asked.split(",")]
+    if not all(map(str.isdecimal, numbers)) or len(set(numbers)) < len(numbers):
+        raise BadInput(f"{clean(asked)!r} names no GPUs", where="--gpu", hint="write their numbers, such as 1 or 0,1")
+    several = [f"launch.processes={len(numbers)}"] if len(numbers) > 1 else []
+    return ["launch.device=cuda", f"launch.env.CUDA_VISIBLE_DEVICES={','.join(numbers)}", *several]
 
 
 def _print_plan(experiment: Experiment, report: CheckReport) -> None:

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Self
 import typer
 
 from workbench.contracts.coding import as_json
+from workbench.core.errors import WorkbenchError
 from workbench.core.text import cells, clean, cut, escaped, pad
 
 _LEAST = 10  # cells of a column that is cut
@@ -51,11 +52,13 @@ class JsonList:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         if self._begun:
             sys.stdout.write("\n]\n")
         elif kind is None:
             sys.stdout.write("[]\n")
+        if isinstance(error, WorkbenchError):
+            error.answered = self._begun
 
 
 class JsonLines:

@@ -14,6 +14,7 @@ from workbench.cli.context import find
 from workbench.cli.given import Complete
 from workbench.cli.help import Command
 from workbench.cli.output import AsJson, JsonLines, JsonList, say
+from workbench.cli.predicted_file import PredictedFile
 from workbench.contracts.answers import Answer, dump
 from workbench.core.errors import BadInput
 from workbench.core.paths import expanded
@@ -24,7 +25,7 @@ from workbench.display.spans import plain
 from workbench.lab.opened import Model, RefusedRow
 from workbench.tasks.spec import spec_of
 
-Listing = JsonList | JsonLines
+Listing = JsonList | JsonLines | PredictedFile
 
 _WIDTH: Final = 80
 _HEIGHT: Final = 60
@@ -46,6 +47,14 @@ def predict(
         Path | None,
         typer.Option(
             "--file", metavar="FILE", help="A text on each line, or rows: .jsonl, .csv, .tsv, .json, .parquet."
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            metavar="FILE",
+            help="Write rows and answers there: .jsonl, .csv, .tsv, .parquet; every column stays.",
         ),
     ] = None,
     checkpoint: Annotated[
@@ -73,8 +82,9 @@ def predict(
     ] = False,
 ) -> None:
     """Predict on texts: from the arguments, a file, or standard input."""
-    if as_json and as_lines:
-        raise BadInput("--json and --jsonl ask for two forms", hint="leave one out")
+    if as_json + as_lines + (out is not None) > 1:
+        raise BadInput("--json, --jsonl and --out ask for several forms", hint="give one of them")
+    listing = JsonLines() if as_lines else JsonList() if as_json else PredictedFile(expanded(out)) if out else None
     where, data = _model_path(context, run, checkpoint)
     asked = given.read(texts, file)
     options = {
@@ -85,14 +95,15 @@ def predict(
         "seed": seed,
     }
     chosen = {name: value for name, value in options.items() if value is not None}
-    into = JsonLines() if as_lines else JsonList() if as_json else None
     with Model(where) as model:
         rows = given.complete(asked, model.fields, second, given.names_of(model.task, data))
         # Text is asked for whole (by beams, say) unless how it is sampled was said, or there is no other way.
         if model.generates and (chosen or not spec_of(model.task).answers):
-            _generate(model, (row.fields[model.fields[0]] for row in rows), chosen, into)
+            _generate(model, rows, chosen, listing)
         else:
-            _answer(model, rows, top_k, into)
+            _answer(model, rows, top_k, listing)
+    if isinstance(listing, PredictedFile):
+        say(f"{out}  {listing.rows:,} rows")
 
 
 def _model_path(context: typer.Context, handle: str, checkpoint: str | None) -> tuple[Path, dict[str, Any]]:
@@ -141,6 +152,9 @@ def _answer(model: Model, rows: Iterator[Complete], top_k: int | None, into: Lis
     with into:
         for row, answer in _answered(model, rows, top_k):
             made = dump(answer)
+            if isinstance(into, PredictedFile):
+                into.add(row.given, made)
+                continue
             # Of two keys alike the answer's is meant: what a seq2seq model was given is its "source".
             asked = row.fields.items()
             into.add({"source" if name in made else name: value for name, value in asked} | made)
@@ -153,14 +167,19 @@ def print_answer(row: dict[str, str], answer: Answer, labels: list[str]) -> None
         print(f"  {line}".rstrip())
 
 
-def _generate(model: Model, prompts: Iterator[str], options: dict[str, Any], into: Listing | None) -> None:
+def _generate(model: Model, rows: Iterator[Complete], options: dict[str, Any], into: Listing | None) -> None:
+    asked = ((row, row.fields[model.fields[0]]) for row in rows)
     if into is None:
-        for prompt in prompts:
+        for _, prompt in asked:
             print(clean(prompt, newlines=True), end="", flush=True)
             for piece in model.generate(prompt, **options):
                 print(clean(piece, newlines=True), end="", flush=True)
             print()
         return
     with into:
-        for prompt in prompts:
-            into.add({"prompt": prompt, "text": "".join(model.generate(prompt, **options))})
+        for row, prompt in asked:
+            written = {"text": "".join(model.generate(prompt, **options))}
+            if isinstance(into, PredictedFile):
+                into.add(row.given, written)
+            else:
+                into.add({"prompt": prompt} | written)

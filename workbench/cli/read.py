@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from workbench.cli import completion
 from workbench.cli.context import find, home_of, registry_of
 from workbench.cli.follow import follow
 from workbench.cli.help import Command
@@ -38,7 +39,12 @@ from workbench.metrics import catalog
 from workbench.registry import Registry, RunRow
 from workbench.runs.purging import disk_bytes
 
-Handle = Annotated[str, typer.Argument(metavar="RUN", help="An id, a unique prefix of one, a unique name, or last.")]
+Handle = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUN", help="An id, a unique prefix of one, a unique name, or last.", autocompletion=completion.runs
+    ),
+]
 
 
 def register(cli: typer.Typer) -> None:

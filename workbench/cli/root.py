@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -11,14 +10,13 @@ import typer
 from workbench import __version__
 from workbench.cli import act, cache, demo, doctor, export, launch, predict, purge, read, recipes
 from workbench.cli.help import Group
+from workbench.core.errors import BadInput
 from workbench.core.home import Home
-from workbench.core.text import clean
 
 cli = typer.Typer(
     name="workbench",
     cls=Group,
     help="A terminal workbench for fine-tuning language models. Without a command it opens the TUI.",
-    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -57,8 +55,7 @@ def run(arguments: list[str], home: Path | None) -> int:
         result = command.main(arguments, prog_name="workbench", standalone_mode=False, obj=Home.resolve(home))
     except _UsageError as error:
         told = " ".join(_told(error).split()).rstrip(".")
-        print(f"workbench: {clean(told)}: see `{_command_of(error)} --help`", file=sys.stderr)
-        return 2
+        raise BadInput(told, hint=f"see `{_command_of(error)} --help`") from error
     except typer.Abort:
         return 130
     except SystemExit as end:

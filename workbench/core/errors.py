@@ -7,9 +7,11 @@ from __future__ import annotations
 
 
 class WorkbenchError(Exception):
-    """An action failed. `exit_code` is what the command line ends with."""
+    """An action failed. `exit_code` is what the command line ends with; `answered` is set where a part of an answer was
+    printed before."""
 
     exit_code = 1
+    answered = False
 
     def __init__(self, what: str, *, where: str = "", hint: str = "") -> None:
         self.what, self.where, self.hint = what, where, hint

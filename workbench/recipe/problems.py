@@ -7,9 +7,10 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
-from workbench.core.suggest import closest
+from workbench.core.suggest import closest, nearest
 from workbench.core.text import cut
 
+_QUOTED = re.compile(r"'([^']*)'")
 _SHOWN: Final = 80  # cells of a value that a sentence shows
 _HEADER = re.compile(r"^\s*\[\[?\s*([\w.\-]+)\s*\]")
 _KEY = re.compile(r"^\s*([\w\-]+(?:\s*\.\s*[\w\-]+)*)\s*=")
@@ -112,7 +113,9 @@ def _allowed(fault: Any, field: str) -> str:
     if kind == "value_error":
         return str(context["error"])
     if kind == "literal_error":
-        return f"must be one of {context['expected'].replace(' or ', ', ')}"
+        options = str(context["expected"]).replace(" or ", ", ")
+        close = nearest(str(fault.get("input")), _QUOTED.findall(options))
+        return f"must be one of {options}{close}"
     if kind == "string_too_short":
         return "must not be empty"
     if kind == "string_too_long":

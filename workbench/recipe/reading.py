@@ -47,6 +47,19 @@ def parse(
 
     Raises RecipeError with every problem in it.
     """
+    recipe, problems = usable(text, kinds, where=where, overrides=overrides, tags=tags)
+    if problems:
+        raise RecipeError(problems)
+    return recipe
+
+
+def usable(
+    text: str, kinds: Kinds, *, where: str = "recipe", overrides: list[str] | None = None, tags: Sequence[str] = ()
+) -> tuple[Recipe, list[str]]:
+    """As `parse`, but a field that is wrong is left out where the rest is a recipe: that, and every problem in it.
+
+    Raises RecipeError where it is none.
+    """
     table = _table(text, where)
     known = all_fields(kinds)
     problems: list[str] = []
@@ -65,16 +78,43 @@ def parse(
         problems.append(_no_such_task(table["task"], kinds, written))
     problems += _take_foreign(table, kind, kinds, written)
     try:
-        recipe = kind.model_validate(table)
+        recipe = _validated(kind, table, overrides or [])
     except ValidationError as error:
         problems += sentences(error.errors(), table, written, fields(kind))
+        recipe = _without_faults(kind, table, error, problems)
+    return recipe, problems
+
+
+def _validated(kind: type[Recipe], table: dict[str, object], overrides: Sequence[str]) -> Recipe:
+    """The recipe; an override of a field that takes text is its text as it was written. Raises ValidationError."""
+    try:
+        return kind.model_validate(table)
+    except ValidationError as error:
+        given = {key.strip(): value for key, _, value in (assignment.partition("=") for assignment in overrides)}
+        faults = [".".join(map(str, fault["loc"])) for fault in error.errors() if fault["type"] == "string_type"]
+        if not (texts := [field for field in faults if field in given]):
+            raise
+        for field in texts:
+            _set(table, field, given[field])
+        return kind.model_validate(table)
+
+
+def _without_faults(kind: type[Recipe], table: dict[str, Any], error: ValidationError, problems: list[str]) -> Recipe:
+    """The recipe of all fields but those at fault. Raises RecipeError with the problems where that is none."""
+    for fault in error.errors():
+        section, field, *_ = (*map(str, fault["loc"]), "", "")
+        nested = table.get(section)
+        if isinstance(nested, dict) and field in nested:
+            del nested[field]
+        else:
+            table.pop(section, None)
+    try:
+        return kind.model_validate(table)
+    except ValidationError:
         raise RecipeError(problems) from error
-    if problems:
-        raise RecipeError(problems)
-    return recipe
 
 
-def _add_tags(table: dict[str, Any], tags: Sequence[str]) -> None:
+def _add_tags(table: dict[str, object], tags: Sequence[str]) -> None:
     """What is no list of tags is left for validation to refuse."""
     known = table.get("tags", [])
     if isinstance(known, list) and all(isinstance(tag, str) for tag in known):
@@ -181,17 +221,22 @@ def _override(table: dict[str, Any], assignment: str, known: Mapping[str, str]) 
         raise ValueError("write it as field=value, such as train.epochs=1")
     if key not in known and not key.startswith(tuple(f"{name}." for name in (*TABLES, "data.subset"))):
         raise ValueError(f"unknown field: {did_you_mean(key, known) or 'see the README for those there are'}")
-    *parents, last = key.split(".")
+    _set(table, key, None if value.strip() in {"none", "null"} else _value(value))
+    return key
+
+
+def _set(table: dict[str, object], field: str, value: object) -> None:
+    """Write a value into nested tables; None takes the field out. Raises ValueError."""
+    *parents, last = field.split(".")
     for parent in parents:
         nested = table.setdefault(parent, {})
         if not isinstance(nested, dict):
             raise ValueError(f"{parent} is not a table")
         table = nested
-    if value.strip() in {"none", "null"}:
+    if value is None:
         table.pop(last, None)
-        return key
-    table[last] = _value(value)
-    return key
+    else:
+        table[last] = value
 
 
 def _value(text: str) -> Any:

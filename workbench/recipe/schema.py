@@ -53,7 +53,7 @@ class Section(BaseModel):
 class ModelSource(Section):
     """Which weights and which tokenizer."""
 
-    name: str = Field("", description="hub id, a directory, or builtin:minilm")
+    name: str = Field("", description="hub id, a directory, builtin:minilm, or the model of a run: run:ID, run:last")
     revision: str | None = Field(None, description="branch, tag or commit on the hub")
     tokenizer: str | None = Field(
         None, description="another model's tokenizer; bpe trains a byte-level one on the training text"

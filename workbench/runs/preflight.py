@@ -11,9 +11,10 @@ import sys
 from typing import TypeVar
 
 from workbench.contracts.check_report import CheckReport, Measurement, MeasureReport, parse
-from workbench.core.errors import WorkbenchError
+from workbench.core.errors import BadInput, RecipeError, WorkbenchError
 from workbench.core.home import Home
 from workbench.core.processes import UTF8
+from workbench.runs.model_of_run import with_model_of_run
 from workbench.runs.refused_recipe import refuse
 from workbench.tasks.experiment import Experiment
 
@@ -26,12 +27,19 @@ def preflight(experiment: Experiment, home: Home) -> CheckReport:
     `home` is where the run's checkpoints would have to find room. Raises RecipeError with every problem found,
     WorkbenchError where the check itself broke.
     """
-    return _asked("workbench.train.check", CheckReport, experiment, home)
+    try:
+        report = _asked("workbench.train.check", CheckReport, with_model_of_run(experiment, home), home)
+    except BadInput as error:
+        found = error.problems if isinstance(error, RecipeError) else [error.sentence]
+        raise RecipeError([*experiment.problems, *found]) from error
+    if experiment.problems:
+        raise RecipeError(list(experiment.problems))
+    return report
 
 
 def measure(experiment: Experiment, home: Home) -> Measurement:
     """What `workbench.train.measure` finds: memory, time and disk. Takes a few steps' time. Raises like `preflight`."""
-    return _asked("workbench.train.measure", MeasureReport, experiment, home).measured
+    return _asked("workbench.train.measure", MeasureReport, with_model_of_run(experiment, home), home).measured
 
 
 def _asked(module: str, kind: type[R], experiment: Experiment, home: Home) -> R:

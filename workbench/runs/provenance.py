@@ -11,17 +11,17 @@ from pathlib import Path
 from typing import Final
 
 PACKAGES: Final = (
-    "workbench", "torch", "transformers", "tokenizers", "datasets", "evaluate", "accelerate", "peft", "safetensors",
-    "numpy", "scikit-learn", "pyarrow",
+    "finetune-workbench", "torch", "transformers", "tokenizers", "datasets", "evaluate", "accelerate", "peft",
+    "safetensors", "numpy", "scikit-learn", "pyarrow",
 )  # fmt: skip
 
 
 def versions() -> dict[str, str]:
-    """Installed versions by distribution, read from metadata: nothing is imported. What is absent is left out."""
+    """Installed versions, read from metadata: nothing is imported. What is absent is left out."""
     found = {"python": platform.python_version()}
     for name in PACKAGES:
         try:
-            found[name] = metadata.version(name)
+            found[name.removeprefix("finetune-")] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
     return found

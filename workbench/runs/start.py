@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from workbench.core.home import Home
 from workbench.core.rundir import RunDir
 from workbench.runs.create import create
+from workbench.runs.model_of_run import with_model_of_run
 from workbench.runs.preflight import preflight
 from workbench.runs.spawn import launch
 from workbench.tasks.experiment import Experiment
@@ -24,7 +25,7 @@ def start(
     `argv` is kept as the command that asked for it, and `progress` is told what is being done. Raises RecipeError with
     every problem found, BadInput, WorkbenchError.
     """
-    home.ensure()
+    experiment = with_model_of_run(experiment, home.ensure())
     progress("looking at its data and model")
     report = preflight(experiment, home)
     progress("starting")

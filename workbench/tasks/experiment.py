@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from workbench.core.errors import BadInput
+from workbench.core.errors import BadInput, RecipeError
 from workbench.core.rundir import RunDir
 from workbench.models import locate
 from workbench.recipe import Recipe, reading
@@ -23,6 +23,9 @@ class Experiment:
     `source` is the text of the recipe as it was written, and `where` what messages call it; `file` is where it stands,
     None where it was given as text; `overrides` are the `field=value` that were set over it. An experiment that comes
     from another process has none of these. What the recipe names is looked for when it is first asked for.
+
+    `problems` are those of fields that were left out, so that a check can tell them with those of the rest: with any,
+    it cannot be run.
     """
 
     recipe: Recipe
@@ -31,6 +34,7 @@ class Experiment:
     where: str = "recipe"
     file: Path | None = None
     overrides: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
 
     @classmethod
     def read(
@@ -41,20 +45,25 @@ class Experiment:
         name: str | None = None,
         tags: Sequence[str] = (),
         search: Sequence[Path] | None = None,
+        to_check: bool = False,
     ) -> Experiment:
         """The experiment of a recipe file, or of a recipe's text.
 
         `overrides` are `field=value` as after `--set`; `name` and `tags` override and add to the recipe's. `search` is
-        by default the directory of the recipe, then the current one. Raises RecipeError with every problem found.
+        by default the directory of the recipe, then the current one. Raises RecipeError with every problem found; of
+        one that is `to_check` only where nothing of it can be used.
         """
         file = recipe.absolute() if isinstance(recipe, Path) else None
         source = reading.text_of(recipe) if isinstance(recipe, Path) else recipe
         where = str(recipe) if file else "recipe"
         named = () if name is None else (f"name={json.dumps(name, ensure_ascii=False)}",)
         chosen = (*overrides, *named)
-        parsed = recipe_union.parse(source, where=where, overrides=list(chosen), tags=tags)
+        parsed, problems = recipe_union.usable(source, where=where, overrides=list(chosen), tags=tags)
+        if problems and not to_check:
+            raise RecipeError(problems)
         looked_up = search or [*([file.parent] if file else []), Path.cwd()]
-        return cls(parsed, tuple(path.absolute() for path in looked_up), source, where, file, chosen)
+        places = tuple(path.absolute() for path in looked_up)
+        return cls(parsed, places, source, where, file, chosen, tuple(problems))
 
     @classmethod
     def of_run(cls, run: RunDir) -> Experiment:

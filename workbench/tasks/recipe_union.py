@@ -25,6 +25,13 @@ def parse(text: str, *, where: str = "recipe", overrides: list[str] | None = Non
     return reading.parse(text, kinds(), where=where, overrides=overrides, tags=tags)
 
 
+def usable(
+    text: str, *, where: str = "recipe", overrides: list[str] | None = None, tags: Sequence[str] = ()
+) -> tuple[Recipe, list[str]]:
+    """As `parse`, but without the fields that are wrong, where the rest is a recipe: that, and every problem in it."""
+    return reading.usable(text, kinds(), where=where, overrides=overrides, tags=tags)
+
+
 def stored(resolved: Mapping[str, Any]) -> Recipe:
     """A recipe as a run keeps it, resolved. Fields of other tasks, as older versions wrote them, are passed over.
 

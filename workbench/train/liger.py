@@ -28,7 +28,7 @@ def problems(recipe: Recipe) -> Iterator[str]:
     if not asked(recipe.train):
         return
     if importlib.util.find_spec("liger_kernel") is None:
-        yield 'train.liger: it needs a package that is not here: pip install "workbench[liger]"'
+        yield 'train.liger: it needs a package that is not here: pip install "finetune-workbench[liger]"'
     elif not _gpu(recipe):
         yield "train.liger: it needs a CUDA GPU, and this run has none: leave it out"
 

@@ -174,11 +174,7 @@ def _entities(splits: Splits, data: tagged.TagsAsked) -> dict[str, dict[str, int
 def _answered(splits: Splits, split: str) -> dict[str, int]:
     given = answer_spans.read(splits, split)
     if split == "train" and not (given.starts >= 0).any():
-        raise DataError(
-            "no question has an answer that stands in its context: there is nothing to learn",
-            where=str(splits.origins[split]),
-            hint="take rows with answers, or check which column is what",
-        )
+        raise answer_spans.nothing_to_learn(splits)
     splits.notes.extend(answer_spans.notes(splits, split, given))
     without = int(given.unanswerable.sum())
     return {"answer": len(given.golds) - without} | ({"no answer": without} if without else {})

@@ -194,3 +194,12 @@ def by_character(golds: Iterable[Sequence[str]]) -> bool:
     texts = [text for row in golds for text in row]
     letters = sum(len(_LETTER.findall(text)) for text in texts)
     return 2 * sum(len(_DENSE.findall(text)) for text in texts) > letters
+
+
+def nothing_to_learn(splits: Splits) -> DataError:
+    """What is said of rows to train on none of which has an answer that can be learned."""
+    return DataError(
+        "no question has an answer that stands in its context: there is nothing to learn",
+        where=str(splits.origins["train"]),
+        hint="take rows with answers, or check which column is what",
+    )

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from workbench.core.errors import DataError
+from workbench.data.tables import columns
 
 Place = Callable[[int], str]  # from the position of a value to its file and row
 
@@ -58,6 +59,15 @@ class Naming:
 
 
 def _plain(column: pa.ChunkedArray, place: Place) -> pa.ChunkedArray:
+    if columns.kind(column.type) in ("list", "object"):
+        held = pc.index(pc.is_valid(column), True).as_py()
+        if held < 0:
+            return pa.chunked_array([pa.nulls(len(column), pa.string())])
+        raise DataError(
+            f"a label is one of {columns.kinds(column.type)}",
+            where=place(held),
+            hint="a label is a name, a number, or true or false; several are a list of these",
+        )
     if pa.types.is_dictionary(column.type):
         column = pc.cast(column, column.type.value_type)
     if pa.types.is_decimal(column.type):

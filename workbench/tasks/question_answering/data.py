@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from workbench.core.errors import DataError
 from workbench.models import weights
 from workbench.tasks.interface import Prepared
 from workbench.tasks.question_answering.encode import ContextCutter, ContextWindows, labelled
@@ -81,6 +80,8 @@ def _rows(
 
     Raises DataError where there is nothing to train on.
     """
+    from workbench.data.tables import answer_spans
+
     windows, shortened = _windows(splits, split, cutter)
     labels, nowhere = labelled(windows, answers.starts, answers.ends, ~answers.unanswerable)
     windows = replace(windows, labels=labels, source=row_numbers(splits, split)[windows.place])
@@ -88,7 +89,7 @@ def _rows(
     if split == "train":
         rows = windows.plain(~nowhere[windows.place])
         if not len(rows):
-            raise DataError("no answer stands in its context", where=str(splits.origins[split]))
+            raise answer_spans.nothing_to_learn(splits)
     lost = np.flatnonzero(nowhere & ~answers.unmatched).tolist()
     counts = counts_of(
         splits,

@@ -72,18 +72,20 @@ def changes(text: str) -> list[str]:
     return [change for change in _NEXT.split(text.strip()) if change]
 
 
-def read(path: Path, search: Sequence[Path] | None = None, overrides: Sequence[str] = ()) -> Experiment:
+def read(
+    path: Path, search: Sequence[Path] | None = None, overrides: Sequence[str] = (), *, to_check: bool = False
+) -> Experiment:
     """The experiment. Raises RecipeError with every problem that can be seen without its data and model."""
     from workbench.tasks.experiment import Experiment
 
-    return Experiment.read(path, overrides, search=search)
+    return Experiment.read(path, overrides, search=search, to_check=to_check)
 
 
 def check(home: Home, path: Path, search: Sequence[Path] | None = None, overrides: Sequence[str] = ()) -> DataReport:
     """All there is to know of a recipe's rows before it runs. Raises RecipeError with every problem found."""
     from workbench.runs.preflight import preflight
 
-    return preflight(read(path, search, overrides), home).data
+    return preflight(read(path, search, overrides, to_check=True), home).data
 
 
 def check_and_launch(
@@ -101,7 +103,7 @@ def check_and_launch(
     from workbench.runs.start import start
 
     progress("reading the recipe")
-    experiment = read(path, search, overrides)
+    experiment = read(path, search, overrides, to_check=True)
     argv = ["workbench", "run", str(path), *(word for change in overrides for word in ("--set", change))]
     return start(home, experiment, argv=argv, progress=progress).id
 
