@@ -22,6 +22,7 @@ from workbench.core.errors import NotWritable, WorkbenchError
 from workbench.core.home import Home
 from workbench.core.paths import expanded
 from workbench.core.text import can_redraw
+from workbench.runs import session_life
 
 PACKAGES = (
     "torch", "transformers", "datasets", "evaluate", "accelerate", "peft", "scikit-learn", "sacrebleu",
@@ -70,6 +71,7 @@ def examine(home: Home) -> Iterator[Finding]:
         lambda: _home(home),
         lambda: _disk(home),
         _hub,
+        _session,
         _terminal,
     )
     for check in checks:
@@ -156,6 +158,13 @@ def _hub() -> Finding:
     held = len(list(cache.glob("models--*"))) if cache.is_dir() else 0
     offline = ", HF_HUB_OFFLINE is set" if os.environ.get("HF_HUB_OFFLINE") else ""
     return Finding("hub cache", "ok", f"{held} model{'' if held == 1 else 's'} in {cache}{offline}")
+
+
+def _session() -> Finding:
+    life = session_life.here()
+    if life.ends:
+        return Finding("session", "note", f"a run that is started here ends {life.ends}", life.hint)
+    return Finding("session", "ok", "runs go on when this session ends")
 
 
 def _terminal() -> Finding:

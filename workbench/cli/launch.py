@@ -59,6 +59,7 @@ def run(
     as_json: AsJson = False,
 ) -> int:
     """Validate a recipe and start it as a run that goes on without this terminal."""
+    from workbench.runs import session_life
     from workbench.runs.start import start  # with pydantic, which no help text needs
     from workbench.tasks.experiment import Experiment
 
@@ -70,6 +71,8 @@ def run(
         started = start(home_of(context), experiment, argv=sys.argv, progress=progress)
     finally:
         waiting.clear()
+    if (life := session_life.here()).ends and not life.whole_machine:
+        print(f"workbench: {clean(f'this run ends {life.ends}: {life.hint}')}", file=sys.stderr)
     if as_json:
         emit({"id": started.id, "dir": str(started.path)})
     else:

@@ -14,6 +14,7 @@ from workbench.contracts.run_environment import TAGS
 from workbench.core.errors import BadInput, WorkbenchError
 from workbench.core.processes import UTF8
 from workbench.core.rundir import RunDir
+from workbench.runs import session_life
 from workbench.runs.engines.engine import LaunchFacts
 from workbench.runs.record import in_progress
 from workbench.runs.refused_recipe import running_code
@@ -40,7 +41,8 @@ def launch(
         raise BadInput(f"run {run.id} is at work already", hint=f"stop it first with `workbench stop {run.id}`")
     if "env" not in accept:
         _refuse_unseen_code(run)
-    command = [sys.executable, "-P", "-m", "workbench.runs.supervisor", str(run.path.absolute())]
+    command = [*session_life.here().scope, sys.executable, "-P", "-m", "workbench.runs.supervisor"]
+    command.append(str(run.path.absolute()))
     if resume:
         command += ["--resume-step", "0" if from_start else str(_resume_step(run))]
     for difference in accept:
