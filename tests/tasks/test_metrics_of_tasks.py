@@ -98,5 +98,6 @@ def test_the_table_of_metrics_is_what_the_tasks_compute(kind, trained, said, tmp
     plan = said(run, "plan")[0]
     assert (plan.best, plan.direction) == (f"eval/{chooses.name}", direction)
     for name in computed:
+        assert (name in event.intervals) != (name in event.without_interval), "an interval, or why there is none"
         scale = table[name].scale
         assert scale.low <= event.scalars[f"eval/{name}"] <= scale.high

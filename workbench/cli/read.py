@@ -139,20 +139,21 @@ def _details(home: Home, registry: Registry, row: RunRow) -> dict[str, Any]:
         "attempts": [attempt.as_json() for attempt in registry.attempts(row.id)],
         "warnings": warnings + _unreadable(directory),
         "traceback": next((end.traceback for end in reversed(ends) if end.traceback), None),
-        "intervals": _intervals(registry.events(row.id, ["eval"])),
+        **_evaluations(registry.events(row.id, ["eval"])),
         "files": _files(directory),
     }
 
 
-def _intervals(events: list[Event]) -> dict[str, tuple[float, float]]:
-    """Each metric's interval at 95 per cent, of the evaluation whose predictions are kept: of the model there is."""
+def _evaluations(events: list[Event]) -> dict[str, dict[str, Any]]:
+    """What is known beside each metric, of the evaluation whose predictions are kept: of the model there is."""
     kept = {event.split: event for event in events if isinstance(event, EvalEvent) and event.predictions}
-    return {
-        key: event.intervals[name]
-        for event in kept.values()
-        for key in event.scalars
-        if event.intervals and (name := catalog.bare(key)) in event.intervals
-    }
+    found: dict[str, dict[str, Any]] = {"intervals": {}, "without_interval": {}, "defined_only": {}}
+    for event in kept.values():
+        for key in event.scalars:
+            for kind, of_kind in found.items():
+                if (name := catalog.bare(key)) in (known := getattr(event, kind) or {}):
+                    of_kind[key] = known[name]
+    return found
 
 
 def _unreadable(run: RunDir) -> list[dict[str, str | None]]:
@@ -183,6 +184,8 @@ def _print_details(row: RunRow, details: dict[str, Any]) -> None:
         if value:
             say(f"  {label:<10}{value}")
     _print_metrics(row, details["intervals"])
+    for sentence_ in _remarks(details["without_interval"], details["defined_only"]):
+        say(f"  {sentence_}")
     for warning in details["warnings"]:
         say(f"  warning: {warning.get('text', warning.get('code', ''))}")
     if details["traceback"]:
@@ -209,6 +212,19 @@ def _print_metrics(row: RunRow, intervals: dict[str, tuple[float, float]]) -> No
         whole=("METRIC",),
         spare=("AT STEP", "MIN", "MAX", "95%", "BEST"),
     )
+
+
+def _remarks(without: Mapping[str, str], defined: Mapping[str, float]) -> list[str]:
+    """Why some figures have no interval, and which would be others by the other convention."""
+    reasons: dict[str, list[str]] = {}
+    for key, why in without.items():
+        reasons.setdefault(why, []).append(key)
+    told = [f"no interval of {', '.join(keys)}: {why}" for why, keys in reasons.items()]
+    others = ", ".join(f"{key} {figure(key, value)}" for key, value in defined.items())
+    return [
+        *told,
+        *([f"without what is never predicted, or never there, which counts as 0: {others}"] if others else []),
+    ]
 
 
 def diff(context: typer.Context, left: Handle, right: Handle, as_json: AsJson = False) -> None:

@@ -275,11 +275,18 @@ class Training:
             "predictions": written,
         }
         self._journal.write(decode(EvalEvent, {**found, **result.report}))
+        self._warn_of_undefined(split, result)
+
+    def _warn_of_undefined(self, split: str, result: EvaluationResult) -> None:
+        """Said once: every evaluation names them in its own event."""
         new = [name for name in result.undefined if (split, name) not in self._undefined]
-        if new:
-            # Said once: every evaluation names them in its own event.
-            self._undefined |= {(split, name) for name in new}
-            self._journal.warn("metric-undefined", f"{', '.join(new)}: no value on {split} at step {self._step}")
+        self._undefined |= {(split, name) for name in new}
+        where = f"on {split} at step {self._step}"
+        if without := [name for name in new if name not in result.scalars]:
+            self._journal.warn("metric-undefined", f"{', '.join(without)}: no value {where}")
+        if counted := [name for name in new if name in result.scalars]:
+            what = "what is never predicted, or never there, counts as 0"
+            self._journal.warn("metric-undefined", f"{', '.join(counted)}: {what} {where}")
 
     def _in_order(self, result: EvaluationResult) -> list[str]:
         """The metrics as they are shown: what chooses the checkpoint and what the recipe names come first."""

@@ -69,10 +69,11 @@ class LabelledRows:
         self, logits: Logits, measured: Measured, columns: Columns, score: NDArray[np.float64] | NDArray[np.bool_]
     ) -> EvaluationResult:
         """What was measured, with the loss before it, and the rows' table with `columns` in it."""
+        from workbench.metrics.base import with_loss
+
         losses = self.losses(logits)
-        scalars = {"loss": float(losses.mean())} | measured["scalars"]
-        table = partial(self._table, losses, columns, score)
-        return EvaluationResult(scalars, measured["undefined"], measured["report"], table)
+        whole = with_loss(measured, float(losses.mean()), np.stack([losses, np.ones(len(losses))], axis=1))
+        return EvaluationResult(**whole, predictions=partial(self._table, losses, columns, score))
 
     def _table(
         self, losses: NDArray[np.float64], columns: Columns, score: NDArray[np.float64] | NDArray[np.bool_]

@@ -40,9 +40,11 @@ _PARTS = ("metrics", "paired", "evaluation", "confusion", "classes", "scores", "
 
 
 def _measured(entry: Evaluation, name: str) -> str:
-    """A figure, with its 95 % interval where there is one."""
+    """A figure, with its 95 % interval or why it has none."""
     said = f"{catalog.title(name)} {figure(name, entry.values[name])}"
-    return f"{said} {interval(name, *entry.intervals[name])}" if name in entry.intervals else said
+    if name in entry.intervals:
+        return f"{said} {interval(name, *entry.intervals[name])}"
+    return f"{said} (no interval: {entry.without_interval[name]})" if name in entry.without_interval else said
 
 
 def _fitting(figures: Sequence[str], room: int) -> str:

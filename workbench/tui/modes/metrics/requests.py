@@ -38,6 +38,7 @@ class Evaluation:
     classes: tuple[ClassScores, ...] = ()
     predictions: str | None = None
     intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    without_interval: Mapping[str, str] = field(default_factory=dict)
     curves: Curves | None = None
     rows: int | None = None
 
@@ -187,6 +188,7 @@ def evaluation(event: EvalEvent) -> Evaluation:
         classes=tuple(confusion.report()) if confusion else event.per_class or (),
         predictions=event.predictions,
         intervals=event.intervals or {},
+        without_interval=event.without_interval or {},
         curves=curve_figures.of(event),
         # Of several labels each has a matrix over all rows.
         rows=confusion.total if confusion else sum(map(sum, event.confusions[0])) if event.confusions else None,
