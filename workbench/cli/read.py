@@ -108,7 +108,7 @@ def _print_runs(rows: list[RunRow]) -> None:
 
 
 def headline(row: RunRow) -> str:
-    """The one metric a run is known by, with its best value."""
+    """The one metric a run is known by, at the checkpoint that it keeps."""
     key = headline_key(row)
     if key is None:
         return "–"
@@ -198,19 +198,20 @@ def _print_metrics(row: RunRow, intervals: dict[str, tuple[float, float]]) -> No
         return
     say()
     print_table(
-        ("METRIC", "LAST", "MIN", "MAX", "BEST", "AT STEP", "95%"),
+        ("METRIC", "KEPT", "AT STEP", "95%", "LAST", "MIN", "MAX"),
         [
             (
                 key,
-                *(figure(key, value) for value in (s.last, s.min, s.max, s.best)),
+                figure(key, s.best_or_last),
                 str(s.step),
                 interval(key, *intervals[key]) if key in intervals else "",
+                *(figure(key, value) for value in (s.last, s.min, s.max)),
             )
             for key, s in metrics
         ],
-        right=("LAST", "MIN", "MAX", "BEST", "AT STEP", "95%"),
+        right=("KEPT", "AT STEP", "95%", "LAST", "MIN", "MAX"),
         whole=("METRIC",),
-        spare=("AT STEP", "MIN", "MAX", "95%", "BEST"),
+        spare=("MIN", "MAX", "LAST", "AT STEP", "95%"),
     )
 
 
@@ -233,9 +234,7 @@ def diff(context: typer.Context, left: Handle, right: Handle, as_json: AsJson = 
         rows = [registry.find(handle, include_deleted=True) for handle in (left, right)]
     paired = _paired(*(RunDir(home_of(context).runs / row.id) for row in rows))
     changed = _changed(flatten(rows[0].recipe), flatten(rows[1].recipe))
-    metrics = _changed(
-        *({key: s.best_or_last for key, s in row.metrics.items() if not key.startswith("system/")} for row in rows)
-    )
+    metrics = _changed(*map(_figures, rows))
     if as_json:
         emit({"runs": [row.id for row in rows], "recipe": changed, "metrics": metrics, "paired": encoded(paired)})
         return
@@ -246,6 +245,15 @@ def diff(context: typer.Context, left: Handle, right: Handle, as_json: AsJson = 
         print_table(("FIELD", rows[0].id, rows[1].id), lines)
     for found in paired:
         say(f"{found.split}, {found.rows} rows: {sentence(found)}")
+
+
+def _figures(row: RunRow) -> dict[str, float]:
+    """Of evaluations what they are at the checkpoint that is kept, of training the last."""
+    return {
+        key: summary.best_or_last if key.startswith("eval/") else summary.last
+        for key, summary in row.metrics.items()
+        if not key.startswith("system/")
+    }
 
 
 def _paired(before: RunDir, after: RunDir) -> list[RunComparison]:

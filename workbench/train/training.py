@@ -64,6 +64,7 @@ class Training:
         self._sampled: int | None = None
         self._evaluation_due = False
         self._undefined: set[tuple[str, str]] = set()
+        self._digests: dict[str, str] = {}
 
     def run(self) -> Ended:
         """Raises WorkbenchError, Diverged, and whatever computing raises."""
@@ -185,7 +186,8 @@ class Training:
             self._evaluation_due = False
             scalars = self._ranks.share(None if result is None else result.scalars)
             best = self._standing.update(self._ready.rule, self._step, scalars)
-            self._say_result("validation", "eval", result, keep=best or self._ready.rule.metric is None)
+            chooses = self._ready.rule.metric is not None
+            self._say_result("validation", "eval", result, keep=best or not chooses, best=best if chooses else None)
             self._sample()
         self._loop.told(scalars.get(self._ready.rule.metric or ""))
         return best and self._rhythm.save_every != 0
@@ -256,7 +258,9 @@ class Training:
                 stop=self._stop,
             )
 
-    def _say_result(self, split: str, prefix: str, result: EvaluationResult | None, *, keep: bool) -> None:
+    def _say_result(
+        self, split: str, prefix: str, result: EvaluationResult | None, *, keep: bool, best: bool | None = None
+    ) -> None:
         """Only the first process has a result."""
         if result is None:
             return
@@ -272,6 +276,8 @@ class Training:
             "split": split,
             "scalars": {f"{prefix}/{name}": result.scalars[name] for name in self._in_order(result)},
             "undefined": [f"{prefix}/{name}" for name in result.undefined],
+            "best": best,
+            "rows_digest": self._digest_of(split),
             "predictions": written,
         }
         self._journal.write(decode(EvalEvent, {**found, **result.report}))
@@ -287,6 +293,11 @@ class Training:
         if counted := [name for name in new if name in result.scalars]:
             what = "what is never predicted, or never there, counts as 0"
             self._journal.warn("metric-undefined", f"{', '.join(counted)}: {what} {where}")
+
+    def _digest_of(self, split: str) -> str:
+        if split not in self._digests:
+            self._digests[split] = self._ready.prepared.splits.digest(split)
+        return self._digests[split]
 
     def _in_order(self, result: EvaluationResult) -> list[str]:
         """The metrics as they are shown: what chooses the checkpoint and what the recipe names come first."""

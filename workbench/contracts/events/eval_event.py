@@ -76,6 +76,10 @@ class EvalEvent(Event):
     such as the precision of a class that is never predicted."""
     defined_only: Mapping[str, float] | None = None
     """What those would be without the classes or rows that divide by nothing, where any is left."""
+    best: bool | None = None
+    """Whether no weights before were better by the metric that chooses; None where nothing does, or of other splits."""
+    rows_digest: str | None = None
+    """Equal where the rows are: 16 hex digits of what they are read and evaluated by."""
     predictions: str | None
     """The file of its rows, within the run's directory; None where they were not kept."""
     labels: tuple[str, ...] | None = None
