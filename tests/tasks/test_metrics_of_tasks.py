@@ -91,6 +91,9 @@ def test_the_table_of_metrics_is_what_the_tasks_compute(kind, trained, said, tmp
     undefined = {catalog.bare(key) for key in event.undefined}
     table = catalog.of_task(task, kind)
     assert set(computed) <= table.keys()
+    assert event.baselines, "what is reached without a model"
+    assert {name for figures in event.baselines.values() for name in figures} <= table.keys()
+    assert len(event.rows_digest) == 16
     assert table.keys() <= {*computed, *undefined}
     assert undefined <= catalog.of_task(task).keys(), "plain tags are said to spell no entities"
     chooses, direction = catalog.chooses(task, kind=kind)

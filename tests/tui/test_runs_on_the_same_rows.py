@@ -15,7 +15,9 @@ def table(*rows):
         [MetricColumn.named("eval/accuracy")],
     )
     found.columns(80, TableWindow(0, len(rows), len(rows)))
-    return [(found.row(place).mark, "".join(span.text for span in found.row(place).cells[1])) for place in range(len(rows))]
+    return [
+        (found.row(place).mark, "".join(span.text for span in found.row(place).cells[1])) for place in range(len(rows))
+    ]
 
 
 def test_a_run_on_other_rows_is_marked_and_compared_with_none_of_these():

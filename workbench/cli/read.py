@@ -32,7 +32,7 @@ from workbench.core.flatten import flatten
 from workbench.core.home import Home
 from workbench.core.rundir import RunDir
 from workbench.core.series import format_age, format_duration, format_number
-from workbench.display.figures import figure, headline_key, interval
+from workbench.display.figures import figure, headline_key, interval, unclear
 from workbench.display.paired import sentence
 from workbench.metrics import catalog
 from workbench.registry import Registry, RunRow
@@ -139,18 +139,30 @@ def _details(home: Home, registry: Registry, row: RunRow) -> dict[str, Any]:
         "attempts": [attempt.as_json() for attempt in registry.attempts(row.id)],
         "warnings": warnings + _unreadable(directory),
         "traceback": next((end.traceback for end in reversed(ends) if end.traceback), None),
-        **_evaluations(registry.events(row.id, ["eval"])),
+        **_evaluations(registry.events(row.id, ["eval"]), row.best_key),
         "files": _files(directory),
     }
 
 
-def _evaluations(events: list[Event]) -> dict[str, dict[str, Any]]:
+def _evaluations(events: list[Event], best: str | None) -> dict[str, dict[str, Any]]:
     """What is known beside each metric, of the evaluation whose predictions are kept: of the model there is."""
     kept = {event.split: event for event in events if isinstance(event, EvalEvent) and event.predictions}
-    found: dict[str, dict[str, Any]] = {"intervals": {}, "without_interval": {}, "defined_only": {}}
+    found: dict[str, dict[str, Any]] = {
+        name: {} for name in ("intervals", "without_interval", "defined_only", "baselines", "unclear")
+    }
     for event in kept.values():
+        if event.baselines:
+            found["baselines"][event.split] = encoded(event.baselines)
+        if weak := unclear(
+            {catalog.bare(key): value for key, value in event.scalars.items()},
+            event.intervals or {},
+            event.baselines or {},
+            best,
+        ):
+            found["unclear"][event.split] = weak
         for key in event.scalars:
-            for kind, of_kind in found.items():
+            for kind in ("intervals", "without_interval", "defined_only"):
+                of_kind = found[kind]
                 if (name := catalog.bare(key)) in (known := getattr(event, kind) or {}):
                     of_kind[key] = known[name]
     return found
@@ -186,6 +198,8 @@ def _print_details(row: RunRow, details: dict[str, Any]) -> None:
     _print_metrics(row, details["intervals"])
     for sentence_ in _remarks(details["without_interval"], details["defined_only"]):
         say(f"  {sentence_}")
+    for split, weak in details["unclear"].items():
+        say(f"  {split}: {weak}")
     for warning in details["warnings"]:
         say(f"  warning: {warning.get('text', warning.get('code', ''))}")
     if details["traceback"]:

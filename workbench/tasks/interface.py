@@ -146,6 +146,15 @@ class OpenPredictor(Protocol):
         """Rows of more than `max_length` tokens are cut, where the task cuts any. Raises ModelError."""
 
 
+Baselines = Mapping[str, Mapping[str, float]]
+"""What is reached without a model: figures by the bare names of metrics, of each way that has a name."""
+
+
+def no_baselines(prepared: Prepared[Any, Any], split: str) -> Baselines:
+    """Of a task that knows none."""
+    return {}
+
+
 def no_samples(prepared: Prepared[Any, Any], model: PreTrainedModel) -> Iterator[tuple[str, str]]:
     """Of a task that generates nothing."""
     return iter(())
@@ -162,6 +171,7 @@ class Task(Generic[R, Own]):
     `collator`: makes batches for that model; `draws` says whether it draws random numbers.
     `loss`: what is minimised; None where the model computes it itself.
     `evaluator`: of a split.
+    `baselines`: what is reached on a split without a model.
     `samples`: prompts and what the model makes of them.
     """
 
@@ -174,6 +184,7 @@ class Task(Generic[R, Own]):
     evaluator: Callable[[Prepared[R, Own], str], Evaluator[Any, Any]]
     predictor: OpenPredictor
     samples: Callable[[Prepared[R, Own], PreTrainedModel], Iterator[tuple[str, str]]] = no_samples
+    baselines: Callable[[Prepared[R, Own], str], Baselines] = no_baselines
     draws: bool = False
 
 

@@ -13,7 +13,7 @@ from workbench.contracts.run_environment import accepted
 from workbench.core.errors import BadInput
 from workbench.core.rundir import RunDir
 from workbench.metrics import catalog
-from workbench.tasks.interface import EvaluationResult
+from workbench.tasks.interface import Baselines, EvaluationResult
 from workbench.train import attention, checkpoints, model_files, resume, saving, sharding
 from workbench.train.best import Standing
 from workbench.train.building import loop_of
@@ -65,6 +65,7 @@ class Training:
         self._evaluation_due = False
         self._undefined: set[tuple[str, str]] = set()
         self._digests: dict[str, str] = {}
+        self._baselines: dict[str, Baselines] = {}
 
     def run(self) -> Ended:
         """Raises WorkbenchError, Diverged, and whatever computing raises."""
@@ -72,6 +73,8 @@ class Training:
         self._resume()
         if self._stopped is not None or self._asked():
             return self._stopped_here()
+        if self._step == 0 and self._ready.recipe.evaluate.before and "validation" in self._ready.prepared.rows:
+            self._evaluate_before()
         if not self._ended():
             self._train()
             if self._stopped is not None and (self._evaluation_due or not self._ended()):
@@ -143,6 +146,14 @@ class Training:
         if self._stopped is None:
             self._stopped = self._stop.reason or "asked to"
             self._journal.write(StoppingEvent(step=self._step, reason=self._stopped))
+
+    def _evaluate_before(self) -> None:
+        """Evaluate the weights that training starts from, as a split of their own. A stop meanwhile is seen later."""
+        with undisturbed():
+            try:
+                self._say_result("validation", "before", self._result_of("validation"), keep=False)
+            except Interrupted:
+                return
 
     # While it trains
 
@@ -273,12 +284,13 @@ class Training:
         found = {
             "step": self._step,
             "epoch": round(self._step / self._rhythm.per_epoch, 6),
-            "split": split,
+            "split": "before" if prefix == "before" else split,
             "scalars": {f"{prefix}/{name}": result.scalars[name] for name in self._in_order(result)},
             "undefined": [f"{prefix}/{name}" for name in result.undefined],
             "best": best,
             "rows_digest": self._digest_of(split),
             "predictions": written,
+            "baselines": self._baselines_of(split),
         }
         self._journal.write(decode(EvalEvent, {**found, **result.report}))
         self._warn_of_undefined(split, result)
@@ -298,6 +310,11 @@ class Training:
         if split not in self._digests:
             self._digests[split] = self._ready.prepared.splits.digest(split)
         return self._digests[split]
+
+    def _baselines_of(self, split: str) -> Baselines:
+        if split not in self._baselines:
+            self._baselines[split] = self._ready.task.baselines(self._ready.prepared, split)
+        return self._baselines[split]
 
     def _in_order(self, result: EvaluationResult) -> list[str]:
         """The metrics as they are shown: what chooses the checkpoint and what the recipe names come first."""

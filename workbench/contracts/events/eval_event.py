@@ -82,6 +82,8 @@ class EvalEvent(Event):
     """Equal where the rows are: 16 hex digits of what they are read and evaluated by."""
     predictions: str | None
     """The file of its rows, within the run's directory; None where they were not kept."""
+    baselines: Mapping[str, Mapping[str, float]] | None = None
+    """Figures that are reached on these rows without a model, such as by the commonest class, by its name."""
     labels: tuple[str, ...] | None = None
     confusion: tuple[tuple[int, ...], ...] | None = None
     """Counts of rows by true and predicted label."""

@@ -197,7 +197,9 @@ class MetricsPane(Pane):
         epoch = "" if entry.epoch is None else f", epoch {entry.epoch:.4g}"
         counted = f" · {entry.rows} rows" if entry.rows else ""
         about = f"{entry.split} · step {entry.step}{epoch}{counted}"
-        return about, _fitting([_measured(entry, name) for name in entry.main], self.size.width - cells(about) - 6)
+        first, *others = [_measured(entry, name) for name in entry.main] or [""]
+        figures = [first, *([entry.unclear] if entry.unclear else []), *others]
+        return about, _fitting(figures, self.size.width - cells(about) - 6)
 
     # -- two runs ------------------------------------------------------------------------------------------------
 

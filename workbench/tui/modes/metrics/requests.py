@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from workbench.contracts.events import ClassScores, EvalEvent, SampleEvent
 from workbench.core.errors import WorkbenchError
+from workbench.display.figures import unclear
 from workbench.metrics import catalog
 from workbench.metrics.confusion import Confusion
 from workbench.tasks.spec import asked_fields
@@ -40,6 +41,7 @@ class Evaluation:
     predictions: str | None = None
     intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     without_interval: Mapping[str, str] = field(default_factory=dict)
+    unclear: str = ""
     curves: Curves | None = None
     rows: int | None = None
 
@@ -193,17 +195,18 @@ def evaluated(registry: Registry, run: RunRow) -> EvaluatedRun:
 
 def evaluation(event: EvalEvent) -> Evaluation:
     """An eval event, its scalars by bare name."""
-    confusion = _confusion(event)
+    confusion, values = _confusion(event), {catalog.bare(key): value for key, value in event.scalars.items()}
     return Evaluation(
         split=event.split,
         step=event.step,
         epoch=event.epoch,
-        values={catalog.bare(key): value for key, value in event.scalars.items()},
+        values=values,
         confusion=confusion,
         classes=tuple(confusion.report()) if confusion else event.per_class or (),
         predictions=event.predictions,
         intervals=event.intervals or {},
         without_interval=event.without_interval or {},
+        unclear=unclear(values, event.intervals or {}, event.baselines or {}),
         curves=curve_figures.of(event),
         # Of several labels each has a matrix over all rows.
         rows=confusion.total if confusion else sum(map(sum, event.confusions[0])) if event.confusions else None,
