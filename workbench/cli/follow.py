@@ -152,7 +152,7 @@ def _told(event: EvalEvent | WarningEvent, best: str) -> str:
         return f"! {event.text or event.code}"
     warned = _unclear(event, best)
     told = f"{event.split} at step {event.step}: {_scores(event, best, most=_SCORES)}"
-    return f"{told}\n! {warned}" if warned else told
+    return f"{told}  ! {warned}" if warned else told
 
 
 def _unclear(event: EvalEvent, best: str) -> str:

@@ -146,7 +146,7 @@ def _details(home: Home, registry: Registry, row: RunRow) -> dict[str, Any]:
 
 def _evaluations(events: list[Event], best: str | None) -> dict[str, dict[str, Any]]:
     """What is known beside each metric, of the evaluation whose predictions are kept: of the model there is."""
-    kept = {event.split: event for event in events if isinstance(event, EvalEvent) and event.predictions}
+    kept = {event.split: event for event in events if isinstance(event, EvalEvent) and _is_kept(event)}
     found: dict[str, dict[str, Any]] = {
         name: {} for name in ("intervals", "without_interval", "defined_only", "baselines", "unclear")
     }
@@ -166,6 +166,11 @@ def _evaluations(events: list[Event], best: str | None) -> dict[str, dict[str, A
                 if (name := catalog.bare(key)) in (known := getattr(event, kind) or {}):
                     of_kind[key] = known[name]
     return found
+
+
+def _is_kept(event: EvalEvent) -> bool:
+    """Whether it is of the model there is, or of the one that training began with."""
+    return bool(event.predictions) or event.split == "before"
 
 
 def _unreadable(run: RunDir) -> list[dict[str, str | None]]:
@@ -216,8 +221,8 @@ def _print_metrics(row: RunRow, intervals: dict[str, tuple[float, float]]) -> No
         [
             (
                 key,
-                figure(key, s.best_or_last),
-                str(s.step),
+                figure(key, s.best_or_last if key.startswith("eval/") else s.last),
+                str(s.step if key.startswith("eval/") else s.last_step),
                 interval(key, *intervals[key]) if key in intervals else "",
                 *(figure(key, value) for value in (s.last, s.min, s.max)),
             )

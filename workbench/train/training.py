@@ -278,7 +278,13 @@ class Training:
         written = None
         if keep:
             try:
-                written = write_predictions(result, self._run.predictions, split)
+                written = write_predictions(
+                    result,
+                    self._run.predictions,
+                    split,
+                    task=self._ready.recipe.task,
+                    labels=self._ready.prepared.labels,
+                )
             except OSError as error:
                 self._journal.warn("predictions-failed", f"predictions of {split} were not written ({error})")
         found = {

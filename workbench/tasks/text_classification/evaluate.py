@@ -89,8 +89,16 @@ class LabelledRows:
                 "loss": pa.array(losses.astype(np.float32)),
                 "score": pa.array(score.astype(np.float32)),
                 "text": splits.texts(self.split),
+                **self._pair(),
             }
         )
+
+    def _pair(self) -> dict[str, pa.ChunkedArray]:
+        """The two texts of a pair, each in a column of its own."""
+        splits = self.prepared.splits
+        if splits.columns.of("text_pair") is None:
+            return {}
+        return {"first_text": splits.texts(self.split, "text"), "second_text": splits.texts(self.split, "text_pair")}
 
 
 class LogitsEvaluator:
@@ -212,6 +220,8 @@ class RegressionEvaluator(LogitsEvaluator):
             "prediction": pa.array([", ".join(f"{value:.6g}" for value in row) for row in values.tolist()]),
             "values": lists(values),
             "targets": lists(truth),
+            # Of one target, also without a list around it.
+            **({"value": pa.array(values[:, 0]), "target": pa.array(truth[:, 0])} if values.shape[1] == 1 else {}),
         }
 
 
