@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from workbench.metrics import statistics
-from workbench.metrics.classification import SingleLabel
+from workbench.metrics.classification import SingleLabel, ratios
+from workbench.metrics.confusion import Confusion
 from workbench.metrics.curves import calibration, calibration_error, curves, thinned
-from workbench.metrics.intervals import _MEASURES, of_matrix
+from workbench.metrics.intervals import ALIKE, of_matrix
 
 
 def drawn(rows, classes, seed=0):
@@ -102,41 +102,66 @@ def test_the_event_stays_small(classes):
 
 
 @pytest.mark.parametrize("classes", [2, 4])
-def test_measures_of_many_matrices_are_those_of_each(classes):
-    truth, shares = drawn(200, classes)
-    found = report(truth, shares)
-    counts = np.array([found["report"]["confusion"]] * 2)
-    for name, measure in _MEASURES.items():
-        assert measure(counts) == pytest.approx([found["scalars"][name]] * 2), name
-
-
-def test_a_figure_is_within_its_interval_which_narrows_with_the_rows():
-    few, many = (report(*drawn(rows, 3)) for rows in (100, 10_000))
+def test_a_figure_is_within_its_interval_which_narrows_with_the_rows(classes):
+    few, many = (report(*drawn(rows, classes)) for rows in (100, 10_000))
     widths = {}
     for name, found in (("few", few), ("many", many)):
-        assert found["report"]["intervals"].keys() == {"accuracy", "precision", "recall", "f1", "f1_macro", "mcc"}
+        assert found["report"]["intervals"].keys() == found["scalars"].keys(), "every figure has one"
+        assert found["report"]["without_interval"] == {}
         for key, (low, high) in found["report"]["intervals"].items():
-            assert low < found["scalars"][key] < high
+            assert low < found["scalars"][key] < high or key == "ece", key
         widths[name] = np.ptp(found["report"]["intervals"]["f1"])
     assert widths["many"] == pytest.approx(widths["few"] / 10, rel=0.3)
 
 
 def test_the_interval_of_the_worked_accuracy():
-    low, high = of_matrix([[72, 3], [5, 20]])["accuracy"]
-    normal = 1.96 * (0.92 * 0.08 / 100) ** 0.5
-    assert (low, high) == (pytest.approx(0.92 - normal, abs=0.011), pytest.approx(0.92 + normal, abs=0.011))
+    # Clopper and Pearson's of 92 in 100, as binom.test of R has it.
+    assert of_matrix([[72, 3], [5, 20]])["accuracy"] == (
+        pytest.approx(0.8484, abs=1e-4),
+        pytest.approx(0.9648, abs=1e-4),
+    )
 
 
-def test_what_most_draws_leave_undefined_has_no_interval():
-    # The mean F1 is that of the one class that has one.
-    assert of_matrix([[5, 0], [0, 0]]) == {"accuracy": [1.0, 1.0], "f1_macro": [1.0, 1.0]}
+@pytest.mark.parametrize("classes", [2, 3, 21])
+def test_a_model_without_a_mistake_is_not_said_to_be_sure(classes):
+    found = of_matrix(np.eye(classes, dtype=int) * 10)
+    rows = 10 * classes
+    assert found["accuracy"] == (pytest.approx(0.025 ** (1 / rows)), 1.0)
+    for name in ("precision", "recall", "specificity", "f1", "f1_macro", "recall_macro", "precision_weighted"):
+        low, high = found[name]
+        assert 0.5 < low < 0.999, name
+        assert high == 1.0, name
+    assert found["mcc"] == ALIKE
 
 
-def test_of_very_many_classes_accuracy_alone_has_one():
-    assert of_matrix(np.eye(21, dtype=int) * 3).keys() == {"accuracy"}
+def test_one_mistake_does_not_make_it_surer_than_none():
+    none, one = (of_matrix([[15, wrong], [0, 15 - wrong]]) for wrong in (0, 1))
+    for name in ("accuracy", "f1", "f1_macro", "recall_weighted"):
+        assert one[name][0] < none[name][0], name
 
 
-def test_several_measures_are_taken_of_the_same_draws():
-    counts = np.array([[30, 10], [5, 55]])
-    both = statistics.of_counts_each(counts, _MEASURES)
-    assert both["f1"] == statistics.of_counts(counts, _MEASURES["f1"])
+def test_a_class_that_nothing_is_nor_is_predicted_to_be_is_in_no_mean():
+    two, three = of_matrix([[8, 2], [3, 7]]), of_matrix([[8, 2, 0], [3, 7, 0], [0, 0, 0]])
+    assert three["f1_macro"] == two["f1_macro"]
+    assert of_matrix([[5, 0], [0, 0]])["f1"] == (0.0, 1.0), "of nothing nothing is known"
+
+
+@pytest.mark.parametrize(
+    ("rows", "right", "names"),
+    [
+        (30, 0.99, {"accuracy", "f1_macro", "recall_macro", "f1"}),
+        (300, 0.8, {"f1_macro", "precision_macro", "specificity"}),
+    ],
+)
+def test_intervals_of_a_matrix_cover_as_often_as_they_say(rows, right, names):
+    rng = np.random.default_rng(2)
+    shares = np.full((3, 3), (1 - right) / 6)
+    np.fill_diagonal(shares, right / 3)
+    truth = ratios(Confusion(("a", "b", "c"), np.rint(shares * 3_000_000).astype(int).tolist()))
+    inside = dict.fromkeys(names, 0)
+    for _ in range(120):
+        found = of_matrix(rng.multinomial(rows, shares.ravel()).reshape(3, 3))
+        for name in names:
+            interval = found[name]
+            inside[name] += isinstance(interval, str) or interval[0] <= truth[name] <= interval[1]
+    assert min(inside.values()) >= 0.9 * 120, inside

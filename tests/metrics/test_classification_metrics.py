@@ -11,6 +11,8 @@ from sklearn import metrics
 from workbench.metrics.catalog import of_task
 from workbench.metrics.classification import SingleLabel
 
+RATIOS = {f"{name}{end}" for name in ("precision", "recall", "f1") for end in ("", "_macro", "_weighted")}
+
 
 def evaluated(truth, predicted, shares=None, classes=2):
     truth, predicted = np.asarray(truth), np.asarray(predicted)
@@ -55,18 +57,25 @@ def test_they_equal_scikit_learn(case):
     found = evaluated(truth, predicted, shares, classes)
     scalars, undefined = found["scalars"], set(found["undefined"])
     assert scalars.keys() | undefined <= of_task("text-classification", "single-label").keys() - {"loss"}
-    assert not scalars.keys() & undefined
+    defined = found["report"].get("defined_only", {})
+    assert not scalars.keys() & undefined - RATIOS
     ids = list(range(classes))
     expected = {
         "accuracy": metrics.accuracy_score(truth, predicted),
         "log_loss": metrics.log_loss(truth, shares, labels=ids),
     }
+    without = {}
     scorers = {"precision": metrics.precision_score, "recall": metrics.recall_score, "f1": metrics.f1_score}
+
+    def both(name, scorer, **how):
+        """By default what divides by nothing is 0; the other value leaves it out."""
+        expected[name] = scorer(truth, predicted, zero_division=0, **how)
+        without[name] = scorer(truth, predicted, zero_division=np.nan, **how)
+
     for name, scorer in scorers.items():
         for average in ("macro", "micro", "weighted"):
-            expected[f"{name}_{average}"] = scorer(truth, predicted, labels=ids, average=average, zero_division=np.nan)
-        plain = {"average": "binary"} if classes == 2 else {"average": "macro", "labels": ids}
-        expected[name] = scorer(truth, predicted, zero_division=np.nan, **plain)
+            both(f"{name}_{average}", scorer, average=average)
+        both(name, scorer, **({"average": "binary"} if classes == 2 else {"average": "macro"}))
     if len(set(truth)) > 1 and len(set(predicted)) > 1:
         expected["mcc"] = metrics.matthews_corrcoef(truth, predicted)
     if len(set(truth)) == classes:
@@ -79,11 +88,18 @@ def test_they_equal_scikit_learn(case):
     for name, value in expected.items():
         if np.isnan(value):
             assert name in undefined
-        elif name.endswith("_weighted") and name in undefined:
-            # No row is of a class whose ratio has a value: scikit-learn then makes up a 0.
-            assert value == 0
         else:
             assert scalars[name] == pytest.approx(value, abs=1e-9), name
+    for name, value in without.items():
+        if name not in undefined:
+            assert name not in defined
+            assert scalars[name] == pytest.approx(value, abs=1e-9), name
+        elif np.isnan(value) or (name.endswith("_weighted") and name not in defined):
+            # No row is of a class whose ratio has a value: scikit-learn then makes up a 0.
+            assert name not in defined
+            assert not value > 0
+        else:
+            assert defined[name] == pytest.approx(value, abs=1e-9), name
 
 
 def test_per_class_figures_are_those_of_scikit_learn():
@@ -100,12 +116,28 @@ def test_per_class_figures_are_those_of_scikit_learn():
         assert entry["specificity"] == pytest.approx(metrics.recall_score(truth != place, predicted != place))
 
 
-def test_what_has_no_value_is_named_and_is_neither_nought_nor_nan():
+def test_what_has_no_value_is_named_and_is_never_nan():
     found = evaluated([0, 0, 0], [0, 0, 0])
     assert {"mcc", "roc_auc", "pr_auc", "precision", "recall", "f1"} <= set(found["undefined"])
+    assert not {"mcc", "roc_auc", "pr_auc"} & found["scalars"].keys()
     assert found["scalars"]["accuracy"] == 1.0
     assert all(np.isfinite(value) for value in found["scalars"].values())
     assert found["report"]["per_class"][1]["recall"] is None
+
+
+def test_a_class_that_is_never_predicted_counts_as_nought_and_is_named():
+    found = evaluated([0, 0, 1, 1, 2], [0, 0, 1, 1, 1], classes=3)
+    assert found["scalars"]["precision_macro"] == pytest.approx((1 + 2 / 3 + 0) / 3)
+    assert found["scalars"]["precision_weighted"] == pytest.approx((2 * 1 + 2 * 2 / 3) / 5)
+    assert {"precision", "precision_macro", "precision_weighted"} == RATIOS & set(found["undefined"])
+    assert found["report"]["defined_only"] == {
+        "precision": pytest.approx(5 / 6),
+        "precision_macro": pytest.approx(5 / 6),
+        "precision_weighted": pytest.approx(5 / 6),
+    }
+    assert found["report"]["per_class"][2]["precision"] is None
+    low, high = found["report"]["intervals"]["precision_macro"]
+    assert low <= found["scalars"]["precision_macro"] <= high
 
 
 def test_probabilities_that_are_no_numbers_leave_the_areas_undefined():

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest, norm
+from sklearn.metrics import roc_auc_score
 
+from workbench.metrics import exact_intervals, intervals
+from workbench.metrics.base import mean, outcome, with_loss
+from workbench.metrics.classification import SingleLabel
 from workbench.metrics.exact_match import Answers
 from workbench.metrics.language import LanguageModel, MaskedTokens
 from workbench.metrics.multilabel import MultiLabel
@@ -64,25 +69,15 @@ def computed(metric, rows):
     return metric.compute(**rows, **more)
 
 
-@pytest.mark.parametrize(
-    ("make", "names"),
-    [
-        (texts, {"bleu", "chrf", "rouge1", "rouge2", "rougeL", "rougeLsum", "exact_match"}),
-        (answers, {"exact_match", "f1"}),
-        (entities, {"precision", "recall", "f1", "token_accuracy"}),
-        (several, {"accuracy", "precision", "recall", "f1", "hamming_loss"}),
-        (numbers, {"mse", "mae", "rmse", "r2", "pearson"}),
-        (language, {"loss", "perplexity", "bits_per_byte", "token_accuracy"}),
-        (masked, {"loss", "masked_accuracy", "pseudo_perplexity"}),
-    ],
-    ids=lambda value: getattr(value, "__name__", ""),
-)
-def test_intervals_are_those_of_the_measure_over_rows_drawn_again(make, names):
+@pytest.mark.parametrize("make", [texts, answers, entities, several, numbers, language, masked])
+def test_intervals_are_those_of_the_measure_over_rows_drawn_again(make):
     rng = np.random.default_rng(5)
     metric, rows = make(rng)
     whole = computed(metric, rows)
-    told = whole["report"]["intervals"]
-    assert told.keys() == names
+    told, why = whole["report"]["intervals"], whole["report"]["without_interval"]
+    assert told.keys() | why.keys() == whole["scalars"].keys()
+    assert set(why.values()) <= {intervals.ALIKE}, "of entities never predicted wrong, or texts as long as their like"
+    names = told.keys()
     drawn = {name: [] for name in names}
     for _ in range(DRAWS):
         places = rng.integers(ROWS, size=ROWS)
@@ -93,15 +88,101 @@ def test_intervals_are_those_of_the_measure_over_rows_drawn_again(make, names):
     for name, (low, high) in told.items():
         expected = np.quantile(drawn[name], [0.025, 0.975])
         assert low <= whole["scalars"][name] <= high, name
-        assert (low, high) == pytest.approx(expected, abs=0.35 * np.ptp(expected)), name
+        if name in ("roc_auc", "pr_auc") or 1 - 1e-9 <= max(drawn[name]) <= 1:
+            # By formula, and where the draws reach the end of the scale: it is not narrower than the draws are.
+            assert low <= expected[0] + 0.1 * np.ptp(expected), name
+        else:
+            assert (low, high) == pytest.approx(expected, abs=0.35 * np.ptp(expected)), name
 
 
-def test_what_is_no_number_has_no_interval():
-    told = computed(LanguageModel(), {"nll": [1.0, np.nan], "tokens": [2, 2], "right": [1, 1]})
-    assert told["report"]["intervals"] == {}
+def test_what_is_no_number_has_no_interval_and_says_so():
+    report = computed(LanguageModel(), {"nll": [1.0, np.nan], "tokens": [2, 2], "right": [1, 1]})["report"]
+    assert report["intervals"].keys() == {"token_accuracy"}
+    assert report["without_interval"] == dict.fromkeys(("loss", "perplexity", "bits_per_byte"), intervals.NOT_FINITE)
 
 
-def test_rows_that_are_all_alike_are_sure():
-    told = Texts().compute(predictions=["the red dog runs"] * 4, references=["the red dog runs"] * 4)
-    assert told["report"]["intervals"]["bleu"] == pytest.approx([100, 100])
-    assert told["report"]["intervals"]["exact_match"] == [1, 1]
+def test_a_perplexity_of_infinity_has_none():
+    report = computed(LanguageModel(), {"nll": [2e5, 3e5], "tokens": [2, 2], "right": [1, 1]})["report"]
+    assert report["without_interval"] == {"perplexity": intervals.NOT_FINITE}
+
+
+def test_rows_that_are_all_right_are_as_sure_as_their_number_allows():
+    report = Texts().compute(predictions=["the red dog runs"] * 30, references=["the red dog runs"] * 30)["report"]
+    assert report["intervals"]["exact_match"] == [pytest.approx(0.8843, abs=1e-4), 1], "Clopper and Pearson's"
+    assert report["intervals"]["rouge1"] == report["intervals"]["rougeLsum"] == report["intervals"]["exact_match"]
+    assert report["without_interval"] == dict.fromkeys(("bleu", "chrf", "length", "length_ratio"), intervals.ALIKE)
+
+
+def test_questions_with_and_without_answers_have_theirs_and_chosen_figures_none():
+    gold = [["red dog"] if place % 3 else [] for place in range(60)]
+    given = [{"text": "red" if place % 2 else "", "no_answer_probability": 0.5} for place in range(60)]
+    told = Answers().compute(predictions=given, references=gold)
+    report = told["report"]
+    assert report["intervals"]["exact_match_no_answer"] == pytest.approx(proportion_ci(10, 20))
+    low, high = report["intervals"]["f1_has_answer"]
+    assert low < told["scalars"]["f1_has_answer"] < high
+    assert report["without_interval"] == {"best_f1": intervals.CHOSEN, "best_f1_threshold": intervals.SETTING}
+
+
+def proportion_ci(hits, rows):
+    found = binomtest(hits, rows).proportion_ci(method="exact")
+    return [found.low, found.high]
+
+
+@pytest.mark.parametrize(("hits", "rows"), [(0, 1), (1, 1), (3, 7), (30, 30), (0, 500), (499, 500)])
+def test_a_proportion_has_the_exact_interval(hits, rows):
+    low, high = exact_intervals.proportion(hits, rows)
+    assert [float(low), float(high)] == pytest.approx(proportion_ci(hits, rows), abs=1e-9)
+
+
+def test_the_area_under_a_curve_is_covered_as_often_as_its_interval_says():
+    rng = np.random.default_rng(4)
+    for apart in (0.0, 1.2, 3.5):
+        truth = norm.cdf(apart / 2**0.5)
+        inside = 0
+        for _ in range(300):
+            scores = np.concatenate([rng.normal(apart, 1, 25), rng.normal(0, 1, 40)])
+            area = roc_auc_score([1] * 25 + [0] * 40, scores)
+            low, high = exact_intervals.roc_area(area, 25, 40)
+            assert low <= area <= high
+            inside += low <= truth <= high
+        assert inside / 300 >= 0.92, apart
+
+
+def test_a_rank_correlation_has_bonett_and_wrights_interval():
+    # Their formula by hand: z = atanh(0.5), se = sqrt((1 + 0.25 / 2) / 47).
+    assert exact_intervals.rank_correlation(0.5, 50) == pytest.approx((0.2418, 0.6919), abs=2e-3)
+    assert exact_intervals.rank_correlation(1.0, 50) is None
+    assert exact_intervals.rank_correlation(0.5, 3) is None
+
+
+def test_sums_of_very_many_rows_are_drawn_as_the_rows_would_be():
+    rng = np.random.default_rng(6)
+    rows = np.stack([rng.exponential(2, 2001), np.ones(2001), rng.random(2001) < 0.3], axis=1)
+    many, few = (intervals.of_rows(some, {"mean": mean}) for some in (rows, rows[:2000]))
+    assert many["mean"] == pytest.approx(few["mean"], abs=0.02)
+    normal = 1.96 * rows[:, 0].std() / 2001**0.5
+    assert many["mean"] == pytest.approx((rows[:, 0].mean() - normal, rows[:, 0].mean() + normal), abs=0.01)
+
+
+def test_the_calibration_error_of_probabilities_that_hold_may_be_nought():
+    rng = np.random.default_rng(7)
+    sure = rng.uniform(0.5, 1, 500)
+    truth = (rng.random(500) < sure).astype(int)
+    shares = np.stack([1 - sure, sure], axis=1)
+    metric = SingleLabel(["a", "b"])
+    holds = metric.compute(predictions=np.ones(500, int), references=truth, probabilities=shares)["report"]
+    assert holds["intervals"]["ece"][0] < 0.01
+    boasts = np.tile([0.01, 0.99], (500, 1))
+    found = metric.compute(predictions=np.ones(500, int), references=truth, probabilities=boasts)
+    assert found["report"]["intervals"]["ece"][0] > 0.15
+
+
+def test_a_loss_joins_the_figures_with_an_interval_of_its_own():
+    measured = outcome({"accuracy": 0.5, "mcc": None}, {"labels": ["a"]}, {"accuracy": (0.2, 0.8)})
+    whole = with_loss(measured, 2.0, [[1.0, 1.0], [3.0, 1.0], [2.0, 1.0]])
+    assert list(whole["scalars"]) == ["loss", "accuracy"]
+    assert list(whole["report"]["intervals"]) == ["loss", "accuracy"]
+    alone = with_loss(measured, 2.0, [[2.0, 1.0], [2.0, 1.0]])
+    assert alone["report"]["without_interval"] == {"loss": intervals.ALIKE}
+    assert alone["report"]["labels"] == ["a"]

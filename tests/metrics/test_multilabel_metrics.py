@@ -42,13 +42,15 @@ def test_they_equal_scikit_learn(case, threshold):
         "accuracy": metrics.accuracy_score(truth, predicted),
         "hamming_loss": metrics.hamming_loss(truth, predicted),
     }
+    without = {}
     scorers = {"precision": metrics.precision_score, "recall": metrics.recall_score, "f1": metrics.f1_score}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for name, scorer in scorers.items():
             for average in ("micro", "macro", "weighted", "samples"):
                 key = name if average == "micro" else f"{name}_{average}"
-                expected[key] = scorer(truth, predicted, average=average, zero_division=np.nan)
+                expected[key] = scorer(truth, predicted, average=average, zero_division=0)
+                without[key] = scorer(truth, predicted, average=average, zero_division=np.nan)
     mixed = [i for i in range(truth.shape[1]) if 0 < truth[:, i].sum() < len(truth)]
     some = [i for i in range(truth.shape[1]) if truth[:, i].any()]
     areas = [metrics.roc_auc_score(truth[:, i], shares[:, i]) for i in mixed]
@@ -59,14 +61,22 @@ def test_they_equal_scikit_learn(case, threshold):
         [metrics.log_loss(truth[:, i], shares[:, i], labels=[0, 1]) for i in range(truth.shape[1])]
     )
     assert found["scalars"].keys() | set(found["undefined"]) == expected.keys()
+    assert found["scalars"].keys() & set(found["undefined"]) <= without.keys()
     assert expected.keys() <= of_task("text-classification", "multi-label").keys()
     for name, value in expected.items():
         if np.isnan(value):
             assert name in found["undefined"], name
-        elif name.endswith("_weighted") and name in found["undefined"]:
-            assert value == 0, "no row has a label whose ratio has a value: scikit-learn then makes up a 0"
         else:
             assert found["scalars"][name] == pytest.approx(value, abs=1e-9), name
+    defined = found["report"].get("defined_only", {})
+    for name, value in without.items():
+        if name not in found["undefined"]:
+            assert found["scalars"][name] == pytest.approx(value, abs=1e-9), name
+        elif name in defined:
+            assert defined[name] == pytest.approx(value, abs=1e-9), name
+        else:
+            # Nothing has a value. Of weighted means scikit-learn then makes up a 0.
+            assert np.isnan(value) or (name.endswith("_weighted") and value == 0)
 
 
 def scores(label, support, precision, recall, specificity, f1, missed=None):

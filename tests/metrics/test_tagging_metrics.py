@@ -49,8 +49,10 @@ def test_they_equal_seqeval(case):
         expected["recall_all"], expected["f1_all"] = expected["recall"], expected["f1"]
         expected["f1_macro"] = metrics.f1_score(truth, predicted, average="macro")
         for name, value in expected.items():
-            # What seqeval calls 0 or NaN for want of anything to divide by has no value here.
+            # What seqeval calls NaN for want of any entity has no value here.
             assert scalars.get(name, 0.0) == pytest.approx(np.nan_to_num(value)), name
+    gold, guessed = (any(tag != "O" for row in rows for tag in row) for rows in (truth, predicted))
+    assert ("precision" in undefined, "recall" in undefined) == (not guessed, not gold)
 
 
 @settings(max_examples=50, deadline=None)
@@ -94,7 +96,8 @@ def test_entities_that_were_cut_off_are_missed(missed):
 
 def test_without_any_entity_only_the_tokens_have_a_figure():
     found = Entities().compute(predictions=[["O", "O"]], references=[["O", "O"]])
-    assert found["scalars"] == {"token_accuracy": 1.0}
+    ratios = ("precision", "recall", "f1", "recall_all", "f1_all")
+    assert found["scalars"] == {"token_accuracy": 1.0} | dict.fromkeys(ratios, 0.0)
     assert set(found["undefined"]) == {"precision", "recall", "f1", "f1_macro", "recall_all", "f1_all"}
 
 

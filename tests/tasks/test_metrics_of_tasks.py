@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 
+import pyarrow.parquet as pq
 import pytest
 
 from workbench.metrics import catalog
@@ -91,6 +92,9 @@ def test_the_table_of_metrics_is_what_the_tasks_compute(kind, trained, said, tmp
     undefined = {catalog.bare(key) for key in event.undefined}
     table = catalog.of_task(task, kind)
     assert set(computed) <= table.keys()
+    assert event.baselines, "what is reached without a model"
+    assert {name for figures in event.baselines.values() for name in figures} <= table.keys()
+    assert len(event.rows_digest) == 16
     assert table.keys() <= {*computed, *undefined}
     assert undefined <= catalog.of_task(task).keys(), "plain tags are said to spell no entities"
     chooses, direction = catalog.chooses(task, kind=kind)
@@ -98,5 +102,21 @@ def test_the_table_of_metrics_is_what_the_tasks_compute(kind, trained, said, tmp
     plan = said(run, "plan")[0]
     assert (plan.best, plan.direction) == (f"eval/{chooses.name}", direction)
     for name in computed:
+        assert (name in event.intervals) != (name in event.without_interval), "an interval, or why there is none"
         scale = table[name].scale
         assert scale.low <= event.scalars[f"eval/{name}"] <= scale.high
+
+
+def test_predictions_say_their_version_their_classes_and_numbers_as_numbers(trained, tmp_path):
+    rng = random.Random(2)
+    for name in ("train", "validation"):
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(json.dumps(numbers(rng)) for _ in range(8)))
+    run = trained(
+        'name = "tiny"\ntask = "text-classification"\n[model]\ntokenizer = "bpe"\nvocab_size = 400\n'
+        f'{ENCODER}\n[data]\ntrain = "train.jsonl"\nvalidation = "validation.jsonl"\n'
+        '[train]\nmax_steps = 1\nbatch_size = 4\n[evaluate]\nbefore = true\n[launch]\ndevice = "cpu"'
+    )
+    table = pq.read_table(run.predictions / "validation.parquet")
+    said = json.loads(table.schema.metadata[b"workbench"])
+    assert said == {"version": 2, "task": "text-classification", "split": "validation", "labels": ["label"]}
+    assert (str(table.schema.field("value").type), str(table.schema.field("target").type)) == ("double", "double")

@@ -24,6 +24,17 @@ def test_the_best_is_the_highest_or_the_lowest_and_the_first_of_equals():
     assert follow(Rule("f1", "min"), [0.5, 0.7, 0.4])[0].best_step == 3
 
 
+def test_of_equal_values_that_with_the_smaller_loss_is_the_best():
+    standing, rule = Standing(), Rule("f1", "max", patience=3)
+    losses = [0.5, 0.4, 0.45, math.nan]
+    assert [standing.update(rule, step, {"f1": 0.7, "loss": loss}) for step, loss in enumerate(losses, 1)] == [
+        True, True, False, False,
+    ]  # fmt: skip
+    assert (standing.best_step, standing.loss, standing.ended) == (2, 0.4, True)
+    assert Standing.parse(standing.as_json()) == standing
+    assert Standing.parse({"best": 0.5, "best_step": 1, "waited": 0, "ended": False}).loss is None, "one of before"
+
+
 def test_no_number_is_never_the_best():
     standing, bests = follow(Rule("f1", "max"), [math.nan, None, 0.1, math.nan])
     assert bests == [False, False, True, False]

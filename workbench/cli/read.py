@@ -7,7 +7,7 @@ import json
 import sys
 import time
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -33,7 +33,7 @@ from workbench.core.flatten import flatten
 from workbench.core.home import Home
 from workbench.core.rundir import RunDir
 from workbench.core.series import format_age, format_bytes, format_duration, format_number
-from workbench.display.figures import figure, headline_key, interval
+from workbench.display.figures import figure, headline_key, interval, unclear
 from workbench.display.paired import sentence
 from workbench.metrics import catalog
 from workbench.registry import Registry, RunRow
@@ -45,6 +45,11 @@ Handle = Annotated[
         metavar="RUN", help="An id, a unique prefix of one, a unique name, or last.", autocompletion=completion.runs
     ),
 ]
+
+# What `show --json` tells of an evaluation beside its figures.
+_EVIDENCE: Final = (
+    "labels", "confusion", "per_class", "per_target", "confusions", "thresholds", "calibration", "roc", "pr",
+)  # fmt: skip
 
 
 def register(cli: typer.Typer) -> None:
@@ -121,7 +126,7 @@ def _print_runs(rows: list[RunRow], sizes: list[int]) -> None:
 
 
 def headline(row: RunRow) -> str:
-    """The one metric a run is known by, with its best value."""
+    """The one metric a run is known by, at the checkpoint that it keeps."""
     key = headline_key(row)
     if key is None:
         return "–"
@@ -152,20 +157,42 @@ def _details(home: Home, registry: Registry, row: RunRow) -> dict[str, Any]:
         "attempts": [attempt.as_json() for attempt in registry.attempts(row.id)],
         "warnings": warnings + _unreadable(directory),
         "traceback": next((end.traceback for end in reversed(ends) if end.traceback), None),
-        "intervals": _intervals(registry.events(row.id, ["eval"])),
+        **_evaluations(registry.events(row.id, ["eval"]), row.best_key),
         "files": _files(directory),
     }
 
 
-def _intervals(events: list[Event]) -> dict[str, tuple[float, float]]:
-    """Each metric's interval at 95 per cent, of the evaluation whose predictions are kept: of the model there is."""
-    kept = {event.split: event for event in events if isinstance(event, EvalEvent) and event.predictions}
-    return {
-        key: event.intervals[name]
-        for event in kept.values()
-        for key in event.scalars
-        if event.intervals and (name := catalog.bare(key)) in event.intervals
+def _evaluations(events: list[Event], best: str | None) -> dict[str, dict[str, Any]]:
+    """What is known beside each metric, of the evaluation whose predictions are kept: of the model there is."""
+    kept = {event.split: event for event in events if isinstance(event, EvalEvent) and _is_kept(event)}
+    found: dict[str, dict[str, Any]] = {
+        name: {} for name in ("intervals", "without_interval", "defined_only", "baselines", "unclear", "evaluations")
     }
+    for event in kept.values():
+        evidence = {name: value for name in _EVIDENCE if (value := getattr(event, name)) is not None}
+        found["evaluations"][event.split] = {"step": event.step} | {
+            name: encoded(value) for name, value in evidence.items()
+        }
+        if event.baselines:
+            found["baselines"][event.split] = encoded(event.baselines)
+        if weak := unclear(
+            {catalog.bare(key): value for key, value in event.scalars.items()},
+            event.intervals or {},
+            event.baselines or {},
+            best,
+        ):
+            found["unclear"][event.split] = weak
+        for key in event.scalars:
+            for kind in ("intervals", "without_interval", "defined_only"):
+                of_kind = found[kind]
+                if (name := catalog.bare(key)) in (known := getattr(event, kind) or {}):
+                    of_kind[key] = known[name]
+    return found
+
+
+def _is_kept(event: EvalEvent) -> bool:
+    """Whether it is of the model there is, or of the one that training began with."""
+    return bool(event.predictions) or event.split == "before"
 
 
 def _unreadable(run: RunDir) -> list[dict[str, str | None]]:
@@ -196,6 +223,10 @@ def _print_details(row: RunRow, details: dict[str, Any]) -> None:
         if value:
             say(f"  {label:<10}{value}")
     _print_metrics(row, details["intervals"])
+    for sentence_ in _remarks(details["without_interval"], details["defined_only"]):
+        say(f"  {sentence_}")
+    for split, weak in details["unclear"].items():
+        say(f"  {split}: {weak}")
     for warning in details["warnings"]:
         say(f"  warning: {warning.get('text', warning.get('code', ''))}")
     if details["traceback"]:
@@ -208,20 +239,34 @@ def _print_metrics(row: RunRow, intervals: dict[str, tuple[float, float]]) -> No
         return
     say()
     print_table(
-        ("METRIC", "LAST", "MIN", "MAX", "BEST", "AT STEP", "95%"),
+        ("METRIC", "KEPT", "AT STEP", "95%", "LAST", "MIN", "MAX"),
         [
             (
                 key,
-                *(figure(key, value) for value in (s.last, s.min, s.max, s.best)),
-                str(s.step),
+                figure(key, s.best_or_last if key.startswith("eval/") else s.last),
+                str(s.step if key.startswith("eval/") else s.last_step),
                 interval(key, *intervals[key]) if key in intervals else "",
+                *(figure(key, value) for value in (s.last, s.min, s.max)),
             )
             for key, s in metrics
         ],
-        right=("LAST", "MIN", "MAX", "BEST", "AT STEP", "95%"),
+        right=("KEPT", "AT STEP", "95%", "LAST", "MIN", "MAX"),
         whole=("METRIC",),
-        spare=("AT STEP", "MIN", "MAX", "95%", "BEST"),
+        spare=("MIN", "MAX", "LAST", "AT STEP", "95%"),
     )
+
+
+def _remarks(without: Mapping[str, str], defined: Mapping[str, float]) -> list[str]:
+    """Why some figures have no interval, and which would be others by the other convention."""
+    reasons: dict[str, list[str]] = {}
+    for key, why in without.items():
+        reasons.setdefault(why, []).append(key)
+    told = [f"no interval of {', '.join(keys)}: {why}" for why, keys in reasons.items()]
+    others = ", ".join(f"{key} {figure(key, value)}" for key, value in defined.items())
+    return [
+        *told,
+        *([f"without what is never predicted, or never there, which counts as 0: {others}"] if others else []),
+    ]
 
 
 def diff(context: typer.Context, left: Handle, right: Handle, as_json: AsJson = False) -> None:
@@ -230,9 +275,7 @@ def diff(context: typer.Context, left: Handle, right: Handle, as_json: AsJson = 
         rows = [registry.find(handle, include_deleted=True) for handle in (left, right)]
     paired = _paired(*(RunDir(home_of(context).runs / row.id) for row in rows))
     changed = _changed(flatten(rows[0].recipe), flatten(rows[1].recipe))
-    metrics = _changed(
-        *({key: s.best_or_last for key, s in row.metrics.items() if not key.startswith("system/")} for row in rows)
-    )
+    metrics = _changed(*map(_figures, rows))
     if as_json:
         emit({"runs": [row.id for row in rows], "recipe": changed, "metrics": metrics, "paired": encoded(paired)})
         return
@@ -243,6 +286,15 @@ def diff(context: typer.Context, left: Handle, right: Handle, as_json: AsJson = 
         print_table(("FIELD", rows[0].id, rows[1].id), lines)
     for found in paired:
         say(f"{found.split}, {found.rows} rows: {sentence(found)}")
+
+
+def _figures(row: RunRow) -> dict[str, float]:
+    """Of evaluations what they are at the checkpoint that is kept, of training the last."""
+    return {
+        key: summary.best_or_last if key.startswith("eval/") else summary.last
+        for key, summary in row.metrics.items()
+        if not key.startswith("system/")
+    }
 
 
 def _paired(before: RunDir, after: RunDir) -> list[RunComparison]:

@@ -15,7 +15,8 @@ _FIELDS: Final = {"max_length": "tokens of a text", "max_target_length": "tokens
 
 def report_lines(data: DataReport, width: int) -> list[Line]:
     """The report in lines of at most `width` cells."""
-    lines = [line for split, facts in data.splits.items() for line in _split(split, facts, width)]
+    entities = bool(data.columns.get("tags"))
+    lines = [line for split, facts in data.splits.items() for line in _split(split, facts, width, entities)]
     columns = ", ".join(f"{clean(role)}: {clean(name)}" for role, name in data.columns.items() if name)
     if columns:
         lines.append((Span("columns    ", "head"), Span(cut(columns, width - 11))))
@@ -29,13 +30,14 @@ def report_lines(data: DataReport, width: int) -> list[Line]:
     return [*lines, *([()] if said else []), *said]
 
 
-def _split(name: str, facts: SplitReport, width: int) -> list[Line]:
+def _split(name: str, facts: SplitReport, width: int, entities: bool) -> list[Line]:
+    """Shares of labels are of the rows, of which each may have several; those of entities are of all entities."""
     characters = facts.characters
     dropped = f", {facts.dropped:,} dropped" if facts.dropped else ""
     lengths = f"   characters median {characters.median:,}, longest {characters.max:,}"
     lines: list[Line] = [(Span(pad(clean(name), 11), "head"), Span(f"{facts.rows:>9,} rows{dropped}{lengths}"))]
     labels = facts.labels or {}
-    total = sum(labels.values())
+    total = sum(labels.values()) if entities else facts.rows
     for label, count in list(labels.items())[:_LABELS] if total else ():
         share = count / total
         bar = "█" * max(1 if count else 0, round(share * max(8, width - 52)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from workbench.core.series import format_number
@@ -43,6 +44,29 @@ def interval(key: str, low: float, high: float) -> str:
     metric = catalog.find(key)
     ends = [format_number(end) if metric is None else _fixed(end, metric.scale.decimals - 1) for end in (low, high)]
     return f"[{', '.join(ends)}]"
+
+
+def unclear(
+    scalars: Mapping[str, float],
+    intervals: Mapping[str, tuple[float, float]],
+    baselines: Mapping[str, Mapping[str, float]],
+    best: str | None = None,
+) -> str:
+    """A sentence where what an evaluation is known by is not clearly better than without a model, else "".
+
+    Names carry no split. `best` is the metric that chooses; without it the first headline tells.
+    """
+    name = catalog.bare(best) if best and catalog.bare(best) in scalars else next(iter(catalog.headlines(scalars)), "")
+    way, known = catalog.direction(name), {of: one[name] for of, one in baselines.items() if name in one}
+    if not known or way is None:
+        return ""
+    most = max if way == "max" else min
+    rival = most(known, key=lambda of: known[of])
+    low, high = intervals.get(name, (scalars[name], scalars[name]))
+    if low > known[rival] if way == "max" else high < known[rival]:
+        return ""
+    told, other = figure(name, scalars[name]), figure(name, known[rival])
+    return f"{catalog.title(name)} {told} is not clearly better than the baseline '{rival}' ({other})"
 
 
 def headline_key(row: RunRow) -> str | None:

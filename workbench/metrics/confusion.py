@@ -66,15 +66,21 @@ class Confusion:
 
 
 def macro(classes: Sequence[ClassScores]) -> ClassScores:
-    """The unweighted mean of each ratio over the classes where it is defined; `support` is the sum."""
-    means = [_mean(column) for column in zip(*(entry.ratios for entry in classes), strict=True)] or [None] * 4
-    precision, recall, specificity, f1 = means
-    support = sum(entry.support for entry in classes)
+    """The unweighted mean of each ratio over the classes that are true or predicted anywhere; `support` is the sum.
+
+    What divides by nothing counts as 0, as in scikit-learn, but for specificity: its mean is over what is defined.
+    """
+    there = [entry for entry in classes if entry.f1 is not None]
+    known = [entry.specificity for entry in classes if entry.specificity is not None]
     return ClassScores(
-        label="macro", support=support, precision=precision, recall=recall, specificity=specificity, f1=f1
+        label="macro",
+        support=sum(entry.support for entry in classes),
+        precision=_mean([entry.precision or 0.0 for entry in there]),
+        recall=_mean([entry.recall or 0.0 for entry in there]),
+        specificity=_mean(known),
+        f1=_mean([entry.f1 or 0.0 for entry in there]),
     )
 
 
-def _mean(values: Sequence[float | None]) -> float | None:
-    defined = [value for value in values if value is not None]
-    return ratio(sum(defined), len(defined))
+def _mean(values: Sequence[float]) -> float | None:
+    return ratio(sum(values), len(values))

@@ -29,8 +29,7 @@ Values = NDArray[np.float64]
 def calibration(truth: Ids, predicted: Ids, shares: Values) -> list[CalibrationBin]:
     """Each bin that has rows; `low` is outside the bin."""
     sure, right = shares[np.arange(len(predicted)), predicted], predicted == truth
-    # A confidence on the edge of two bins belongs to the lower.
-    place = np.clip(np.ceil(sure * BINS).astype(np.int64) - 1, 0, BINS - 1)
+    place = bin_of(sure)
     rows = np.bincount(place, minlength=BINS)
     return [
         CalibrationBin(
@@ -42,6 +41,12 @@ def calibration(truth: Ids, predicted: Ids, shares: Values) -> list[CalibrationB
         )
         for number in np.flatnonzero(rows).tolist()
     ]
+
+
+def bin_of(sure: Values) -> Ids:
+    """The number of the bin of each confidence. One on the edge of two belongs to the lower."""
+    found: Ids = np.clip(np.ceil(sure * BINS).astype(np.int64) - 1, 0, BINS - 1)
+    return found
 
 
 def calibration_error(bins: Sequence[CalibrationBin]) -> float:

@@ -21,10 +21,12 @@ from typing import Any, ClassVar, Final
 
 import datasets
 import evaluate
+import numpy as np
 
 from workbench.metrics import intervals
 from workbench.metrics.base import InMemoryMetric, Measured, outcome
 from workbench.metrics.confusion import ratio
+from workbench.metrics.intervals import Found
 
 _PUNCTUATION: Final = str.maketrans("", "", string.punctuation)
 _ARTICLES: Final = re.compile(r"\b(?:a|an|the)\b")
@@ -39,7 +41,7 @@ class Answers(InMemoryMetric):
     A question without gold answers has none. `exact_match` and `f1` are shares, 0 to 1. `best_f1` is the F1 with the
     best threshold on `no_answer_probability`, above which nothing is answered; it and `best_f1_threshold` are there
     where some question has no answer and the probabilities are numbers. Gives `{"scalars", "undefined", "report":
-    {has_answer, no_answer, characters, intervals}}`. Raises ValueError on no rows at all.
+    {has_answer, no_answer, characters}}`. Raises ValueError on no rows at all.
     """
 
     WHOLE: ClassVar[tuple[str, ...]] = ()
@@ -73,9 +75,9 @@ class Answers(InMemoryMetric):
             "has_answer": sum(there),
             "no_answer": len(there) - sum(there),
             "characters": characters,
-            "intervals": _intervals(scores),
         }
-        return outcome(_means(scores, there) | dict(zip(("best_f1", "best_f1_threshold"), found, strict=True)), report)
+        values = _means(scores, there) | dict(zip(("best_f1", "best_f1_threshold"), found, strict=True))
+        return outcome(values, report, _intervals(scores, there))
 
 
 def _means(scores: Sequence[tuple[float, float]], there: Sequence[bool]) -> dict[str, float | None]:
@@ -91,9 +93,21 @@ def _means(scores: Sequence[tuple[float, float]], there: Sequence[bool]) -> dict
     }
 
 
-def _intervals(scores: Sequence[tuple[float, float]]) -> dict[str, list[float]]:
-    rows = [(1.0, *score) for score in scores]
-    return intervals.of_rows(rows, {"exact_match": intervals.share(1, 0), "f1": intervals.share(2, 0)})
+def _intervals(scores: Sequence[tuple[float, float]], there: Sequence[bool]) -> dict[str, Found]:
+    """Of all questions, of those that have an answer, and of the others."""
+    has = np.asarray(there, dtype=np.float64)[:, np.newaxis]
+    both = np.asarray(scores, dtype=np.float64)
+    rows = np.concatenate(
+        [part for of in (np.ones_like(has), has, 1 - has) for part in (of, of * both)], axis=1
+    )  # fmt: skip
+    measures = {
+        f"{name}{ending}": intervals.Share(3 * block + 1 + place, 3 * block)
+        for block, ending in enumerate(("", "_has_answer", "_no_answer"))
+        for place, name in enumerate(("exact_match", "f1"))
+        if rows[:, 3 * block].any()
+    }
+    chosen = {"best_f1": intervals.CHOSEN, "best_f1_threshold": intervals.SETTING}
+    return intervals.of_rows(rows, measures) | chosen
 
 
 def normalize(text: str, *, characters: bool = False) -> str:

@@ -16,11 +16,10 @@ import evaluate
 import numpy as np
 
 from workbench.metrics import intervals
-from workbench.metrics.base import InMemoryMetric, Measured, outcome
+from workbench.metrics.base import InMemoryMetric, Measured, mean, outcome
 
 _MOST: Final = 700.0  # the greatest loss, in nats, whose exponential a float holds
-_LOSS: Final = intervals.share(0, 1)
-_RIGHT: Final = intervals.share(2, 1)
+_RIGHT: Final = intervals.Share(2, 1)
 
 
 class TokenPredictions(InMemoryMetric):
@@ -45,7 +44,7 @@ class TokenPredictions(InMemoryMetric):
 class LanguageModel(TokenPredictions):
     """`compute(nll=[parts], tokens=[parts], right=[parts], bytes_per_token=…)`.
 
-    `bytes_per_token` is of the whole text, in bytes of UTF-8. Gives `{"scalars", "undefined", "report": {intervals}}`.
+    `bytes_per_token` is of the whole text, in bytes of UTF-8. Gives `{"scalars", "undefined", "report"}`.
     Raises ValueError where nothing was to be predicted.
     """
 
@@ -61,13 +60,13 @@ class LanguageModel(TokenPredictions):
             "token_accuracy": accuracy,
         }
         measures: dict[str, intervals.Measure] = {
-            "loss": _LOSS,
+            "loss": mean,
             "perplexity": _perplexity_of,
             "token_accuracy": _RIGHT,
         }
         if bits is not None:
-            measures["bits_per_byte"] = lambda sums: _LOSS(sums) * bits
-        return outcome(values, {"intervals": _intervals(nll, tokens, right, measures)})
+            measures["bits_per_byte"] = lambda sums: mean(sums) * bits
+        return outcome(values, {}, _intervals(nll, tokens, right, measures))
 
 
 class MaskedTokens(TokenPredictions):
@@ -75,14 +74,18 @@ class MaskedTokens(TokenPredictions):
 
     `pseudo_perplexity` is e to the mean over the tokens that were masked together, some in a hundred; Salazar et al.
     2020 (section 2.3) mask one token at a time, which takes a forward pass for each and gives a lower figure. Gives
-    `{"scalars", "undefined", "report": {intervals}}`. Raises ValueError where nothing was masked.
+    `{"scalars", "undefined", "report"}`. Raises ValueError where nothing was masked.
     """
 
     def _compute(self, nll: Sequence[float], tokens: Sequence[int], right: Sequence[int]) -> Measured:
         loss, accuracy = _means(nll, tokens, right, "masked tokens")
         values = {"loss": loss, "masked_accuracy": accuracy, "pseudo_perplexity": perplexity(loss)}
-        measures = {"loss": _LOSS, "masked_accuracy": _RIGHT, "pseudo_perplexity": _perplexity_of}
-        return outcome(values, {"intervals": _intervals(nll, tokens, right, measures)})
+        measures: dict[str, intervals.Measure] = {
+            "loss": mean,
+            "masked_accuracy": _RIGHT,
+            "pseudo_perplexity": _perplexity_of,
+        }
+        return outcome(values, {}, _intervals(nll, tokens, right, measures))
 
 
 def _means(nll: Sequence[float], tokens: Sequence[int], right: Sequence[int], what: str) -> tuple[float, float]:
@@ -96,12 +99,12 @@ def _means(nll: Sequence[float], tokens: Sequence[int], right: Sequence[int], wh
 
 def _intervals(
     nll: Sequence[float], tokens: Sequence[int], right: Sequence[int], measures: Mapping[str, intervals.Measure]
-) -> dict[str, list[float]]:
+) -> dict[str, intervals.Found]:
     return intervals.of_rows(list(zip(nll, tokens, right, strict=True)), measures)
 
 
 def _perplexity_of(sums: intervals.Values) -> intervals.Values:
-    found: intervals.Values = np.exp(np.minimum(_LOSS(sums), _MOST))
+    found: intervals.Values = np.exp(np.minimum(mean(sums), _MOST))
     return found
 
 

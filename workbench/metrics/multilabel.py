@@ -1,8 +1,8 @@
 """Any number of labels a row: each label by itself, all decisions together, and row by row.
 
 Plain `precision`, `recall` and `f1` are micro, over all decisions; `_macro` is the mean over labels, `_weighted` the
-mean by how many rows a label has, `_samples` the mean over rows; each mean is over those where the ratio is defined,
-as scikit-learn's with `zero_division=nan`. `accuracy` is that of whole rows (subset accuracy), `hamming_loss` the
+mean by how many rows a label has, `_samples` the mean over rows; a ratio that divides by nothing, as of a label that is
+never predicted, counts as 0, as in scikit-learn. `accuracy` is that of whole rows (subset accuracy), `hamming_loss` the
 share of wrong decisions, `roc_auc` and `pr_auc` the means over the labels that have one, `log_loss` the mean binary
 cross entropy in nats.
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, Final
 
 import datasets
 import evaluate
@@ -19,13 +19,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from workbench.contracts.coding import encode
-from workbench.contracts.events.eval_event import ClassScores
-from workbench.metrics import intervals
-from workbench.metrics.base import InMemoryMetric, Measured, outcome
+from workbench.metrics import areas, intervals
+from workbench.metrics.areas import ClassArea
+from workbench.metrics.base import InMemoryMetric, Measured, mean, outcome
 from workbench.metrics.confusion import Confusion, ratio
+from workbench.metrics.intervals import CLASS_RATIOS, ClassRatio, Found
 
 Marks = NDArray[np.bool_]
 Shares = NDArray[np.float64]
+_MOST_LABELS: Final = 50  # whose sums over rows are drawn: of more the means have their exact, wider intervals
 
 
 class MultiLabel(InMemoryMetric):
@@ -69,9 +71,16 @@ class MultiLabel(InMemoryMetric):
             "per_class": [encode(entry) for entry in entries],
             "confusions": [[list(row) for row in table.counts] for table in tables],
             "thresholds": self.thresholds.tolist(),
-            "intervals": _intervals(truth, predicted),
         }
-        return outcome(_ratios(truth, predicted, entries) | _decisions(truth, predicted) | areas(truth, shares), report)
+        there, defined = _ratios(truth, predicted)
+        finite = bool(np.isfinite(shares).all())
+        each = [ClassArea.of(*pair) for pair in zip(truth.T, shares.T, strict=True)] if finite else []
+        losses = log_losses(truth, shares)
+        values = there | _decisions(truth, predicted) | areas.values(each, every=False)
+        values["log_loss"] = float(losses.mean()) if finite else None
+        found = _intervals(truth, predicted) | areas.bounds(each, every=False)
+        found |= intervals.of_rows(np.stack([losses, np.ones(len(losses))], axis=1), {"log_loss": mean})
+        return outcome(values, report, found, defined)
 
     def _check(self, shares: Shares, given: Shares) -> None:
         if not given.size:
@@ -88,24 +97,40 @@ def confusion(truth: Marks, predicted: Marks) -> Confusion:
     return Confusion(("no", "yes"), ((flat[0], flat[1]), (flat[2], flat[3])))
 
 
-def _ratios(truth: Marks, predicted: Marks, entries: Sequence[ClassScores]) -> dict[str, float | None]:
-    hits, predictions, trues = (marks.sum(axis=1) for marks in (truth & predicted, predicted, truth))
-    supports = np.asarray([entry.support for entry in entries], dtype=np.float64)
-    parts = {"precision": (hits, predictions), "recall": (hits, trues), "f1": (2 * hits, predictions + trues)}
+def _ratios(truth: Marks, predicted: Marks) -> tuple[dict[str, float | None], dict[str, float | None]]:
+    """Every average of precision, recall and F1; and of those where something divides by nothing, without that."""
     values: dict[str, float | None] = {}
-    for name, (part, whole) in parts.items():
-        by_label = np.asarray([getattr(entry, name) for entry in entries], dtype=np.float64)
-        by_row = np.divide(part, whole, out=np.full(len(part), np.nan), where=whole > 0)
-        values[name] = ratio(float(part.sum()), float(whole.sum()))
-        values[f"{name}_macro"] = _mean(by_label, np.ones(len(entries)))
-        values[f"{name}_weighted"] = _mean(by_label, supports)
-        values[f"{name}_samples"] = _mean(by_row, np.ones(len(by_row)))
-    return values
+    defined: dict[str, float | None] = {}
+    both = truth & predicted
+    for name in CLASS_RATIOS:
+        averages = {
+            name: _parts(name, both.sum(), predicted.sum(), truth.sum()),
+            f"{name}_macro": _parts(name, *(marks.sum(axis=0) for marks in (both, predicted, truth))),
+            f"{name}_samples": _parts(name, *(marks.sum(axis=1) for marks in (both, predicted, truth))),
+        }
+        weights = truth.sum(axis=0)
+        for key, (part, whole) in averages.items():
+            _average(key, part, whole, np.ones(len(part)), values, defined)
+        _average(f"{name}_weighted", *averages[f"{name}_macro"], weights, values, defined)
+    return values, defined
 
 
-def _mean(values: Shares, weights: Shares) -> float | None:
-    defined = ~np.isnan(values)
-    return ratio(float(values[defined] @ weights[defined]), float(weights[defined].sum()))
+def _parts(name: ClassRatio, *sides: NDArray[np.int64]) -> tuple[Shares, Shares]:
+    hits, predicted, gold = (np.atleast_1d(side).astype(np.float64) for side in sides)
+    if name == "f1":
+        return 2 * hits, predicted + gold
+    return hits, predicted if name == "precision" else gold
+
+
+def _average(
+    key: str, part: Shares, whole: Shares, weights: Shares,
+    values: dict[str, float | None], defined: dict[str, float | None],
+) -> None:  # fmt: skip
+    """Put the mean of the ratios into `values`, and where some divide by nothing that of the others into `defined`."""
+    ratios, known = intervals.ratio(part, whole, 0.0), whole > 0
+    values[key] = ratio(float(ratios @ weights), float(weights.sum())) or 0.0
+    if not known[weights > 0].all() or not weights.any():
+        defined[key] = ratio(float(ratios[known] @ weights[known]), float(weights[known].sum()))
 
 
 def _decisions(truth: Marks, predicted: Marks) -> dict[str, float | None]:
@@ -115,37 +140,45 @@ def _decisions(truth: Marks, predicted: Marks) -> dict[str, float | None]:
     }
 
 
-def _intervals(truth: Marks, predicted: Marks) -> dict[str, list[float]]:
-    decisions = (truth & predicted, predicted, truth, truth != predicted, np.ones_like(truth))
+def _intervals(truth: Marks, predicted: Marks) -> dict[str, Found]:
+    """Of what is made of decisions. Those of one row hang together: it is rows that are drawn."""
+    both = truth & predicted
+    sums = [marks.sum(axis=1) for marks in (both, predicted, truth, truth != predicted, np.ones_like(truth))]
     whole = [(truth == predicted).all(axis=1), np.ones(len(truth))]
-    rows = np.stack([*(marks.sum(axis=1) for marks in decisions), *whole], axis=1)
+    samples = [intervals.class_ratio(name, *sums[:3]) for name in CLASS_RATIOS]
+    parts = np.stack([*sums, *whole, *samples], axis=1).astype(np.float64)
     measures: dict[str, intervals.Measure] = {
-        "accuracy": intervals.share(5, 6),
-        "precision": intervals.share(0, 1),
-        "recall": intervals.share(0, 2),
-        "f1": lambda sums: intervals.ratio(2 * sums[:, 0], sums[:, 1] + sums[:, 2]),
-        "hamming_loss": intervals.share(3, 4),
+        "accuracy": intervals.Share(5, 6),
+        "precision": intervals.Share(0, 1),
+        "recall": intervals.Share(0, 2),
+        "f1": intervals.F1(0, 1, 2),
+        "hamming_loss": intervals.Share(3, 4),
     }
-    return intervals.of_rows(rows, measures)
+    for place, name in enumerate(CLASS_RATIOS):
+        measures[f"{name}_samples"] = intervals.Share(7 + place, 6)
+    return intervals.of_rows(parts, measures) | _of_labels(both, predicted, truth)
 
 
-def areas(truth: Marks, shares: Shares) -> dict[str, float | None]:
-    """ROC-AUC, PR-AUC and log loss; None where undefined, and where a probability is no number."""
-    from sklearn.metrics import average_precision_score, roc_auc_score
+def _of_labels(*sides: Marks) -> dict[str, Found]:
+    """Of means over labels, [rows, labels] each of hits, predictions and truth."""
+    labels = sides[0].shape[1]
+    measures = {
+        f"{name}_{end}": intervals.ClassMean(name, 0, labels, weighted=end == "weighted", every=True)
+        for name in CLASS_RATIOS
+        for end in ("macro", "weighted")
+    }
+    if labels > _MOST_LABELS:
+        sums = np.concatenate([side.sum(axis=0) for side in sides])[np.newaxis].astype(np.float64)
+        return {name: measure.exact(sums) for name, measure in measures.items() if np.isfinite(measure(sums)).all()}
+    return intervals.of_rows(np.concatenate(sides, axis=1), measures)
 
-    if not np.isfinite(shares).all():
-        return dict.fromkeys(("roc_auc", "pr_auc", "log_loss"))
-    pairs = [(mark, share) for mark, share in zip(truth.T, shares.T, strict=True) if mark.any()]
-    mixed = [float(roc_auc_score(*pair)) for pair in pairs if not pair[0].all()]
-    some = [float(average_precision_score(*pair)) for pair in pairs]
-    # A probability of 0 counts as the smallest step above it, as in scikit-learn.
+
+def log_losses(truth: Marks, shares: Shares) -> Shares:
+    """The mean binary cross entropy of each row, in nats. A probability of 0 counts as the smallest step above it."""
     step = np.finfo(np.float64).eps
     sure = np.clip(np.where(truth, shares, 1 - shares), step, 1 - step)
-    return {
-        "roc_auc": ratio(sum(mixed), len(mixed)),
-        "pr_auc": ratio(sum(some), len(some)),
-        "log_loss": float(-np.log(sure).mean()),
-    }
+    found: Shares = -np.log(sure).mean(axis=1)
+    return found
 
 
 def best_thresholds(probabilities: Shares, references: ArrayLike) -> list[float]:

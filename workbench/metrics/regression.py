@@ -14,17 +14,19 @@ import evaluate
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.metrics import intervals
+from workbench.metrics import exact_intervals, intervals
 from workbench.metrics.base import InMemoryMetric, Measured, outcome
+from workbench.metrics.intervals import Found
 
 Values = NDArray[np.float64]
 _NAMES: Final = ("mse", "mae", "rmse", "r2", "pearson", "spearman")
+_NO_RANKS: Final = "it has one from four rows on, unless all of them are in order"
 
 
 class Regression(InMemoryMetric):
     """`compute(predictions=[[value of each target]], references=[[value of each target]])`.
 
-    Gives `{"scalars", "undefined", "report": {per_target: [{target, mse, …}], intervals}}`, None in the report
+    Gives `{"scalars", "undefined", "report": {per_target: [{target, mse, …}]}}`, None in the report
     where undefined: R² where the references are all one value, a correlation where either side is, and everything
     where a prediction is no finite number. Raises ValueError on no rows at all, and on rows that are not of all
     targets.
@@ -51,8 +53,9 @@ class Regression(InMemoryMetric):
         predicted, truth = (self._columns(rows) for rows in (predictions, references))
         found = [measures(*pair) for pair in zip(predicted, truth, strict=True)]
         per_target = [{"target": name} | values for name, values in zip(self.targets, found, strict=True)]
-        report = {"per_target": per_target, "intervals": _intervals(predicted, truth)}
-        return outcome({name: _mean([values[name] for values in found]) for name in _NAMES}, report)
+        values = {name: _mean([values[name] for values in found]) for name in _NAMES}
+        told = _intervals(predicted, truth) | {"spearman": _of_ranks([one["spearman"] for one in found], len(truth.T))}
+        return outcome(values, {"per_target": per_target}, told)
 
     def _columns(self, rows: Sequence[Sequence[float]]) -> Values:
         """[targets, rows]."""
@@ -89,7 +92,13 @@ def _pearson(predicted: Values, truth: Values) -> float | None:
     return float(np.clip(one @ other, -1.0, 1.0))
 
 
-def _intervals(predicted: Values, truth: Values) -> dict[str, list[float]]:
+def _of_ranks(values: Sequence[float | None], rows: int) -> Found:
+    known = [exact_intervals.rank_correlation(value, rows) for value in values if value is not None]
+    bounds = [one for one in known if one is not None]
+    return exact_intervals.mean_of(bounds) if bounds and len(bounds) == len(known) else _NO_RANKS
+
+
+def _intervals(predicted: Values, truth: Values) -> dict[str, Found]:
     """Of what is made of sums, [targets, rows] each; Spearman's ranks are not."""
     middle = truth.mean(axis=1, keepdims=True)
     x, y, error = predicted - middle, truth - middle, predicted - truth

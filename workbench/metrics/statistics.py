@@ -1,8 +1,8 @@
 """How sure a figure is, and whether two runs really differ on the same rows.
 
 Intervals are percentile bootstraps (Efron and Tibshirani 1993, chapter 13): the rows are drawn again with
-replacement, and the middle `level` of what the measure then is makes the interval. Generators are seeded: the same
-rows give the same interval.
+replacement, and the middle `level` of what the measure then is makes the interval. Of more than 2,000 rows the sums
+are drawn from the normal distribution that they then have. Generators are seeded: the same rows give the same interval.
 """
 
 from __future__ import annotations
@@ -18,8 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from workbench.contracts.lab.prediction_requests import ChangedRows, PairedDifference
 
 RESAMPLES: Final = 2000
-_DRAWN: Final = 10_000_000  # rows drawn in all: of many rows there are fewer draws, at least
-_FEWEST: Final = 200
+_MANY: Final = 2000  # rows, from which on their sums are drawn and not each row
 _DISTINCT: Final = 256
 _EXACT: Final = 1000
 
@@ -42,31 +41,25 @@ def of_mean(values: ArrayLike, *, seed: int = 0, resamples: int = RESAMPLES, lev
 def of_counts(
     counts: ArrayLike, measure: Measure, *, seed: int = 0, resamples: int = RESAMPLES, level: float = 0.95
 ) -> Interval | None:
-    """The interval of a measure of counted rows, such as a confusion matrix; as `of_counts_each`."""
-    return of_counts_each(counts, {"": measure}, seed=seed, resamples=resamples, level=level)[""]
+    """The interval of a measure of counted rows, such as a confusion matrix.
+
+    The measure takes [resamples, *counts.shape] and gives one value each, NaN where it is undefined; None where it is
+    so in more than one of twenty. Raises ValueError where there are no rows.
+    """
+    return of_draws(measure(drawn_counts(counts, seed=seed, resamples=resamples)), level)
 
 
-def of_counts_each(
-    counts: ArrayLike,
-    measures: Mapping[str, Measure],
-    *,
-    seed: int = 0,
-    resamples: int = RESAMPLES,
-    level: float = 0.95,
-) -> dict[str, Interval | None]:
-    """The intervals of several measures of counted rows, all from the same draws.
+def drawn_counts(counts: ArrayLike, *, seed: int = 0, resamples: int = RESAMPLES) -> NDArray[np.int64]:
+    """Counts of so many draws, [resamples, *counts.shape]: to draw rows again is to draw the cells from a multinomial.
 
-    A measure takes [resamples, *counts.shape] and gives one value each, NaN where it is undefined; None where it is
-    so in more than one of twenty. Drawing rows again is drawing the cells from a multinomial. Raises ValueError where
-    there are no rows.
+    Raises ValueError where there are no rows.
     """
     cells = np.asarray(counts, dtype=np.int64)
     rows = int(cells.sum())
     if not rows:
         raise ValueError("there are no rows")
     drawn = np.random.default_rng(seed).multinomial(rows, cells.ravel() / rows, size=resamples)
-    drawn = drawn.reshape(resamples, *cells.shape)
-    return {name: _of_known(measure(drawn), level) for name, measure in measures.items()}
+    return drawn.reshape(resamples, *cells.shape)
 
 
 def of_sums(
@@ -80,19 +73,19 @@ def of_sums(
     """The intervals of several measures that are made of sums over rows, all from the same draws.
 
     `rows` is [rows, parts]: what each row adds. A measure takes sums [resamples, parts] and gives one value each, NaN
-    where it is undefined; None where it is so in more than one of twenty, and of rows that hold what is no number.
-    Raises ValueError where there are no rows.
+    where it is undefined; None where it is so in more than one of twenty. The sums of a part that is no number in some
+    row are NaN. Raises ValueError where there are no rows.
     """
     parts = np.asarray(rows, dtype=np.float64)
     if parts.ndim != 2 or not len(parts):
         raise ValueError("there are no rows")
-    if not np.isfinite(parts).all():
-        return dict.fromkeys(measures)
-    drawn = _sums(parts, seed, resamples)
-    return {name: _of_known(np.asarray(measure(drawn)), level) for name, measure in measures.items()}
+    finite = np.isfinite(parts).all(axis=0)
+    drawn = np.where(finite, _sums(np.where(finite, parts, 0.0), seed, resamples), np.nan)
+    return {name: of_draws(np.asarray(measure(drawn)), level) for name, measure in measures.items()}
 
 
-def _of_known(values: Values, level: float) -> Interval | None:
+def of_draws(values: Values, level: float = 0.95) -> Interval | None:
+    """The middle of what a measure is in each draw; None where it is undefined in more than one of twenty."""
     known = values[np.isfinite(values)]
     return _middle(known, level) if len(known) >= 0.95 * len(values) else None
 
@@ -162,9 +155,22 @@ def _sums(rows: Values, seed: int, resamples: int) -> Values:
         distinct, times = counted
         few: Values = generator.multinomial(len(rows), times / len(rows), size=resamples) @ distinct
         return few
-    resamples = min(resamples, max(_FEWEST, _DRAWN // len(rows)))
+    if len(rows) > _MANY:
+        return _normal_sums(generator, rows, resamples)
     # One draw at a time: its counts stay in the processor's cache.
     return np.stack([_times_drawn(generator, len(rows)) @ rows for _ in range(resamples)])
+
+
+def _normal_sums(generator: np.random.Generator, rows: Values, resamples: int) -> Values:
+    """Such sums of very many rows, which by then are normal with the rows' own covariances."""
+    sums = rows.sum(axis=0)
+    spread, axes = np.linalg.eigh(np.atleast_2d(np.cov(rows, rowvar=False, bias=True)) * len(rows))
+    drawn = sums + (generator.standard_normal((resamples, len(sums))) * np.sqrt(np.maximum(spread, 0.0))) @ axes.T
+    # No draw of rows without a negative part has a negative sum.
+    drawn = np.where((rows >= 0).all(axis=0), np.maximum(drawn, 0.0), drawn)
+    # A part that every row has alike is the same in every draw; the roots of its covariance are only nearly 0.
+    alike: Values = np.where(np.ptp(rows, axis=0) == 0, sums, drawn)
+    return alike
 
 
 def _distinct(rows: Values) -> tuple[Values, NDArray[np.int64]] | None:

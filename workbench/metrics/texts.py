@@ -21,8 +21,9 @@ import evaluate
 import numpy as np
 
 from workbench.metrics import intervals
-from workbench.metrics.base import InMemoryMetric, Measured, outcome
+from workbench.metrics.base import InMemoryMetric, Measured, mean, outcome
 from workbench.metrics.confusion import ratio
+from workbench.metrics.intervals import Found
 
 _ROUGE: Final = ("rouge1", "rouge2", "rougeL")
 _ROUGES: Final = (*_ROUGE, "rougeLsum")
@@ -43,7 +44,7 @@ class Texts(InMemoryMetric):
 
     `tokenize` is sacrebleu's name of a tokenizer for BLEU, `language` a code such as zh, zh_CN or jpn_Jpan; what is
     not given is told by the references. Gives `{"scalars", "undefined", "report": {tokenize, rouge_tokens,
-    intervals, …}}`; the report has a `tokenize_note` where a better tokenizer is not installed. Rows whose
+    …}}`; the report has a `tokenize_note` where a better tokenizer is not installed. Rows whose
     reference has no words have no ROUGE: they are counted as `empty_references` and left out of its mean. Raises
     ValueError on no rows at all, and for a tokenizer that would be fetched from the network.
     """
@@ -74,12 +75,11 @@ class Texts(InMemoryMetric):
         rouge = _rouge(written, gold, reading.tokens)
         same = [float(one.strip() == other.strip()) for one, other in zip(written, gold, strict=True)]
         values = _means(rouge) | corpus | {"exact_match": sum(same) / len(gold)} | _lengths(written, gold, reading)
-        report["intervals"] = spans | _intervals(rouge, same)
         report |= reading.report() | {
             "empty_predictions": sum(not text.strip() for text in written),
             "empty_references": len(gold) - len(rouge),
         }
-        return outcome(values, report)
+        return outcome(values, report, spans | _intervals(rouge, same) | _of_lengths(written, gold, reading))
 
 
 @dataclass(frozen=True)
@@ -177,17 +177,17 @@ def _means(rouge: Sequence[tuple[float, ...]]) -> dict[str, float | None]:
     return {name: ratio(math.fsum(row[n] for row in rouge), len(rouge)) for n, name in enumerate(_ROUGES)}
 
 
-def _intervals(rouge: Sequence[tuple[float, ...]], same: Sequence[float]) -> dict[str, list[float]]:
-    found = intervals.of_rows([(1.0, value) for value in same], {"exact_match": intervals.share(1, 0)})
+def _intervals(rouge: Sequence[tuple[float, ...]], same: Sequence[float]) -> dict[str, Found]:
+    found = intervals.of_rows([(1.0, value) for value in same], {"exact_match": intervals.Share(1, 0)})
     if rouge:
-        measures = {name: intervals.share(n, 0) for n, name in enumerate(_ROUGES, 1)}
+        measures = {name: intervals.Share(n, 0) for n, name in enumerate(_ROUGES, 1)}
         found |= intervals.of_rows([(1.0, *row) for row in rouge], measures)
     return found
 
 
 def _corpus(
     written: Sequence[str], gold: Sequence[str], tokenize: str
-) -> tuple[dict[str, float | None], dict[str, object], dict[str, list[float]]]:
+) -> tuple[dict[str, float | None], dict[str, object], dict[str, Found]]:
     """BLEU and chrF, for the report what sacrebleu signs them with, and their intervals.
 
     Neither has a value where all references are empty, nor BLEU where none is long enough for a run of four tokens.
@@ -210,7 +210,7 @@ def _corpus(
     return {name: score for name, (score, _) in found.items()}, report, spans
 
 
-def _measured(metric: Any, written: Sequence[str], gold: Sequence[str]) -> tuple[float | None, dict[str, list[float]]]:
+def _measured(metric: Any, written: Sequence[str], gold: Sequence[str]) -> tuple[float | None, dict[str, Found]]:
     """The corpus' score of a metric of sacrebleu, and its interval.
 
     The rows are taken apart once. These are the steps of `corpus_score` and of sacrebleu's own bootstrap, which would
@@ -222,6 +222,12 @@ def _measured(metric: Any, written: Sequence[str], gold: Sequence[str]) -> tuple
         return np.array([metric._compute_score_from_stats(row.tolist()).score for row in np.atleast_2d(sums)])
 
     return float(metric._aggregate_and_compute(rows).score), intervals.of_rows(rows, {"score": score})
+
+
+def _of_lengths(written: Sequence[str], gold: Sequence[str], reading: Reading) -> dict[str, Found]:
+    rows = [(reading.length(ours), 1.0, reading.length(theirs)) for ours, theirs in zip(written, gold, strict=True)]
+    measures = {"length": mean, "length_ratio": lambda sums: intervals.ratio(sums[:, 0], sums[:, 2])}
+    return intervals.of_rows(rows, measures)
 
 
 def _lengths(written: Sequence[str], gold: Sequence[str], reading: Reading) -> dict[str, float | None]:

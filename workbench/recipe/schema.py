@@ -245,6 +245,7 @@ class Evaluate(Section):
     """When and by what the model is evaluated."""
 
     every: Interval = Field("epoch", description="epoch, never, or a number of steps")
+    before: bool = Field(False, description="whether the model is evaluated before training too, as split before")
     batch_size: Positive | None = Field(None, description="rows at once; default: train.batch_size")
     metrics: list[str] | None = Field(None, description="which metrics are shown first; default: the task's")
     best: str | None = Field(None, description="the metric that chooses the checkpoint to keep; default: the task's")

@@ -42,6 +42,9 @@ SYSTEM: Final = "system/"
 """Series of the machine, not of training: they have no step, so they carry their event's seq in its place."""
 
 
+EVALUATION: Final = "eval/"
+"""Series of the evaluations that choose a checkpoint: a run's figures are those of the one it keeps."""
+
 _TOKENS: Final = "train/tokens"
 """The series that a step's `tokens` make."""
 
@@ -58,6 +61,7 @@ class TrainerLog(Applier):
             "SELECT step, total_steps, epoch, best_key, best_direction FROM run WHERE pk=?", (run,)
         ).fetchone()
         self._step, self._total, self._epoch, self._best, self._best_direction = row
+        self._chooses = False  # anew which checkpoint it is that the run keeps
 
     def step(self, values: StepValues) -> None:
         _, _, _, t, attempt, step, epoch, tokens, scalars = values
@@ -130,6 +134,7 @@ class TrainerLog(Applier):
         if event.best is not None:
             name = storable(event.best)
             self._best = name if "/" in name else f"eval/{name}"
+            self._chooses = True
             self._best_direction = sign(event.direction) or sign(catalog.direction(self._best))
             self.flush()
             self.connection.execute(
@@ -165,15 +170,36 @@ class TrainerLog(Applier):
             f"AND type IN ({','.join('?' * len(_STEPPED))})",
             (self.run, self.log, after, attempt, *_STEPPED),
         )
+        self._chooses = True
 
     def direction(self, key: str) -> int:
         return self._best_direction if key == self._best and self._best_direction else super().direction(key)
+
+    def flush(self) -> None:
+        self._chooses |= any(name.startswith(EVALUATION) for name in self._points)
+        super().flush()
 
     def save(self) -> None:
         self.connection.execute(
             "UPDATE run SET step=?, total_steps=?, epoch=?, best_key=?, best_direction=? WHERE pk=?",
             (self._step, self._total, self._epoch, self._best, self._best_direction, self.run),
         )
+        if self._chooses:
+            points.choose(self.connection, self.run, self._chosen())
+
+    def _chosen(self) -> int | None:
+        """The step of the checkpoint that the run keeps, None where nothing chooses one.
+
+        Logs of before do not say which evaluation was the best: it is the first with the best value.
+        """
+        said = self.connection.execute(
+            "SELECT step FROM event WHERE run=? AND type=? AND NOT superseded AND json_extract(body, '$.best') "
+            "ORDER BY log DESC, seq DESC LIMIT 1",
+            (self.run, EvalEvent.TYPE),
+        ).fetchone()
+        if said or self._best is None:
+            return said[0] if said else None
+        return points.best_step(self.connection, (self.run, self.keys.id(self._best)))
 
 
 class SupervisorLog(Applier):

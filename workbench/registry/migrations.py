@@ -13,6 +13,10 @@
     key                names of series and recipe fields
     search             FTS5 (trigrams, so that Chinese is found too) over name, notes and tags
 
+A run's `chosen` is the step of the checkpoint it keeps, and a summary's the value there; `chosen_flag` is NULL where
+nothing chooses. For other programs there are views, which the README describes: `runs`, `metrics`, `points` and
+`recipe_fields`.
+
 A value that is NaN or infinite is NULL with a flag (1 NaN, 2 Infinity, 3 -Infinity): SQLite has no such numbers.
 """
 
@@ -25,7 +29,7 @@ from workbench.core.errors import BadInput
 if TYPE_CHECKING:
     from workbench.registry.database import Connection
 
-VERSION: Final = 1
+VERSION: Final = 2
 """What `PRAGMA user_version` says in an up-to-date registry: the number of migrations."""
 
 _FIRST: Final = """
@@ -93,6 +97,44 @@ CREATE VIRTUAL TABLE search USING fts5 (name, notes, tags, tokenize = 'trigram')
 """
 
 
+_SECOND: Final = """
+ALTER TABLE run ADD COLUMN chosen INTEGER;
+ALTER TABLE summary ADD COLUMN chosen REAL;
+ALTER TABLE summary ADD COLUMN chosen_flag INTEGER;
+UPDATE run SET chosen=(
+  SELECT CASE direction WHEN 1 THEN max_step WHEN -1 THEN min_step END
+  FROM summary JOIN key ON key.id=summary.key WHERE key.name=run.best_key AND summary.run=run.pk
+);
+UPDATE summary SET
+  chosen=(SELECT value FROM point p JOIN run r ON r.pk=p.run
+    WHERE p.run=summary.run AND p.key=summary.key AND p.step=r.chosen),
+  chosen_flag=coalesce((SELECT flag FROM point p JOIN run r ON r.pk=p.run
+    WHERE p.run=summary.run AND p.key=summary.key AND p.step=r.chosen), 1)
+WHERE key IN (SELECT id FROM key WHERE name LIKE 'eval/%')
+  AND run IN (SELECT pk FROM run WHERE chosen IS NOT NULL);
+CREATE VIEW runs AS SELECT
+  id AS run, name, state, task, model, data, tags, notes, reason, deleted,
+  CAST(strftime('%Y-%m-%dT%H:%M:%SZ', created, 'unixepoch') AS TEXT) AS created,
+  CAST(strftime('%Y-%m-%dT%H:%M:%SZ', started, 'unixepoch') AS TEXT) AS started,
+  CAST(strftime('%Y-%m-%dT%H:%M:%SZ', finished, 'unixepoch') AS TEXT) AS finished,
+  step, total_steps, epoch, attempt AS attempts, host, best_key AS best_metric, chosen AS chosen_step, digest, recipe
+FROM run JOIN document ON document.run=run.pk;
+CREATE VIEW metrics AS SELECT
+  run.id AS run, key.name AS metric,
+  CAST(CASE WHEN summary.chosen_flag IS NULL THEN last ELSE summary.chosen END AS REAL) AS value,
+  CAST(CASE WHEN summary.chosen_flag IS NULL THEN last_step ELSE run.chosen END AS INTEGER) AS step,
+  first, last, min, min_step, max, max_step, count, odd AS not_finite
+FROM summary JOIN run ON run.pk=summary.run JOIN key ON key.id=summary.key;
+CREATE VIEW points AS SELECT
+  run.id AS run, key.name AS metric, point.step AS step, value,
+  CAST(CASE flag WHEN 1 THEN 'NaN' WHEN 2 THEN 'Infinity' WHEN 3 THEN '-Infinity' END AS TEXT) AS not_finite,
+  CAST(strftime('%Y-%m-%dT%H:%M:%fZ', t, 'unixepoch') AS TEXT) AS time, point.attempt AS attempt
+FROM point JOIN run ON run.pk=point.run JOIN key ON key.id=point.key;
+CREATE VIEW recipe_fields AS SELECT run.id AS run, key.name AS field, text AS value, number
+FROM field JOIN run ON run.pk=field.run JOIN key ON key.id=field.key;
+"""
+
+
 def version(connection: Connection) -> int:
     """How many migrations this database has seen. Raises DatabaseError where the file is damaged."""
     connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
@@ -121,13 +163,18 @@ def migrate(connection: Connection) -> None:
         for statement in _statements(_FIRST):
             db.execute(statement)
 
+    @migrations(name="0002-chosen-and-views")
+    def second(db: Any) -> None:
+        for statement in _statements(_SECOND):
+            db.execute(statement)
+
     migrations.apply(Database(connection))
     connection.execute(f"PRAGMA user_version={VERSION}")
 
 
 def create_in_memory(connection: Connection) -> None:
     """The same tables in a database that nobody will ever migrate."""
-    connection.executescript(_FIRST)
+    connection.executescript(_FIRST + _SECOND)
 
 
 def _statements(script: str) -> list[str]:

@@ -168,6 +168,27 @@ def _save(connection: Connection, series: Series, direction: int, totals: _Total
     )
 
 
+def best_step(connection: Connection, series: Series) -> int | None:
+    """Where the best value of a series first was; None where no way is better, or nothing is finite."""
+    run, key = series
+    found = connection.execute(
+        "SELECT CASE direction WHEN 1 THEN max_step WHEN -1 THEN min_step END FROM summary WHERE key=? AND run=?",
+        (key, run),
+    ).fetchone()
+    return found[0] if found else None
+
+
+def choose(connection: Connection, run: int, step: int | None) -> None:
+    """Keep with the summary of each metric of evaluation what it was at that step, NaN where it had no value there."""
+    connection.execute("UPDATE run SET chosen=? WHERE pk=?", (step, run))
+    at = "FROM point p WHERE p.run=?1 AND p.key=summary.key AND p.step=?2"
+    connection.execute(
+        f"UPDATE summary SET chosen=(SELECT value {at}), chosen_flag=iif(?2 IS NULL, NULL, "
+        f"coalesce((SELECT flag {at}), 1)) WHERE run=?1 AND key IN (SELECT id FROM key WHERE name LIKE 'eval/%')",
+        (run, step),
+    )
+
+
 def drop(connection: Connection, series: Series, *, after: int, before_attempt: int) -> bool:
     """Remove the points past step `after` that older attempts logged. Returns whether there were any."""
     gone = connection.execute(

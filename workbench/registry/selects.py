@@ -87,7 +87,8 @@ def _summaries(connection: Connection, pks: Sequence[int]) -> dict[int, dict[str
     for part in _parts(pks):
         rows = connection.execute(
             "SELECT run, key, first, first_flag, last, last_flag, min, min_step, max, max_step, direction, "
-            f"last_step, count, odd FROM summary WHERE run IN ({_marks(part)})",
+            "last_step, count, odd, summary.chosen, chosen_flag, run.chosen "
+            f"FROM summary JOIN run ON pk=run WHERE run IN ({_marks(part)})",
             part,
         )
         for run, key, *values in rows:
@@ -99,8 +100,11 @@ def _summary(
     first: float | None, first_flag: int, last: float | None, last_flag: int,
     low: float | None, low_step: int | None, high: float | None, high_step: int | None,
     direction: int, last_step: int, count: int, odd: int,
+    chosen: float | None, chosen_flag: int | None, chosen_step: int | None,
 ) -> Summary:  # fmt: skip
     best, where = {1: (high, high_step), -1: (low, low_step)}.get(direction, (None, None))
+    if chosen_flag is not None:
+        best, where = restored(chosen, chosen_flag), chosen_step
     return Summary(
         first=restored(first, first_flag),
         last=restored(last, last_flag),

@@ -29,7 +29,9 @@ def restored(value: float | None, flag: int) -> float:
 class Summary:
     """A series in one line. `min` and `max` are of finite values only, None where there are none.
 
-    `best` is None unless it is known which way is better; `step` is where the best is, else where the last is.
+    `best` of an evaluation is what the metric is at the checkpoint that the run keeps, NaN where it has no value there:
+    so all of a run's are of one model. Of another series it is the best value, None unless it is known which way is
+    better. `step` is where that is, else where the last is.
     """
 
     first: float
@@ -44,12 +46,18 @@ class Summary:
 
     @property
     def best_or_last(self) -> float:
-        """What a list shows: the best value where it is known which way is better, else the newest."""
+        """What a list shows: the value of the checkpoint that is kept, else the best or the newest."""
         return self.last if self.best is None else self.best
 
     def as_json(self) -> dict[str, float | int | str | None]:
         """`{"last","min","max","best","step"}`, with "NaN", "Infinity" and "-Infinity" as the logs write them."""
-        return {"last": plain(self.last), "min": self.min, "max": self.max, "best": self.best, "step": self.step}
+        return {
+            "last": plain(self.last),
+            "min": self.min,
+            "max": self.max,
+            "best": self.best if self.best is None else plain(self.best),
+            "step": self.step,
+        }
 
 
 @dataclass(frozen=True, slots=True)

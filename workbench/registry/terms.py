@@ -23,7 +23,12 @@ _SHORT: Final = 3
 
 _METRIC: Final = {
     "min": "min", "max": "max", "last": "last", "first": "first", "count": "count",
-    "best": "CASE direction WHEN 1 THEN max WHEN -1 THEN min END",
+    "best": "CASE WHEN chosen_flag IS NULL THEN CASE direction WHEN 1 THEN max WHEN -1 THEN min END ELSE chosen END",
+    "": "CASE WHEN chosen_flag IS NULL THEN last ELSE chosen END",
+}  # fmt: skip
+_FLAG: Final = {
+    "last": "last_flag", "first": "first_flag",
+    "": "CASE WHEN chosen_flag IS NULL THEN last_flag ELSE chosen_flag END",
 }  # fmt: skip
 _LIKE: Final = "LIKE ? ESCAPE '\\'"
 
@@ -133,18 +138,17 @@ def _number(token: Token, column: str) -> Clause:
 
 
 def _metric(token: Token) -> Clause:
-    column = _METRIC[token.aggregate or "last"]
-    flagged = {"last": "last_flag", "first": "first_flag"}.get(token.aggregate or "last")
+    column, flagged = _METRIC[token.aggregate or ""], _FLAG.get(token.aggregate or "")
     frame = "pk IN (SELECT run FROM summary WHERE key=? AND {})"
     if token.value.lower() == "nan" and flagged:
         # The one way to ask for what has diverged: eval/loss=nan.
         if token.operator not in (":", "=", "!="):
             raise QueryError("NaN is neither more nor less", column=token.value_column, hint="use = or !=")
         sign = "<>" if token.operator == "!=" else "="
-        return Clause(frame.format(f"{flagged}{sign}1"), (Key(token.name),))
+        return Clause(frame.format(f"({flagged}){sign}1"), (Key(token.name),))
     if flagged:
         # Infinities are kept as flags beside NULL; compared, they are what they are again.
-        column = f"CASE {flagged} WHEN 2 THEN 9e999 WHEN 3 THEN -9e999 ELSE {column} END"
+        column = f"CASE ({flagged}) WHEN 2 THEN 9e999 WHEN 3 THEN -9e999 ELSE {column} END"
     return Clause(frame.format(f"{column} {_comparison(token.operator)} ?"), (Key(token.name), _figure(token)))
 
 
@@ -238,7 +242,7 @@ def _sorted_by(key: str, column: int) -> tuple[str, tuple[str | float, ...], str
     if rest and aggregate in AGGREGATES:
         return _summary_value(_METRIC[aggregate]), (Key(rest.removesuffix(")").strip()),), ""
     if "/" in key:
-        return _summary_value("last"), (Key(key),), ""
+        return _summary_value(_METRIC[""]), (Key(key),), ""
     plain = key.lower()
     if plain in _TEXTS:
         return f"{_TEXTS[plain]} COLLATE NOCASE", (), ""

@@ -146,6 +146,15 @@ class OpenPredictor(Protocol):
         """Rows of more than `max_length` tokens are cut, where the task cuts any. Raises ModelError."""
 
 
+Baselines = Mapping[str, Mapping[str, float]]
+"""What is reached without a model: figures by the bare names of metrics, of each way that has a name."""
+
+
+def no_baselines(prepared: Prepared[Any, Any], split: str) -> Baselines:
+    """Of a task that knows none."""
+    return {}
+
+
 def no_samples(prepared: Prepared[Any, Any], model: PreTrainedModel) -> Iterator[tuple[str, str]]:
     """Of a task that generates nothing."""
     return iter(())
@@ -169,6 +178,7 @@ class Task(Generic[R, Own]):
     `collator`: makes batches for that model; `draws` says whether it draws random numbers.
     `loss`: what is minimised; None where the model computes it itself.
     `evaluator`: of a split.
+    `baselines`: what is reached on a split without a model.
     `samples`: prompts and what the model makes of them.
     `finish`: what the trained model needs to answer alike in plain transformers; changes its config and, in place, its
     whole `weights` by name. Returns a sentence where something is left for the user to know.
@@ -184,6 +194,7 @@ class Task(Generic[R, Own]):
     predictor: OpenPredictor
     samples: Callable[[Prepared[R, Own], PreTrainedModel], Iterator[tuple[str, str]]] = no_samples
     finish: Callable[[Prepared[R, Own], PreTrainedModel, Mapping[str, torch.Tensor]], str | None] = nothing_to_finish
+    baselines: Callable[[Prepared[R, Own], str], Baselines] = no_baselines
     draws: bool = False
 
 

@@ -25,6 +25,7 @@ class Standing:
     """Goes into every checkpoint, so that a resumed run stops where the uninterrupted one would have."""
 
     best: float | None = None
+    loss: float | None = None
     best_step: int | None = None
     waited: int = 0
     ended: bool = False
@@ -32,7 +33,7 @@ class Standing:
     def update(self, rule: Rule, step: int, scalars: Mapping[str, float]) -> bool:
         """Take an evaluation in. Returns whether it is the best so far; sets `ended` when patience has run out.
 
-        A value that is undefined or not a number is no better than any.
+        A value that is undefined or not a number is no better than any; of equal ones that with the smaller loss is.
         """
         if rule.metric is None:
             return False
@@ -40,9 +41,11 @@ class Standing:
         gain = self._gain(rule, value)
         self.waited = 0 if gain > rule.threshold else self.waited + 1
         self.ended = rule.patience is not None and self.waited >= rule.patience
-        if gain > 0:
-            self.best, self.best_step = value, step
-        return gain > 0
+        loss = scalars.get("loss", math.nan)
+        better = gain > 0 or (gain == 0 and self.loss is not None and loss < self.loss)
+        if better:
+            self.best, self.best_step, self.loss = value, step, None if math.isnan(loss) else loss
+        return better
 
     def _gain(self, rule: Rule, value: float) -> float:
         """How much better than the best so far; negative where it is worse or no number."""
@@ -57,4 +60,6 @@ class Standing:
 
     @classmethod
     def parse(cls, record: Mapping[str, Any]) -> Standing:
-        return cls(record["best"], record["best_step"], int(record["waited"]), bool(record["ended"]))
+        return cls(
+            record["best"], record.get("loss"), record["best_step"], int(record["waited"]), bool(record["ended"])
+        )

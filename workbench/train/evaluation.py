@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import torch
 
@@ -20,6 +22,10 @@ from workbench.train.stopping import StopRequest
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
+
+
+PREDICTIONS: Final = 2
+"""The version of the columns of `predictions/`."""
 
 
 class Interrupted(Exception):
@@ -71,20 +77,27 @@ def _heed(stop: StopRequest, ranks: Ranks) -> None:
         raise Interrupted
 
 
-def write_predictions(result: EvaluationResult, directory: Path, split: str) -> str | None:
+def write_predictions(
+    result: EvaluationResult, directory: Path, split: str, *, task: str, labels: Sequence[str]
+) -> str | None:
     """`predictions/<split>.parquet`, replaced whole. Returns its path within the run, None where there is no table.
 
-    Raises OSError.
+    Its schema's metadata says under `workbench`, as JSON, which version of the columns it is, task and split, and the
+    classes in the order of `probabilities`. Raises OSError.
     """
     if result.predictions is None:
         return None
     import pyarrow.parquet as pq
 
+    table = result.predictions()
+    said = json.dumps(
+        {"version": PREDICTIONS, "task": task, "split": split, "labels": list(labels)}, ensure_ascii=False
+    )
     directory.mkdir(mode=0o700, exist_ok=True)
     final = directory / f"{split}.parquet"
     partial = directory / f".{split}.{time.monotonic_ns()}"
     try:
-        pq.write_table(result.predictions(), partial, row_group_size=10_000)
+        pq.write_table(table.replace_schema_metadata({"workbench": said}), partial, row_group_size=10_000)
         partial.replace(final)
     finally:
         partial.unlink(missing_ok=True)

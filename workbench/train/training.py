@@ -17,7 +17,7 @@ from workbench.metrics import catalog
 from workbench.models.adapter_files import link_base
 from workbench.models.locate import is_adapter
 from workbench.models.weights import limits
-from workbench.tasks.interface import EvaluationResult
+from workbench.tasks.interface import Baselines, EvaluationResult
 from workbench.tasks.spec import spec_of
 from workbench.train import attention, checkpoints, model_card, model_files, resume, saving, sharding
 from workbench.train.best import Standing
@@ -71,6 +71,8 @@ class Training:
         self._sampled: int | None = None
         self._evaluation_due = False
         self._undefined: set[tuple[str, str]] = set()
+        self._digests: dict[str, str] = {}
+        self._baselines: dict[str, Baselines] = {}
 
     def run(self) -> Ended:
         """Raises WorkbenchError, Diverged, and whatever computing raises."""
@@ -78,6 +80,8 @@ class Training:
         self._resume()
         if self._stopped is not None or self._asked():
             return self._stopped_here()
+        if self._step == 0 and self._ready.recipe.evaluate.before and "validation" in self._ready.prepared.rows:
+            self._evaluate_before()
         if not self._ended():
             self._train()
             if self._stopped is not None and (self._evaluation_due or not self._ended()):
@@ -155,6 +159,14 @@ class Training:
             self._stopped = self._stop.reason or "asked to"
             self._journal.write(StoppingEvent(step=self._step, reason=self._stopped))
 
+    def _evaluate_before(self) -> None:
+        """Evaluate the weights that training starts from, as a split of their own. A stop meanwhile is seen later."""
+        with undisturbed():
+            try:
+                self._say_result("validation", "before", self._result_of("validation"), keep=False)
+            except Interrupted:
+                return
+
     # While it trains
 
     def _train(self) -> None:
@@ -197,7 +209,8 @@ class Training:
             self._evaluation_due = False
             scalars = self._ranks.share(None if result is None else result.scalars)
             best = self._standing.update(self._ready.rule, self._step, scalars)
-            self._say_result("validation", "eval", result, keep=best or self._ready.rule.metric is None)
+            chooses = self._ready.rule.metric is not None
+            self._say_result("validation", "eval", result, keep=best or not chooses, best=best if chooses else None)
             self._sample()
         self._loop.told(scalars.get(self._ready.rule.metric or ""))
         return best and self._rhythm.save_every != 0
@@ -279,30 +292,58 @@ class Training:
                 stop=self._stop,
             )
 
-    def _say_result(self, split: str, prefix: str, result: EvaluationResult | None, *, keep: bool) -> None:
+    def _say_result(
+        self, split: str, prefix: str, result: EvaluationResult | None, *, keep: bool, best: bool | None = None
+    ) -> None:
         """Only the first process has a result."""
         if result is None:
             return
         written = None
         if keep:
             try:
-                written = write_predictions(result, self._run.predictions, split)
+                written = write_predictions(
+                    result,
+                    self._run.predictions,
+                    split,
+                    task=self._ready.recipe.task,
+                    labels=self._ready.prepared.labels,
+                )
             except OSError as error:
                 self._journal.warn("predictions-failed", f"predictions of {split} were not written ({error})")
         found = {
             "step": self._step,
             "epoch": round(self._step / self._rhythm.per_epoch, 6),
-            "split": split,
+            "split": "before" if prefix == "before" else split,
             "scalars": {f"{prefix}/{name}": result.scalars[name] for name in self._in_order(result)},
             "undefined": [f"{prefix}/{name}" for name in result.undefined],
+            "best": best,
+            "rows_digest": self._digest_of(split),
             "predictions": written,
+            "baselines": self._baselines_of(split),
         }
         self._journal.write(decode(EvalEvent, {**found, **result.report}))
+        self._warn_of_undefined(split, result)
+
+    def _warn_of_undefined(self, split: str, result: EvaluationResult) -> None:
+        """Said once: every evaluation names them in its own event."""
         new = [name for name in result.undefined if (split, name) not in self._undefined]
-        if new:
-            # Said once: every evaluation names them in its own event.
-            self._undefined |= {(split, name) for name in new}
-            self._journal.warn("metric-undefined", f"{', '.join(new)}: no value on {split} at step {self._step}")
+        self._undefined |= {(split, name) for name in new}
+        where = f"on {split} at step {self._step}"
+        if without := [name for name in new if name not in result.scalars]:
+            self._journal.warn("metric-undefined", f"{', '.join(without)}: no value {where}")
+        if counted := [name for name in new if name in result.scalars]:
+            what = "what is never predicted, or never there, counts as 0"
+            self._journal.warn("metric-undefined", f"{', '.join(counted)}: {what} {where}")
+
+    def _digest_of(self, split: str) -> str:
+        if split not in self._digests:
+            self._digests[split] = self._ready.prepared.splits.digest(split)
+        return self._digests[split]
+
+    def _baselines_of(self, split: str) -> Baselines:
+        if split not in self._baselines:
+            self._baselines[split] = self._ready.task.baselines(self._ready.prepared, split)
+        return self._baselines[split]
 
     def _in_order(self, result: EvaluationResult) -> list[str]:
         """The metrics as they are shown: what chooses the checkpoint and what the recipe names come first."""

@@ -62,7 +62,7 @@ class ThresholdCurve(Details):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvalEvent(Event):
-    """An evaluation of one split. Names in `intervals` carry no split; a task may report more fields."""
+    """An evaluation of one split. Names in the mappings but `scalars` carry no split; a task may report more fields."""
 
     TYPE: ClassVar[str] = "eval"
     LOGS: ClassVar[tuple[str, ...]] = ("trainer",)
@@ -72,9 +72,18 @@ class EvalEvent(Event):
     split: str = "validation"
     scalars: Mapping[str, float] = field(default_factory=dict)
     undefined: tuple[str, ...] = ()
-    """Scalars that have no value on these rows."""
+    """Scalars that are not defined on these rows. One that is there all the same counts as 0 what divides by nothing,
+    such as the precision of a class that is never predicted."""
+    defined_only: Mapping[str, float] | None = None
+    """What those would be without the classes or rows that divide by nothing, where any is left."""
+    best: bool | None = None
+    """Whether no weights before were better by the metric that chooses; None where nothing does, or of other splits."""
+    rows_digest: str | None = None
+    """Equal where the rows are: 16 hex digits of what they are read and evaluated by."""
     predictions: str | None
     """The file of its rows, within the run's directory; None where they were not kept."""
+    baselines: Mapping[str, Mapping[str, float]] | None = None
+    """Figures that are reached on these rows without a model, such as by the commonest class, by its name."""
     labels: tuple[str, ...] | None = None
     confusion: tuple[tuple[int, ...], ...] | None = None
     """Counts of rows by true and predicted label."""
@@ -82,6 +91,8 @@ class EvalEvent(Event):
     per_target: tuple[TargetScores, ...] | None = None
     intervals: Mapping[str, tuple[float, float]] | None = None
     """At 95 per cent."""
+    without_interval: Mapping[str, str] | None = None
+    """Why the others have none."""
     calibration: tuple[CalibrationBin, ...] | None = None
     roc: tuple[ThresholdCurve, ...] | None = None
     pr: tuple[ThresholdCurve, ...] | None = None

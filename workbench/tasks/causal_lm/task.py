@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from workbench.tasks.causal_lm import data, evaluate, loss, model, predict
+from workbench.tasks.causal_lm import baselines, data, evaluate, loss, model, predict
 from workbench.tasks.interface import Task
 
 TASK: Final = Task(
@@ -15,6 +15,7 @@ TASK: Final = Task(
     model=model.load,
     loss=loss.loss,
     evaluator=evaluate.evaluator,
+    baselines=baselines.baselines,
     samples=predict.samples,
     predictor=predict.TextGenerator,
 )

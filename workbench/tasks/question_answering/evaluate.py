@@ -67,18 +67,20 @@ class AnswerEvaluator:
         answered = AnsweredQuestions(chosen, contexts, golds, answer_spans.by_character(golds))
         losses = np.full(len(self._windows), np.nan)
         losses[found.rows] = found.losses
-        scalars, undefined = self._loss(losses)
         measured = answered.measured(thresholds=self._search.threshold is not None)
-        table = partial(self._table, answered, losses)
         # Where each question has an answer, what is asked of the others is not undefined: it does not arise.
         aside = _OF_NO_ANSWER if not measured["report"]["no_answer"] else ()
-        undefined += [name for name in measured["undefined"] if name not in aside]
-        return EvaluationResult(scalars | measured["scalars"], undefined, measured["report"], table)
+        measured["undefined"] = [name for name in measured["undefined"] if name not in aside]
+        return EvaluationResult(**self._with_loss(measured, losses), predictions=partial(self._table, answered, losses))
 
-    def _loss(self, losses: NDArray[np.float64]) -> tuple[dict[str, float], list[str]]:
-        """The mean over the windows that have labels, as training takes it."""
+    def _with_loss(self, measured: Measured, losses: NDArray[np.float64]) -> Measured:
+        """The mean over the windows that have labels, as training takes it; those of one question hang together."""
+        from workbench.metrics.base import with_loss
+
         known = losses[_labelled(self._windows)]
-        return ({"loss": float(known.mean())}, []) if len(known) else ({}, ["loss"])
+        if not len(known):
+            return {**measured, "undefined": ["loss", *measured["undefined"]]}
+        return with_loss(measured, float(known.mean()), np.stack(_sums_of_questions(self._windows, losses), axis=1))
 
     def _table(self, answered: AnsweredQuestions, losses: NDArray[np.float64]) -> pa.Table:
         import pyarrow as pa
@@ -112,12 +114,16 @@ def _of_questions(windows: ContextWindows, losses: NDArray[np.float64]) -> pa.Ar
     """The mean loss of each question's windows, float32; null where its answer is in none of them."""
     import pyarrow as pa
 
-    known = _labelled(windows)
-    number = int(windows.place[-1]) + 1
-    counted = np.bincount(windows.place[known], minlength=number)
-    sums = np.bincount(windows.place[known], losses[known], minlength=number)
+    sums, counted = _sums_of_questions(windows, losses)
     means = sums / np.maximum(counted, 1)
     return pa.array(means.astype(np.float32), mask=counted == 0)
+
+
+def _sums_of_questions(windows: ContextWindows, losses: NDArray[np.float64]) -> list[NDArray[np.number]]:
+    """The loss of each question's windows that have labels, and how many those are."""
+    known, number = _labelled(windows), int(windows.place[-1]) + 1
+    counted = np.bincount(windows.place[known], minlength=number)
+    return [np.bincount(windows.place[known], losses[known], minlength=number), counted]
 
 
 @dataclass(frozen=True)

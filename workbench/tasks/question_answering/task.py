@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from workbench.tasks.interface import Task
-from workbench.tasks.question_answering import data, evaluate, loss, model, predict
+from workbench.tasks.question_answering import baselines, data, evaluate, loss, model, predict
 
 TASK: Final = Task(
     tokenizer=data.tokenizer,
@@ -15,5 +15,6 @@ TASK: Final = Task(
     model=model.load,
     loss=loss.loss,
     evaluator=evaluate.evaluator,
+    baselines=baselines.baselines,
     predictor=predict.Answerer,
 )

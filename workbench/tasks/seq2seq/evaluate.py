@@ -89,23 +89,24 @@ class WritingEvaluator:
         return WrittenRows(np.concatenate(self._rows), torch.cat(self._sums).cpu().numpy(), texts, unended)
 
     def result(self, parts: Sequence[WrittenRows]) -> EvaluationResult:
+        from workbench.metrics.base import with_loss
+
         count = len(self._prepared.rows[self._split])
         sums = np.empty((count, 2))
         for part in parts:
             sums[part.rows] = part.sums
         nll, tokens = sums.T
-        scalars = {"loss": float(nll.sum() / tokens.sum())}
-        losses = nll / tokens
+        loss, losses = float(nll.sum() / tokens.sum()), nll / tokens
         if not self._generates:
             undefined = [name for name in catalog.of_task("seq2seq") if name != "loss"]
-            return EvaluationResult(scalars, undefined, predictions=partial(self._table, losses, None))
+            whole = with_loss({"scalars": {}, "undefined": undefined, "report": {}}, loss, sums)
+            return EvaluationResult(**whole, predictions=partial(self._table, losses, None))
         texts = [""] * count
         for row, text in _together(parts):
             texts[row] = text
-        measured = self._measured(texts)
-        table = partial(self._table, losses, texts)
-        report = measured["report"] | {"unended": sum(part.unended for part in parts)}
-        return EvaluationResult(scalars | measured["scalars"], measured["undefined"], report, table)
+        whole = with_loss(self._measured(texts), loss, sums)
+        whole["report"]["unended"] = sum(part.unended for part in parts)
+        return EvaluationResult(**whole, predictions=partial(self._table, losses, texts))
 
     def _gold(self) -> list[str]:
         found: list[str] = self._prepared.splits.texts(self._split, "target").to_pylist()

@@ -69,10 +69,11 @@ class LabelledRows:
         self, logits: Logits, measured: Measured, columns: Columns, score: NDArray[np.float64] | NDArray[np.bool_]
     ) -> EvaluationResult:
         """What was measured, with the loss before it, and the rows' table with `columns` in it."""
+        from workbench.metrics.base import with_loss
+
         losses = self.losses(logits)
-        scalars = {"loss": float(losses.mean())} | measured["scalars"]
-        table = partial(self._table, losses, columns, score)
-        return EvaluationResult(scalars, measured["undefined"], measured["report"], table)
+        whole = with_loss(measured, float(losses.mean()), np.stack([losses, np.ones(len(losses))], axis=1))
+        return EvaluationResult(**whole, predictions=partial(self._table, losses, columns, score))
 
     def _table(
         self, losses: NDArray[np.float64], columns: Columns, score: NDArray[np.float64] | NDArray[np.bool_]
@@ -88,8 +89,16 @@ class LabelledRows:
                 "loss": pa.array(losses.astype(np.float32)),
                 "score": pa.array(score.astype(np.float32)),
                 "text": splits.texts(self.split),
+                **self._pair(),
             }
         )
+
+    def _pair(self) -> dict[str, pa.ChunkedArray]:
+        """The two texts of a pair, each in a column of its own."""
+        splits = self.prepared.splits
+        if splits.columns.of("text_pair") is None:
+            return {}
+        return {"first_text": splits.texts(self.split, "text"), "second_text": splits.texts(self.split, "text_pair")}
 
 
 class LogitsEvaluator:
@@ -211,6 +220,8 @@ class RegressionEvaluator(LogitsEvaluator):
             "prediction": pa.array([", ".join(f"{value:.6g}" for value in row) for row in values.tolist()]),
             "values": lists(values),
             "targets": lists(truth),
+            # Of one target, also without a list around it.
+            **({"value": pa.array(values[:, 0]), "target": pa.array(truth[:, 0])} if values.shape[1] == 1 else {}),
         }
 
 

@@ -97,12 +97,13 @@ class TagEvaluator:
         )
 
     def result(self, parts: Sequence[PredictedTags]) -> EvaluationResult:
+        from workbench.metrics.base import with_loss
+
         predicted, losses = self._gathered(parts)
         rows = list(self._by_row(predicted))
         measured = self._entities(rows) if self._tagset.spells_entities else self._plain(predicted)
-        scalars = {"loss": float(losses.mean(dtype=np.float64))} | measured["scalars"]
-        table = partial(self._table, rows, predicted, losses)
-        return EvaluationResult(scalars, measured["undefined"], measured["report"], table)
+        whole = with_loss(measured, float(losses.mean(dtype=np.float64)), np.stack(self._row_sums(losses), axis=1))
+        return EvaluationResult(**whole, predictions=partial(self._table, rows, predicted, losses))
 
     def _gathered(self, parts: Sequence[PredictedTags]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """The predicted id of every word, -1 where nothing was seen; the loss of every token with a tag."""
@@ -140,7 +141,9 @@ class TagEvaluator:
 
     def _plain(self, predicted: NDArray[np.int64]) -> Measured:
         """Of tags that spell no entities: how often they are right, and each tag against the rest."""
+        from workbench.metrics.base import outcome
         from workbench.metrics.confusion import Confusion
+        from workbench.metrics.intervals import Share, of_rows
 
         size, seen = len(self._tagset.names), predicted >= 0
         counts = np.bincount(self._aligned.gold[seen] * size + predicted[seen], minlength=size * size)
@@ -151,9 +154,16 @@ class TagEvaluator:
             "confusion": matrix,
             "per_class": [encode(entry) for entry in confusion.report()],
         }
-        accuracy = confusion.accuracy
-        assert accuracy is not None, "some word is seen"
-        return {"scalars": {"token_accuracy": accuracy}, "undefined": list(_OF_ENTITIES), "report": report}
+        values = {"token_accuracy": confusion.accuracy} | dict.fromkeys(_OF_ENTITIES)
+        return outcome(values, report, of_rows(self._right(predicted), {"token_accuracy": Share(0, 1)}))
+
+    def _right(self, predicted: NDArray[np.int64]) -> NDArray[np.float64]:
+        """How many words of each row are tagged right, and how many are seen, [rows, 2]."""
+        offsets, seen = self._aligned.offsets, predicted >= 0
+        of = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+        right = predicted == self._aligned.gold
+        counted = [np.bincount(of[words], minlength=len(offsets) - 1) for words in (right & seen, seen)]
+        return np.stack(counted, axis=1).astype(np.float64)
 
     def _table(self, rows: Sequence[RowTags], predicted: NDArray[np.int64], losses: NDArray[np.float32]) -> pa.Table:
         import pyarrow as pa
@@ -204,12 +214,15 @@ class TagEvaluator:
         """The mean loss of each row's tokens, null where it has none."""
         import pyarrow as pa
 
+        sums, tokens = self._row_sums(losses)
+        return pa.array((sums / np.maximum(tokens, 1)).astype(np.float32), mask=tokens == 0)
+
+    def _row_sums(self, losses: NDArray[np.float32]) -> list[NDArray[np.number]]:
+        """The loss of each row's tokens, and how many those are."""
         assert self._rows.tags is not None, "the rows have tags"
         of = np.repeat(self._aligned.row, self._rows.lengths)[self._rows.tags != IGNORED]
         rows = len(self._aligned.offsets) - 1
-        tokens = np.bincount(of, minlength=rows)
-        mean = np.bincount(of, weights=losses, minlength=rows) / np.maximum(tokens, 1)
-        return pa.array(mean.astype(np.float32), mask=tokens == 0)
+        return [np.bincount(of, weights=losses, minlength=rows), np.bincount(of, minlength=rows)]
 
 
 def _on_host(tensors: Sequence[torch.Tensor]) -> list[NDArray[np.generic]]:

@@ -107,7 +107,7 @@ _SHORT = (("supp.", 7), ("prec.", 7), ("rec.", 7), ("spec.", 7), ("F1", 7))
 class ClassRows(TableSource):
     """Support, precision, recall, specificity and F1 of each class, and their macro means last, always shown.
 
-    Heads are shortened where the width wants it. Undefined ratios are dashes, and left out of the means.
+    Heads are shortened where the width wants it. Undefined ratios are dashes, and count as 0 in the means.
     """
 
     def __init__(self, classes: Sequence[ClassScores]) -> None:

@@ -40,10 +40,18 @@ class MetricRow:
     values: Mapping[str, float] = field(default_factory=dict)
     marked: bool = False
     current: bool = False
+    evaluated_on: Mapping[str, str] = field(default_factory=dict)  # what tells the rows apart, by eval or test
+
+    def rows_of(self, column: MetricColumn) -> str | None:
+        """What tells the rows apart that a metric is of; None where that is not known."""
+        return self.evaluated_on.get(column.key.partition("/")[0])
 
 
 def best_of(column: MetricColumn, rows: Sequence[MetricRow]) -> float | None:
-    """The best finite value of the column; None where the direction is unknown or there is nothing to compare."""
+    """The best finite value of the column; None where the direction is unknown or there is nothing to compare.
+
+    Only runs on the same rows are to be compared.
+    """
     values = [value for row in rows if math.isfinite(value := row.values.get(column.key, math.nan))]
     return catalog.best_value(column.key, values) if len(values) > 1 else None
 
@@ -54,7 +62,8 @@ _FIGURE = 10  # cells of a figure with its mark; a difference has as many less o
 class MetricRows(TableSource):
     """Runs by as many metrics as fit, from the one that is `wanted` on.
 
-    `*` marks the best of a metric, `▸` the current run, `+` a marked one.
+    `*` marks the best of a metric among the runs on the same rows, `▸` the current run, `+` a marked one, `≠` one that
+    was evaluated on other rows than the current one: between those there are no differences.
     """
 
     lead = 2
@@ -81,8 +90,15 @@ class MetricRows(TableSource):
     def row(self, place: int) -> Row:
         row = self.rows[place]
         base = next((other for other in self.rows if other.current), None)
-        figures = [_figures(row, metric, best_of(metric, self.rows), base) for metric in self._shown]
-        return Row(row.run_id, [line(clean(row.name)), *figures], "▸" if row.current else "+" if row.marked else "")
+        figures = [_figures(row, metric, best_of(metric, self._alike(row, metric)), base) for metric in self._shown]
+        other = base is not None and any(
+            not _same(row, base, metric) for metric in self._shown if metric.key in row.values
+        )
+        mark = "▸" if row.current else "≠" if other else "+" if row.marked else ""
+        return Row(row.run_id, [line(clean(row.name)), *figures], mark)
+
+    def _alike(self, row: MetricRow, metric: MetricColumn) -> list[MetricRow]:
+        return [other for other in self.rows if _same(row, other, metric)]
 
     def find(self, key: str) -> int | None:
         return next((place for place, row in enumerate(self.rows) if row.run_id == key), None)
@@ -105,9 +121,17 @@ def _last(column: Column, left: int, across: TableWindow) -> str:
 def _figures(row: MetricRow, column: MetricColumn, best: float | None, base: MetricRow | None) -> Line:
     value = row.values.get(column.key)
     wins = best is not None and value == best
-    delta = "" if base is None or row.current else difference(column.key, value, base.values.get(column.key))
+    delta = (
+        ""
+        if base is None or row.current or not _same(row, base, column)
+        else difference(column.key, value, base.values.get(column.key))
+    )
     number = pad(figure(column.key, value) + ("*" if wins else " "), _FIGURE, right=True)
     return line((number, "best" if wins else ""), (delta, _tone(delta, column.direction)))
+
+
+def _same(row: MetricRow, other: MetricRow, column: MetricColumn) -> bool:
+    return row.rows_of(column) == other.rows_of(column)
 
 
 def _tone(delta: str, direction: Direction | None) -> StyleName:

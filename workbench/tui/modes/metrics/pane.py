@@ -40,9 +40,11 @@ _PARTS = ("metrics", "paired", "evaluation", "confusion", "classes", "scores", "
 
 
 def _measured(entry: Evaluation, name: str) -> str:
-    """A figure, with its 95 % interval where there is one."""
+    """A figure, with its 95 % interval or why it has none."""
     said = f"{catalog.title(name)} {figure(name, entry.values[name])}"
-    return f"{said} {interval(name, *entry.intervals[name])}" if name in entry.intervals else said
+    if name in entry.intervals:
+        return f"{said} {interval(name, *entry.intervals[name])}"
+    return f"{said} (no interval: {entry.without_interval[name]})" if name in entry.without_interval else said
 
 
 def _fitting(figures: Sequence[str], room: int) -> str:
@@ -195,7 +197,9 @@ class MetricsPane(Pane):
         epoch = "" if entry.epoch is None else f", epoch {entry.epoch:.4g}"
         counted = f" · {entry.rows} rows" if entry.rows else ""
         about = f"{entry.split} · step {entry.step}{epoch}{counted}"
-        return about, _fitting([_measured(entry, name) for name in entry.main], self.size.width - cells(about) - 6)
+        first, *others = [_measured(entry, name) for name in entry.main] or [""]
+        figures = [first, *([entry.unclear] if entry.unclear else []), *others]
+        return about, _fitting(figures, self.size.width - cells(about) - 6)
 
     # -- two runs ------------------------------------------------------------------------------------------------
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from workbench.contracts.events import ClassScores, EvalEvent, SampleEvent
 from workbench.core.errors import WorkbenchError
+from workbench.display.figures import unclear
 from workbench.metrics import catalog
 from workbench.metrics.confusion import Confusion
 from workbench.tasks.spec import asked_fields
@@ -38,6 +40,8 @@ class Evaluation:
     classes: tuple[ClassScores, ...] = ()
     predictions: str | None = None
     intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    without_interval: Mapping[str, str] = field(default_factory=dict)
+    unclear: str = ""
     curves: Curves | None = None
     rows: int | None = None
 
@@ -100,7 +104,10 @@ class MetricsRequest:
         current, others = self._runs(registry)
         if current is None:
             return MetricsView()
-        rows = tuple(self._row(run, current) for run in (current, *others))
+        found = [self._row(run, current, evaluated_on(registry, run)) for run in (current, *others)]
+        # Those on the same rows stand together, the current run's first.
+        sets = list(dict.fromkeys(tuple(sorted(row.evaluated_on.items())) for row in found))
+        rows = tuple(sorted(found, key=lambda row: sets.index(tuple(sorted(row.evaluated_on.items())))))
         keys = {key for row in rows for key in row.values}
         return MetricsView(rows, columns_of(keys, self.split, rows[0].values), evaluated(registry, current))
 
@@ -117,7 +124,7 @@ class MetricsRequest:
         current = current or next(iter(others), None)
         return current, [run for run in others if current is None or run.id != current.id]
 
-    def _row(self, run: RunRow, current: RunRow) -> MetricRow:
+    def _row(self, run: RunRow, current: RunRow, rows: Mapping[str, str]) -> MetricRow:
         return MetricRow(
             run_id=run.id,
             name=run.name,
@@ -125,6 +132,7 @@ class MetricsRequest:
             values={key: self._value(run.metrics[key]) for key in quality(run.metrics)},
             marked=run.id in self.marks,
             current=run.id == current.id,
+            evaluated_on=rows,
         )
 
     def _value(self, summary: Summary) -> float:
@@ -149,6 +157,16 @@ def comparable(run: RunRow, other: RunRow) -> bool:
 def quality(keys: Iterable[str]) -> list[str]:
     """The keys that say how good a model is: of an evaluation, and no timing or count."""
     return [key for key in keys if key.startswith(("eval/", "test/")) and catalog.is_metric(key)]
+
+
+def evaluated_on(registry: Registry, run: RunRow) -> dict[str, str]:
+    """What tells the rows apart that a run was evaluated on, by the prefix of their metrics.
+
+    Logs of before do not say it: there it is what the recipe says of the data.
+    """
+    newest = [event for event in registry.events(run.id, ["eval"], newest=2) if isinstance(event, EvalEvent)]
+    asked = json.dumps(run.recipe.get("data"), sort_keys=True)
+    return {key.partition("/")[0]: event.rows_digest or asked for event in newest for key in event.scalars}
 
 
 def columns_of(keys: Iterable[str], split: str | None, current: Container[str] = ()) -> tuple[MetricColumn, ...]:
@@ -177,16 +195,18 @@ def evaluated(registry: Registry, run: RunRow) -> EvaluatedRun:
 
 def evaluation(event: EvalEvent) -> Evaluation:
     """An eval event, its scalars by bare name."""
-    confusion = _confusion(event)
+    confusion, values = _confusion(event), {catalog.bare(key): value for key, value in event.scalars.items()}
     return Evaluation(
         split=event.split,
         step=event.step,
         epoch=event.epoch,
-        values={catalog.bare(key): value for key, value in event.scalars.items()},
+        values=values,
         confusion=confusion,
         classes=tuple(confusion.report()) if confusion else event.per_class or (),
         predictions=event.predictions,
         intervals=event.intervals or {},
+        without_interval=event.without_interval or {},
+        unclear=unclear(values, event.intervals or {}, event.baselines or {}),
         curves=curve_figures.of(event),
         # Of several labels each has a matrix over all rows.
         rows=confusion.total if confusion else sum(map(sum, event.confusions[0])) if event.confusions else None,
