@@ -20,7 +20,7 @@ from workbench.core.errors import WorkbenchError
 from workbench.core.home import Home, Settings
 from workbench.core.text import clean, cut
 from workbench.tui import terminal
-from workbench.tui.bindings import APP, MODE_KEYS, MODES, TITLES, Table, textual_bindings
+from workbench.tui.bindings import APP, MODE_KEYS, MODES, Table, textual_bindings
 from workbench.tui.commands import TableCommands
 from workbench.tui.feed import Feed, FeedSource, FeedStatus, RegistrySource
 from workbench.tui.pane import Pane
@@ -32,20 +32,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _MOST_TOASTS = 3
 
-# Mode → where its screen is; imported when it is first opened.
-_SCREENS = {
-    "runs": "runs:RunsPane",
-    "live": "live:LivePane",
-    "data": "data:DataPane",
-    "tokens": "tokens:TokensPane",
-    "metrics": "metrics:MetricsPane",
-    "try": "try_:TryPane",
-}
-
 
 def _screen(mode: str) -> Callable[[], Screen[Any]]:
     def make() -> Screen[Any]:
-        module, name = _SCREENS[mode].split(":")
+        module, name = MODES[mode].screen.split(":")  # imported when it is first opened
         screen: Screen[Any] = getattr(import_module(f"workbench.tui.modes.{module}.pane"), name)()
         return screen
 
@@ -212,7 +202,7 @@ class WorkbenchApp(App[None], inherit_bindings=False):
         elif part == "app":
             await self.run_action(f"app.{row.action}")
         elif pane is None or not pane.offers(row):
-            self.notify(f"{TITLES.get(self.current_mode, '')} has nothing to {row.label}")
+            self.notify(f"{MODES[self.current_mode].title} has nothing to {row.label}")
         elif reason := pane.why_not(id):
             self.notify(reason, severity="warning")
         else:
@@ -221,7 +211,7 @@ class WorkbenchApp(App[None], inherit_bindings=False):
     def action_help(self) -> None:
         from workbench.tui.help_screen import HelpScreen
 
-        self.push_screen(HelpScreen(TITLES[self.current_mode], self.table.groups(self.current_mode)))
+        self.push_screen(HelpScreen(MODES[self.current_mode].title, self.table.groups(self.current_mode)))
 
     def action_palette(self) -> None:
         self.action_command_palette()

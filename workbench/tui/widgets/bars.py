@@ -8,7 +8,7 @@ from textual.reactive import reactive
 
 from workbench.core.text import cells, clean, cut
 from workbench.display.spans import Line, Span, width_of
-from workbench.tui.bindings import APP, MODE_KEYS, PANE, PANES, Shortcut
+from workbench.tui.bindings import APP, MODE_KEYS, MODES, PANE, Shortcut
 from workbench.tui.widgets.drawing import Drawing
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class FooterBar(Drawing):
     def _rows(self) -> list[Shortcut]:
         pane = self.app.pane
         common = [row for row in PANE if row.footer and pane is not None and pane.offers(row)]
-        rows = [*common, *(row for row in PANES.get(self._mode, ()) if row.footer)]
+        rows = [*common, *(row for row in MODES[self._mode].keys if row.footer)]
         return [self.app.table[row.id] for row in (*rows, *(row for row in APP if row.footer))]
 
     def _item(self, row: Shortcut) -> Line:
