@@ -71,10 +71,13 @@ class FooterBar(Drawing):
 
     def lines(self, width: int, height: int) -> list[Line]:
         *items, tail = map(self._item, self._rows())
-        shown: Line = (Span(" "),)
+        shown: list[Span] = [Span(" ")]
+        room = width - 1 - width_of(tail)
         for item in items:
-            if width_of(shown) + width_of(item) + 2 + width_of(tail) < width:
-                shown = (*shown, *item, Span("  "))
+            size = width_of(item) + 2
+            if size < room:
+                shown += [*item, Span("  ")]
+                room -= size
         return [(*shown, *tail)]
 
     def _rows(self) -> list[Shortcut]:
