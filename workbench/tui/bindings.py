@@ -155,10 +155,10 @@ TRY: Final = (
 
 NEW_RUN: Final = (
     Shortcut("new.open", "enter", "launch", "Check the recipe, then start the run", palette=False),
-    Shortcut("new.check", "c", "check", "Check model and data, and show the data report", palette=False),
-    Shortcut("new.edit", "e", "edit a copy", "Edit a copy of the recipe in $EDITOR", palette=False),
-    Shortcut("new.set", "s", "set a field", "Change fields: train.epochs=1", palette=False),
-    Shortcut("new.back", "escape", "back", "Go back to Runs", palette=False),
+    Shortcut("new.check", "ctrl+k", "check", "Check model and data, and show the data report", palette=False),
+    Shortcut("new.edit", "ctrl+e", "edit a copy", "Edit a copy of the recipe in $EDITOR", palette=False),
+    Shortcut("new.set", "ctrl+s", "set a field", "Change fields: train.epochs=1", palette=False),
+    Shortcut("new.back", "escape", "back", "Clear what was typed, then go back to Runs", palette=False),
 )
 
 
@@ -272,7 +272,7 @@ def textual_bindings(rows: Iterable[Shortcut]) -> list[BindingType]:
             show=row.footer,
             tooltip=row.help,
             id=row.id,
-            priority=row.id == "app.palette",
+            priority=row.id == "app.palette" or row.id.startswith("new."),  # in New run one types
         )
         for row in rows
     ]

@@ -217,7 +217,7 @@ class Feed:
     ) -> FeedSnapshot:
         registry = source.registry
         live = registry.count(LIVE_FILTER)
-        if live != len(self._working) or not changed <= self._working:
+        if live != len(self._working) or (live and not changed <= self._working):
             self._look_for_ends(registry)
         status = FeedStatus(live, registry.count(), tuple(registry.notices), self._ended)
         try:

@@ -222,6 +222,12 @@ class Pane(Screen[None]):
         yield EmptyState()
         yield FooterBar(self.MODE)
 
+    def on_descendant_focus(self) -> None:
+        self.refresh_footer()
+
+    def on_descendant_blur(self) -> None:
+        self.refresh_footer()
+
     def on_mount(self) -> None:
         selection = self.app.selection
         for signal in (selection.run_changed, selection.marks_changed, selection.passage_changed):

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from workbench.core.errors import BadInput
 from workbench.core.text import clean, cut
@@ -85,7 +85,7 @@ def notification(text: str, term: str) -> str:
     return f"\x1bPtmux;{sent.replace(chr(27), chr(27) * 2)}\x1b\\" if os.environ.get("TMUX") else sent
 
 
-def send(app: App[object], sequence: str) -> None:
+def send(app: App[Any], sequence: str) -> None:
     """Write a sequence between Textual's own. Its driver is private; tried with textual 8.2.8."""
     if app._driver is not None:
         app._driver.write(sequence)

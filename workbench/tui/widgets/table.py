@@ -206,22 +206,26 @@ class VirtualTable(Drawing, can_focus=True):
     def lines(self, width: int, height: int) -> list[Line]:
         if self._said:
             return [line((cut(self._said, width), "muted"))]
-        source, window = self.source, self._window(height)
-        columns = list(source.columns(width, window)) if self.total else []
-        empty = Row("", [line(("·", "muted"))] + [()] * (len(columns) - 1))
-        rows = [source.row(place) or empty for place in window.indices]
-        every = [*rows, source.foot] if source.foot is not None else rows
-        placed = _placed([_wide_enough(at, column, every) for at, column in enumerate(columns)], source, width)
-        heads = Row("", [(Span(f"{column.title}{column.sort}", "head"),) for column in columns])
-        shown = [_line(heads, source.lead, placed, width)]
-        for at, (place, row) in enumerate(zip(window.indices, rows, strict=True)):
-            drawn = _line(row, source.lead, placed, width)
-            if source.bar and not window.whole:
-                drawn = (*fitted(drawn, width - 1), _bar(at, window))
-            if source.pointed and place == self.cursor:
-                drawn = tuple(span._replace(cursor=True) for span in drawn)
-            shown.append(drawn)
-        return shown if source.foot is None else [*shown, _line(source.foot, source.lead, placed, width)]
+        return table_lines(self.source, self._window(height), self.cursor, width)
+
+
+def table_lines(source: TableSource, window: TableWindow, cursor: int, width: int) -> list[Line]:
+    """The head, the rows of `window` with the cursor on one of them, the foot."""
+    columns = list(source.columns(width, window)) if source.total else []
+    empty = Row("", [line(("·", "muted"))] + [()] * (len(columns) - 1))
+    rows = [source.row(place) or empty for place in window.indices]
+    every = [*rows, source.foot] if source.foot is not None else rows
+    placed = _placed([_wide_enough(at, column, every) for at, column in enumerate(columns)], source, width)
+    heads = Row("", [(Span(f"{column.title}{column.sort}", "head"),) for column in columns])
+    shown = [_line(heads, source.lead, placed, width)]
+    for at, (place, row) in enumerate(zip(window.indices, rows, strict=True)):
+        drawn = _line(row, source.lead, placed, width)
+        if source.bar and not window.whole:
+            drawn = (*fitted(drawn, width - 1), _bar(at, window))
+        if source.pointed and place == cursor:
+            drawn = tuple(span._replace(cursor=True) for span in drawn)
+        shown.append(drawn)
+    return shown if source.foot is None else [*shown, _line(source.foot, source.lead, placed, width)]
 
 
 Placed = list[tuple[Column, int, int]]
@@ -230,7 +234,7 @@ Placed = list[tuple[Column, int, int]]
 def _wide_enough(at: int, column: Column, rows: Sequence[Row]) -> Column:
     """A column of numbers is as wide as the widest in view: a number that is cut is another number."""
     widest = max((width_of(row.cells[at]) for row in rows), default=0) if column.right or column.whole else 0
-    return column._replace(width=widest) if widest > column.width else column
+    return column._replace(width=widest) if widest > column.width > 0 else column
 
 
 def _placed(columns: Sequence[Column], source: TableSource, width: int) -> Placed:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from workbench.contracts.events import ClassScores, EvalEvent, SampleEvent
 from workbench.core.errors import WorkbenchError
+from workbench.display.run_labels import differences
 from workbench.metrics import catalog
 from workbench.metrics.confusion import Confusion
 from workbench.tasks.spec import asked_fields
@@ -100,7 +101,8 @@ class MetricsRequest:
         current, others = self._runs(registry)
         if current is None:
             return MetricsView()
-        rows = tuple(self._row(run, current) for run in (current, *others))
+        apart = differences((current, *others))
+        rows = tuple(self._row(run, current, apart) for run in (current, *others))
         keys = {key for row in rows for key in row.values}
         return MetricsView(rows, columns_of(keys, self.split, rows[0].values), evaluated(registry, current))
 
@@ -117,7 +119,7 @@ class MetricsRequest:
         current = current or next(iter(others), None)
         return current, [run for run in others if current is None or run.id != current.id]
 
-    def _row(self, run: RunRow, current: RunRow) -> MetricRow:
+    def _row(self, run: RunRow, current: RunRow, apart: Mapping[str, str]) -> MetricRow:
         return MetricRow(
             run_id=run.id,
             name=run.name,
@@ -125,6 +127,7 @@ class MetricsRequest:
             values={key: self._value(run.metrics[key]) for key in quality(run.metrics)},
             marked=run.id in self.marks,
             current=run.id == current.id,
+            apart=apart[run.id] or run.id if run.id in apart else "",
         )
 
     def _value(self, summary: Summary) -> float:
