@@ -17,7 +17,7 @@ from workbench.display.spans import plain, width_of
 from workbench.tui.modes.tokens import tokens_flow
 from workbench.tui.modes.tokens.token_detail import TokenDetail
 from workbench.tui.modes.tokens.token_view import TokenView
-from workbench.tui.modes.tokens.tokens_flow import TokenRows, boxes, drawn, flow, marks
+from workbench.tui.modes.tokens.tokens_flow import TokenTable, boxes, drawn, flow, marks
 from workbench.tui.selection import Passage
 from workbench.tui.widgets.table import TableWindow, table_lines
 
@@ -341,7 +341,7 @@ def test_later_bytes_of_a_character_are_numbered():
 
 
 def test_the_list_keeps_its_columns_with_wide_characters():
-    rows = TokenRows(tokens_of("酒店", "hotel", "e\u0301"), None)
+    rows = TokenTable(tokens_of("酒店", "hotel", "e\u0301"), None)
     lines = plain(table_lines(rows, TableWindow(0, 3, 3), 1, 100))
     ends = {
         cells(line[: line.index(place) + len(place)])

@@ -164,7 +164,7 @@ class TokenView(Drawing, can_focus=True):
         if not self.tokens:
             return [(Span(line, "bad"),) for line in wrap(clean(self._said, newlines=True), width, height)]
         if self.form == "list":
-            listed = tokens_flow.TokenRows(self.tokens, self._limit)
+            listed = tokens_flow.TokenTable(self.tokens, self._limit)
             window = TableWindow(self._top, max(1, height - 1), listed.total)
             return table_lines(listed, window, self.cursor, width)
         ids, tall = self.form == "boxes", self._tall

@@ -156,7 +156,7 @@ def _label(tokens: Sequence[TextToken], box: Box) -> Span:
     return Span(pad(text, box.width), "muted" if text in ("", "−100", "O") else "warn")
 
 
-class TokenRows(TableSource):
+class TokenTable(TableSource):
     """One token a line: number, id, token, piece, characters, word, label, what is special."""
 
     def __init__(self, tokens: Sequence[TextToken], limit: int | None) -> None:
