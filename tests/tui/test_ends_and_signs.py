@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -14,6 +15,7 @@ from workbench.registry import Ingestor, Registry
 from workbench.tui import terminal
 from workbench.tui.modes.live.pane import LivePane
 from workbench.tui.run_news import RunNews
+from workbench.tui.widgets.run_cells import Sight, columns
 
 FALLING = [2.0 - 0.05 * at for at in range(32)]
 
@@ -178,3 +180,15 @@ async def test_the_other_panes_follow_the_cursor_of_runs(real_app, home, fabrica
         app.selection.choose("a00000000")
         await pilot.press("1")
         await until(pilot, lambda: app.current_mode == "runs" and app.pane.current.id == "a00000000")
+
+
+def test_a_live_run_shows_its_newest_metric_and_one_that_has_ended_its_best(home, fabricate):
+    fabricate.make_run(home, "a00000001", steps=8)
+    (run,) = rows_of(home).values()
+    summary = replace(run.metrics["eval/accuracy"], best=0.9, last=0.8)
+    run = replace(run, metrics={"eval/accuracy": summary})
+    _, (_, metric, own) = columns(["metric", "eval/accuracy"])
+    for state, said in (("running", "0.8000"), ("completed", "0.9000")):
+        seen = replace(run, state=state)
+        assert metric(seen, Sight(0.0, {})).text == f"{said} acc"
+        assert own(seen, Sight(0.0, {})).text == said
