@@ -60,7 +60,15 @@ def test_the_ends_of_an_interval_are_no_surer_than_they_are():
 def run_with(best: str | None = None, **values: float) -> SimpleNamespace:
     metrics = {f"eval/{name}": Summary(value, value, value, value, value, 3, 1) for name, value in values.items()}
     return SimpleNamespace(
-        id="a1", name="one", metrics=metrics, best_key=best, step=3, epoch=1.0, started=0.0, created=0.0
+        id="a1",
+        name="one",
+        state="completed",
+        metrics=metrics,
+        best_key=best,
+        step=3,
+        epoch=1.0,
+        started=0.0,
+        created=0.0,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from workbench.display.spans import plain
-from workbench.tui.bindings import APP, MODE_KEYS, MODES, MOVE, PANE, PANES, Table, display, every_row, markdown
+from workbench.tui.bindings import APP, MODE_KEYS, MODES, MOVE, PANE, Table, display, every_row, markdown
 from workbench.tui.help_screen import help_lines
 
 
@@ -22,7 +22,7 @@ def test_no_key_means_two_things_in_one_pane(mode):
 def test_the_same_letter_is_the_same_intent_in_every_pane():
     meant: dict[str, set[str]] = {}
     for mode in MODES:
-        for row in (*MODE_KEYS, *APP, *MOVE, *PANE, *PANES[mode]):
+        for row in (*MODE_KEYS, *APP, *MOVE, *PANE, *MODES[mode].keys):
             for key in row.keys.split(","):
                 meant.setdefault(key, set()).add(row.intent or row.action)
     assert {key: intents for key, intents in meant.items() if len(intents) > 1} == {}

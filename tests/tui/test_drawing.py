@@ -100,5 +100,7 @@ def test_a_line_is_cut_or_filled_in_cells():
     assert plain([fitted(line("ab"), 4, right=True)]) == ["  ab"]
 
 
-def test_widgets_of_textuals_own_show_the_same_lines():
-    assert content([line(("a", "key"), " b"), (), line("c")]).plain == "a b\n\nc"
+async def test_widgets_of_textuals_own_show_the_same_lines():
+    app = App()
+    async with app.run_test():
+        assert content([line(("a", "key"), " b"), (), line("c")], app.screen).plain == "a b\n\nc"

@@ -13,7 +13,6 @@ from workbench.tui.feed import Feed
 @dataclass(frozen=True)
 class Ask:
     what: str
-    follow: bool = False
 
     def read(self, registry):
         if self.what == "bad":
@@ -21,6 +20,13 @@ class Ask:
         if self.what == "broken":
             raise ZeroDivisionError("of the reader")
         return registry.answers[self.what]
+
+
+class AskWithPulse(Ask):
+    beats = 0
+
+    def pulse(self):
+        return AskWithPulse.beats
 
 
 class Registry:
@@ -69,9 +75,9 @@ class Desk:
     def quiet(self, seconds=0.15):
         return not self.told.acquire(timeout=seconds)
 
-    def ask(self, what, **options):
-        self.feed.ask(Ask(what, **options))
-        return self.until(lambda snapshot: snapshot.request == Ask(what, **options))
+    def ask(self, what, make=Ask):
+        self.feed.ask(make(what))
+        return self.until(lambda snapshot: snapshot.request == make(what))
 
     def until(self, wanted):
         deadline = time.monotonic() + 5
@@ -115,8 +121,10 @@ def test_a_slow_screen_gets_the_newest_only():
 
 def test_what_follows_a_file_is_read_without_news():
     with Desk(tail=1) as desk:
-        desk.ask("tail", follow=True)
+        desk.ask("tail", AskWithPulse)
         desk.source.registry.answers["tail"] = 2
+        assert desk.quiet()  # neither news nor a beat
+        AskWithPulse.beats += 1
         assert desk.until(lambda snapshot: snapshot.body == 2)
 
 

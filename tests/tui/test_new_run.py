@@ -47,9 +47,33 @@ def said(screen):
 
 def test_recipes_here_come_before_those_that_are_shipped(home, here):
     found = launching.recipe_files(home, here)
-    assert [recipe.name for recipe in found if recipe.origin == "here"] == ["bad", "good"]
-    assert [recipe.origin for recipe in found][:2] == ["here", "here"]
+    assert found[0].name == "good"
+    assert found[0].origin == "here"
+    assert [recipe.name for recipe in found if recipe.origin == "here" and recipe.needs == "hub"] == ["bad"]
     assert "demo-sentiment" in [recipe.name for recipe in found if recipe.origin == "shipped"]
+
+
+def test_recipes_that_need_what_is_not_here_are_marked_and_come_last(home, here):
+    (here / "lost.toml").write_text(
+        BAD.replace('"m"', '"builtin:minilm"') + '[data]\ntrain = "gone.csv[:5]"\n', "utf-8"
+    )
+    found = {recipe.name: recipe.needs for recipe in launching.recipe_files(home, here)}
+    assert (found["demo-sentiment"], found["imdb-bert-uncased"], found["lost"]) == ("", "hub", "file")
+    marked = [bool(needs) for needs in found.values()]
+    assert marked == sorted(marked)
+
+
+async def test_typing_filters_the_recipes_and_esc_takes_it_back(real_app, here, until, opened):
+    app = real_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await opened(pilot, "good")
+        await pilot.press(*"demo sent")
+        await until(pilot, lambda: [recipe.name for recipe in screen.recipes] == ["demo-sentiment"])
+        assert screen.chosen.name == "demo-sentiment"
+        await pilot.press("escape")
+        await until(pilot, lambda: len(screen.recipes) > 5)
+        await pilot.press("escape")
+        await until(pilot, lambda: app.screen is not screen)
 
 
 async def test_every_problem_of_a_recipe_is_told_at_once(real_app, here, until, opened):
@@ -76,7 +100,7 @@ async def test_a_recipe_that_passes_is_started_and_opened_in_live(real_app, here
     app = real_app()
     async with app.run_test(size=(80, 24)) as pilot:
         screen = await opened(pilot, "good")
-        await pilot.press("s")
+        await pilot.press("ctrl+s")
         await until(pilot, lambda: isinstance(app.screen, Prompt))
         await pilot.press(*"train.epochs=1", "enter")
         await until(pilot, lambda: app.screen is screen and "is valid" in said(screen))
@@ -95,7 +119,7 @@ async def test_a_copy_is_edited_and_the_original_left_alone(real_app, home, here
     app = real_app()
     async with app.run_test(size=(80, 24)) as pilot:
         screen = await opened(pilot, "good")
-        await pilot.press("e")
+        await pilot.press("ctrl+e")
         await until(pilot, lambda: "learning_rate" in said(screen))
         assert screen.chosen.origin == "edited copy"
         assert screen.chosen.search[0] == here
@@ -122,11 +146,11 @@ async def test_a_run_is_cloned_with_a_change(real_app, home, fabricate, until, m
         await until(pilot, lambda: any("must be more than 0" in notice.message for notice in app.toasts))
 
 
-async def test_c_checks_the_recipe_and_tells_all_there_is_to_know(real_app, here, until, opened):
+async def test_ctrl_k_checks_the_recipe_and_tells_all_there_is_to_know(real_app, here, until, opened):
     app = real_app()
     async with app.run_test(size=(100, 40)) as pilot:
         await opened(pilot, "good")
-        await pilot.press("c")
+        await pilot.press("ctrl+k")
         await until(pilot, lambda: isinstance(app.screen, Sheet) and app.screen.query(Static))
         text = str(app.screen.query_one(Static).content)
         assert "columns    text: text, label: label" in text

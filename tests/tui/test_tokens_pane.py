@@ -17,8 +17,9 @@ from workbench.display.spans import plain, width_of
 from workbench.tui.modes.tokens import tokens_flow
 from workbench.tui.modes.tokens.token_detail import TokenDetail
 from workbench.tui.modes.tokens.token_view import TokenView
-from workbench.tui.modes.tokens.tokens_flow import boxes, drawn, flow, listed, marks
+from workbench.tui.modes.tokens.tokens_flow import TokenTable, boxes, drawn, flow, marks
 from workbench.tui.selection import Passage
+from workbench.tui.widgets.table import TableWindow, table_lines
 
 CHINESE = "酒店的位置很好，服务也不错。🎬 I'd stay again in this unbelievable hotel!"
 HOSTILE = "evil\x1b]52;c;aGk=\x07 \u202eover [bold]x[/bold]\nnext line"
@@ -207,8 +208,9 @@ async def test_the_cursor_stays_on_screen_in_a_long_text(make_app, until):
             for key in ("G", "k", "pageup", "g", "pagedown"):
                 await pilot.press(key)
                 await pilot.pause()
-                styles = [span.style for line in view(app).lines(*view(app).size) for span in line]
-                assert styles.count("token-cursor") == 1, f"{form} after {key}"
+                lines = view(app).lines(*view(app).size)
+                under = [any(span.cursor or span.style == "token-cursor" for span in line) for line in lines]
+                assert under.count(True) == 1, f"{form} after {key}"
             await pilot.press("v")
 
 
@@ -339,7 +341,8 @@ def test_later_bytes_of_a_character_are_numbered():
 
 
 def test_the_list_keeps_its_columns_with_wide_characters():
-    lines = plain(listed(tokens_of("酒店", "hotel", "e\u0301"), 0, 1, 100, 10, None))
+    rows = TokenTable(tokens_of("酒店", "hotel", "e\u0301"), None)
+    lines = plain(table_lines(rows, TableWindow(0, 3, 3), 1, 100))
     ends = {
         cells(line[: line.index(place) + len(place)])
         for line, place in zip(lines[1:], ("0–2", "2–7", "7–9"), strict=True)

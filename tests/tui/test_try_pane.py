@@ -368,25 +368,26 @@ async def test_what_is_pasted_is_made_harmless(app, make_run, opened):
 
 async def test_another_model_can_be_chosen_by_hand_and_nothing_beside_it(app, make_run, opened, until, shot):
     one, two = make_run("one"), make_run("two")
+    for run in (one, two):
+        run.model.mkdir()
+        (run.model / "config.json").write_text("{}", "utf-8")
     lab = FakeLab({one.id: ["a", "b"], two.id: ["c", "d"]})
     async with app.run_test(size=(80, 24)) as pilot:
         await opened(pilot, app, lab, one, two)
         await until(pilot, lambda: side(app, "right").model is not None)
         await pilot.press("ctrl+t")
-        await until(pilot, lambda: len(app.screen_stack) == 2)
-        await pilot.pause()
-        assert "minilm (base)" in shot(app)
+        await until(pilot, lambda: len(app.screen_stack) == 2 and "nothing" in shot(app))
+        assert "minilm (base)" not in shot(app), "it has no head: to open it would fail"
         await pilot.press("enter")
         await pilot.pause()
         assert not app.screen.has_class("-two")
         await pilot.press("ctrl+o")
         await until(pilot, lambda: len(app.screen_stack) == 2)
-        await pilot.press("j", "enter")
+        await until(pilot, lambda: "↑ ↓ choose" in shot(app) and "│  two" in shot(app))
+        await pilot.press("down", "enter")
         await until(pilot, lambda: side(app).model is not None and side(app).model.handle == two.id)
         await pilot.press("ctrl+o")
         await until(pilot, lambda: len(app.screen_stack) == 2)
-        await pilot.press("end", "enter")
-        await pilot.pause()
         await pilot.press(*"one", "enter")
         await until(pilot, lambda: side(app).model is not None and side(app).model.handle == one.id)
 

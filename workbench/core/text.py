@@ -87,7 +87,7 @@ def can_redraw(stream: TextIO) -> bool:
 
 def cells(text: str) -> int:
     """How many terminal cells `text` takes: CJK and emoji two, combining marks none."""
-    return cell_len(text)
+    return len(text) if text.isascii() and text.isprintable() else cell_len(text)
 
 
 def cut(text: str, width: int, *, ellipsis: str = "…") -> str:

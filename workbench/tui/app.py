@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gc
+import os
 import subprocess
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -20,9 +22,9 @@ from workbench.core.errors import WorkbenchError
 from workbench.core.home import Home, Settings
 from workbench.core.text import clean, cut
 from workbench.tui import terminal
-from workbench.tui.bindings import APP, MODE_KEYS, MODES, TITLES, Table, textual_bindings
+from workbench.tui.bindings import APP, MODE_KEYS, MODES, Table, textual_bindings
 from workbench.tui.commands import TableCommands
-from workbench.tui.feed import Feed, FeedSource, FeedStatus, RegistrySource
+from workbench.tui.feed import EndedRun, Feed, FeedSource, FeedStatus, RegistrySource
 from workbench.tui.pane import Pane
 from workbench.tui.selection import Selection
 
@@ -32,20 +34,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _MOST_TOASTS = 3
 
-# Mode → where its screen is; imported when it is first opened.
-_SCREENS = {
-    "runs": "runs:RunsPane",
-    "live": "live:LivePane",
-    "data": "data:DataPane",
-    "tokens": "tokens:TokensPane",
-    "metrics": "metrics:MetricsPane",
-    "try": "try_:TryPane",
-}
-
 
 def _screen(mode: str) -> Callable[[], Screen[Any]]:
     def make() -> Screen[Any]:
-        module, name = _SCREENS[mode].split(":")
+        module, name = MODES[mode].screen.split(":")  # imported when it is first opened
         screen: Screen[Any] = getattr(import_module(f"workbench.tui.modes.{module}.pane"), name)()
         return screen
 
@@ -93,7 +85,7 @@ class WorkbenchApp(App[None], inherit_bindings=False):
         self._start_in(open_run)
 
     def _make_feed(self, make_source: Callable[[], FeedSource]) -> Feed:
-        busy, idle = (1.0, 2.0) if self.slow_link else (0.1, 0.5)
+        busy, idle = (1.0, 2.0) if self.slow_link else (0.15, 0.5)
         return Feed(make_source, lambda: self.post_message(self.News()), busy=busy, idle=idle)
 
     def _start_in(self, run: str | None) -> None:
@@ -150,6 +142,7 @@ class WorkbenchApp(App[None], inherit_bindings=False):
             from workbench.tui.preferences import save
 
             theme = self.theme
+            self.settings = replace(self.settings, theme=theme)  # to come back to the first is a choice too
             self.pane.background(lambda: save(self.home, theme=theme), lambda _: None, group="theme")
 
     # -- the feed ------------------------------------------------------------------------------------------------
@@ -163,6 +156,8 @@ class WorkbenchApp(App[None], inherit_bindings=False):
         if snapshot.status != self.status:
             for notice in snapshot.status.notices[len(self.status.notices) :]:
                 self.notify(notice, severity="warning", timeout=15)
+            for ended in snapshot.status.ended[len(self.status.ended) :]:
+                self._announce(ended)
             self.status = snapshot.status
             self.status_changed.publish(snapshot.status)
         pane = self.pane
@@ -172,6 +167,13 @@ class WorkbenchApp(App[None], inherit_bindings=False):
             pane.on_feed_error(snapshot.error)
         else:
             pane.on_snapshot(snapshot)
+
+    def _announce(self, ended: EndedRun) -> None:
+        """A run has ended: a toast for who looks, a bell and a notification for who does not."""
+        good = ended.state in ("completed", "stopped")
+        self.notify(ended.sentence, severity="information" if good else "error", timeout=15)
+        self.bell()
+        terminal.send(self, terminal.notification(ended.sentence, os.environ.get("TERM", "")))
 
     # -- where we are --------------------------------------------------------------------------------------------
 
@@ -188,6 +190,8 @@ class WorkbenchApp(App[None], inherit_bindings=False):
             self.switch_mode(mode)
 
     def action_go(self, mode: str) -> None:
+        if self.pane is not None and mode != self.current_mode:
+            self.pane.before_leaving()
         self.go(mode)
 
     def go_back(self) -> None:
@@ -208,11 +212,11 @@ class WorkbenchApp(App[None], inherit_bindings=False):
         pane = pane or self.pane
         row, part = self.table[id], id.split(".", 1)[0]
         if part == "mode":
-            self.go(row.action)
+            self.action_go(row.action)
         elif part == "app":
             await self.run_action(f"app.{row.action}")
         elif pane is None or not pane.offers(row):
-            self.notify(f"{TITLES.get(self.current_mode, '')} has nothing to {row.label}")
+            self.notify(f"{MODES[self.current_mode].title} has nothing to {row.label}")
         elif reason := pane.why_not(id):
             self.notify(reason, severity="warning")
         else:
@@ -221,7 +225,7 @@ class WorkbenchApp(App[None], inherit_bindings=False):
     def action_help(self) -> None:
         from workbench.tui.help_screen import HelpScreen
 
-        self.push_screen(HelpScreen(TITLES[self.current_mode], self.table.groups(self.current_mode)))
+        self.push_screen(HelpScreen(MODES[self.current_mode].title, self.table.groups(self.current_mode)))
 
     def action_palette(self) -> None:
         self.action_command_palette()

@@ -17,16 +17,6 @@ from typing import Final, NamedTuple
 
 from textual.binding import Binding, BindingType
 
-MODES: Final = ("runs", "live", "data", "tokens", "metrics", "try")
-TITLES: Final = {
-    "runs": "Runs",
-    "live": "Live",
-    "data": "Data",
-    "tokens": "Tokens",
-    "metrics": "Metrics",
-    "try": "Try",
-}
-
 
 class Shortcut(NamedTuple):
     """One action: the keys that run it, a word for the footer, a sentence for help and palette.
@@ -57,21 +47,6 @@ class Shortcut(NamedTuple):
         """The key that the footer shows."""
         return display(self.keys.split(",")[0])
 
-
-MODE_KEYS: Final = tuple(
-    Shortcut(f"mode.{mode}", str(number), TITLES[mode], text, footer=False)
-    for number, (mode, text) in enumerate(
-        {
-            "runs": "Find, start, stop, tag and compare runs",
-            "live": "Watch a run as it trains: charts, progress, console",
-            "data": "Browse the rows of a recipe, a run or a file",
-            "tokens": "See what the tokenizer does to a text",
-            "metrics": "Compare runs by metric; confusion matrix, figures per class, curves",
-            "try": "Type a text and see what the model answers",
-        }.items(),
-        start=1,
-    )
-)
 
 APP: Final = (
     Shortcut("app.help", "question_mark", "help", "Show every key of this pane"),
@@ -180,20 +155,42 @@ TRY: Final = (
 
 NEW_RUN: Final = (
     Shortcut("new.open", "enter", "launch", "Check the recipe, then start the run", palette=False),
-    Shortcut("new.check", "c", "check", "Check model and data, and show the data report", palette=False),
-    Shortcut("new.edit", "e", "edit a copy", "Edit a copy of the recipe in $EDITOR", palette=False),
-    Shortcut("new.set", "s", "set a field", "Change fields: train.epochs=1", palette=False),
-    Shortcut("new.back", "escape", "back", "Go back to Runs", palette=False),
+    Shortcut("new.check", "ctrl+k", "check", "Check model and data, and show the data report", palette=False),
+    Shortcut("new.edit", "ctrl+e", "edit a copy", "Edit a copy of the recipe in $EDITOR", palette=False),
+    Shortcut("new.set", "ctrl+s", "set a field", "Change fields: train.epochs=1", palette=False),
+    Shortcut("new.back", "escape", "back", "Clear what was typed, then go back to Runs", palette=False),
 )
 
-PANES: Final[Mapping[str, tuple[Shortcut, ...]]] = {
-    "runs": RUNS,
-    "live": LIVE,
-    "data": DATA,
-    "tokens": TOKENS,
-    "metrics": METRICS,
-    "try": TRY,
-}
+
+class Mode(NamedTuple):
+    """A mode: its name in ids, its title, what it is for, its pane in `modes/` as `folder:class`, its own keys."""
+
+    name: str
+    title: str
+    help: str
+    screen: str
+    keys: tuple[Shortcut, ...]
+
+
+MODES: Final[Mapping[str, Mode]] = {
+    mode.name: mode
+    for mode in (
+        Mode("runs", "Runs", "Find, start, stop, tag and compare runs", "runs:RunsPane", RUNS),
+        Mode("live", "Live", "Watch a run as it trains: charts, progress, console", "live:LivePane", LIVE),
+        Mode("data", "Data", "Browse the rows of a recipe, a run or a file", "data:DataPane", DATA),
+        Mode("tokens", "Tokens", "See what the tokenizer does to a text", "tokens:TokensPane", TOKENS),
+        Mode(
+            "metrics", "Metrics", "Compare runs by metric; confusion matrix, figures per class, curves",
+            "metrics:MetricsPane", METRICS,
+        ),
+        Mode("try", "Try", "Type a text and see what the model answers", "try_:TryPane", TRY),
+    )
+}  # fmt: skip
+
+MODE_KEYS: Final = tuple(
+    Shortcut(f"mode.{mode.name}", str(number), mode.title, mode.help, footer=False)
+    for number, mode in enumerate(MODES.values(), start=1)
+)
 
 _WORDS: Final = {
     "up": "↑", "down": "↓", "left": "←", "right": "→", "slash": "/", "question_mark": "?", "escape": "esc",
@@ -238,14 +235,14 @@ class Table:
             self.notices.append(f"settings.toml: unknown action {name}{hint}")
         for mode in MODES:
             for key, ids in self.clashes(mode).items():
-                self.notices.append(f"settings.toml: {display(key)} in {TITLES[mode]} means {' and '.join(ids)}")
+                self.notices.append(f"settings.toml: {display(key)} in {MODES[mode].title} means {' and '.join(ids)}")
 
     def __getitem__(self, id: str) -> Shortcut:
         return self._rows[id]
 
     def groups(self, mode: str) -> list[ShortcutGroup]:
         """What the help screen lists for a mode: its own keys first."""
-        sections = [(TITLES[mode], PANES[mode]), ("In every pane", PANE), ("Moving", MOVE)]
+        sections = [(MODES[mode].title, MODES[mode].keys), ("In every pane", PANE), ("Moving", MOVE)]
         sections += [("Modes", MODE_KEYS), ("Everywhere", APP)]
         return [ShortcutGroup(title, tuple(self._rows[row.id] for row in rows)) for title, rows in sections if rows]
 
@@ -261,7 +258,7 @@ class Table:
 
 def every_row() -> Iterator[Shortcut]:
     """Every row of the table."""
-    for rows in (MODE_KEYS, APP, MOVE, PANE, *PANES.values(), NEW_RUN):
+    for rows in (MODE_KEYS, APP, MOVE, PANE, *(mode.keys for mode in MODES.values()), NEW_RUN):
         yield from rows
 
 
@@ -275,7 +272,7 @@ def textual_bindings(rows: Iterable[Shortcut]) -> list[BindingType]:
             show=row.footer,
             tooltip=row.help,
             id=row.id,
-            priority=row.id == "app.palette",
+            priority=row.id == "app.palette" or row.id.startswith("new."),  # in New run one types
         )
         for row in rows
     ]
@@ -284,7 +281,7 @@ def textual_bindings(rows: Iterable[Shortcut]) -> list[BindingType]:
 def markdown() -> str:
     """The table for the README: a heading and a list of keys for each part."""
     sections = [("Everywhere", (*MODE_KEYS, *APP)), ("In every pane", PANE), ("Moving", MOVE)]
-    sections += [(TITLES[mode], PANES[mode]) for mode in MODES if PANES[mode]] + [("New run", NEW_RUN)]
+    sections += [(mode.title, mode.keys) for mode in MODES.values() if mode.keys] + [("New run", NEW_RUN)]
     lines: list[str] = []
     for title, rows in sections:
         lines += [f"### {title}", "", "| keys | does | name in settings.toml |", "|---|---|---|"]

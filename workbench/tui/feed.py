@@ -10,13 +10,17 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 from workbench.core.errors import NotWritable, WorkbenchError
 from workbench.core.home import Home
+from workbench.display.figures import figure, headline_key
+from workbench.display.run_labels import full_label
+from workbench.metrics import catalog
 
 if TYPE_CHECKING:
     from workbench.registry.ingest import Ingestor
+    from workbench.registry.snapshots import RunRow
     from workbench.registry.store import Registry
 
 # Seconds that the feed waits for a pane's first request, and then with the first look for news.
@@ -34,12 +38,33 @@ class FeedRequest(Protocol):
     def read(self, registry: Registry) -> object: ...
 
 
+@runtime_checkable
+class Pulsing(Protocol):
+    """A request whose `pulse`, a cheap look, differs when there is news that the registry does not know of."""
+
+    def pulse(self) -> object: ...
+
+
+class EndedRun(NamedTuple):
+    """A run that was at work and is not any more. `said` is its reason, or the metric that it is known by."""
+
+    label: str
+    state: str
+    said: str
+
+    @property
+    def sentence(self) -> str:
+        """`demo · 1s8nrqnxv completed: accuracy 0.91`."""
+        return f"{self.label} {self.state}{f': {self.said}' if self.said else ''}"
+
+
 class FeedStatus(NamedTuple):
-    """What the header shows."""
+    """What the header shows, and what is told once."""
 
     live: int = 0
     total: int = 0
     notices: tuple[str, ...] = ()  # what the registry had to repair, in sentences
+    ended: tuple[EndedRun, ...] = ()  # all that have ended since the feed began, the newest last
 
 
 @dataclass(frozen=True)
@@ -139,6 +164,9 @@ class Feed:
         self._stopping = False
         self._request: FeedRequest | None = None
         self._fresh = False
+        self._pulse: object = None
+        self._working: frozenset[str] = frozenset()
+        self._ended: tuple[EndedRun, ...] = ()
         self._pending: FeedSnapshot | None = None
         self._thread = threading.Thread(target=self._run, name="feed", daemon=True)
 
@@ -203,15 +231,26 @@ class Feed:
             if first:
                 return last
         changed = source.poll()
-        if changed or getattr(request, "follow", False) or last is None:
-            last = self._answer(source, request, last)
+        pulse = request.pulse() if isinstance(request, Pulsing) else None
+        if changed or pulse != self._pulse or last is None:
+            last = self._answer(source, request, last, changed=changed)
+        self._pulse = pulse
         return last
 
     def _answer(
-        self, source: FeedSource, request: FeedRequest | None, last: FeedSnapshot | None, *, again: bool = False
+        self,
+        source: FeedSource,
+        request: FeedRequest | None,
+        last: FeedSnapshot | None,
+        *,
+        again: bool = False,
+        changed: frozenset[str] = frozenset(),
     ) -> FeedSnapshot:
         registry = source.registry
-        status = FeedStatus(registry.count(LIVE_FILTER), registry.count(), tuple(registry.notices))
+        live = registry.count(LIVE_FILTER)
+        if live != len(self._working) or (live and not changed <= self._working):
+            self._look_for_ends(registry)
+        status = FeedStatus(live, registry.count(), tuple(registry.notices), self._ended)
         try:
             body = None if request is None else request.read(registry)
             snapshot = FeedSnapshot(request, body, status)
@@ -221,6 +260,11 @@ class Feed:
             self._put(snapshot)
         return snapshot
 
+    def _look_for_ends(self, registry: Registry) -> None:
+        before, self._working = self._working, frozenset(run.id for run in registry.runs(LIVE_FILTER))
+        gone = [registry.find(id, include_deleted=True) for id in before - self._working]
+        self._ended += tuple(EndedRun(full_label(run), run.state, _how_it_ended(run)) for run in gone)
+
     def _failed(self, error: Exception, last: FeedSnapshot | None) -> FeedSnapshot:
         known = error if isinstance(error, WorkbenchError) else WorkbenchError(f"{type(error).__name__}: {error}")
         status = last.status if last else FeedStatus()
@@ -228,6 +272,13 @@ class Feed:
         if last is None or last.error is None or last.error.sentence != known.sentence:
             self._put(snapshot)
         return snapshot
+
+
+def _how_it_ended(run: RunRow) -> str:
+    key = headline_key(run)
+    if run.state != "completed" or key is None:
+        return run.reason
+    return f"{catalog.bare(key)} {figure(key, run.metrics[key].best_or_last)}"
 
 
 def _same(one: FeedSnapshot, other: FeedSnapshot) -> bool:

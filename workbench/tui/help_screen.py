@@ -33,7 +33,7 @@ class HelpScreen(ModalScreen[None]):
         with VerticalScroll(classes="sheet") as sheet:
             sheet.border_title = f"Keys in {self._title}"
             sheet.border_subtitle = "esc closes"
-            yield Static(content(help_lines(self._groups), ansi=self.app.native_ansi_color))
+            yield Static(content(help_lines(self._groups), self))
 
     def action_dismiss_help(self) -> None:
         self.dismiss()

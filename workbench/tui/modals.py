@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
+from textual.message import Message
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from workbench.core.errors import WorkbenchError
-from workbench.core.text import clean
+from workbench.core.text import clean, cut
+from workbench.tui.offers import Offer, completed
 
 
 class Confirm(ModalScreen[bool | None]):
@@ -78,7 +82,16 @@ class Prompt(ModalScreen[str | None]):
             entry.cursor_blink = False
             entry.select_on_focus = self._instead
             yield entry
+            yield from self.below()
             yield Static(classes="fault")
+
+    def below(self) -> ComposeResult:
+        """What stands under the line."""
+        yield from ()
+
+    def meant(self, text: str) -> str:
+        """What is answered where this was typed."""
+        return text
 
     def action_cancel(self) -> None:
         self.dismiss(None)
@@ -91,7 +104,81 @@ class Prompt(ModalScreen[str | None]):
         except WorkbenchError as error:
             self.query_one(".fault", Static).update(Content(clean(error.sentence, newlines=True)))
         else:
-            self.dismiss(event.value)
+            self.dismiss(self.meant(event.value))
+
+
+class Pick(Prompt):
+    """Something from a list, or by name: typing leaves what holds it, tab completes a path.
+
+    Answers with the value of what was picked, or with what was typed where nothing in the list was meant.
+    """
+
+    BINDINGS = [
+        Binding("tab", "complete", "complete the path"),
+        Binding("down,pagedown", "point(1)", "down", show=False),
+        Binding("up,pageup", "point(-1)", "up", show=False),
+    ]
+
+    @dataclass
+    class Offered(Message):
+        """What may be picked; it is looked for in a thread, so that one can type meanwhile."""
+
+        offers: Sequence[Offer]
+
+    def __init__(
+        self, title: str, offers: Callable[[], Sequence[Offer]], *, value: str = "", placeholder: str = ""
+    ) -> None:
+        super().__init__(title, value=value, placeholder=placeholder, instead=True)
+        self._look = offers
+        self._offers: Sequence[Offer] = ()
+        self._left: Sequence[Offer] = ()
+
+    def below(self) -> ComposeResult:
+        yield OptionList(compact=True)
+        yield Static(Content("↑ ↓ choose   tab completes a path   enter opens"), classes="detail")
+
+    def on_mount(self) -> None:
+        chooser = self.query_one(OptionList)
+        chooser.can_focus = chooser.display = False
+        self.run_worker(lambda: self.post_message(self.Offered(self._look())), thread=True, exit_on_error=False)
+
+    def on_pick_offered(self, event: Offered) -> None:
+        self._offers = event.offers
+        self._list(self.query_one(Input).value)
+
+    @on(Input.Changed)
+    def _typed(self, event: Input.Changed) -> None:
+        self._list(event.value)
+
+    def _list(self, text: str) -> None:
+        """What holds the words that were typed; all of it before a key has been pressed."""
+        chooser, typed = self.query_one(OptionList), text if text != self._value else ""
+        words = typed.lower().split()
+        self._left = [offer for offer in self._offers if all(word in offer.text.lower() for word in words)]
+        chooser.clear_options()
+        chooser.add_options([Option(Content(clean(offer.text))) for offer in self._left])
+        chooser.display = bool(self._left)
+        named = self._is_a_name(typed) if typed else bool(self._value)
+        chooser.highlighted = 0 if self._left and not named else None
+
+    def _is_a_name(self, text: str) -> bool:
+        """Whether what is typed can be opened as it stands, whatever the list holds."""
+        return any(mark in text for mark in "/:.~") or Path(text.strip() or "-").exists()
+
+    def meant(self, text: str) -> str:
+        at = self.query_one(OptionList).highlighted
+        return text if at is None or at >= len(self._left) else self._left[at].value
+
+    def action_point(self, by: int) -> None:
+        chooser = self.query_one(OptionList)
+        if self._left:
+            chooser.highlighted = 0 if chooser.highlighted is None else (chooser.highlighted + by) % len(self._left)
+
+    def action_complete(self) -> None:
+        entry = self.query_one(Input)
+        entry.value, names = completed(entry.value)
+        entry.cursor_position = len(entry.value)
+        self.query_one(".detail", Static).update(Content(cut(clean("  ".join(names) or "no such path"), 180)))
 
 
 class Choose(ModalScreen[int | None]):

@@ -17,8 +17,8 @@ it is shown as a toast and the footer dims the key. Arrows and hjkl, g and G go 
 
 **News.** `request()` returns a frozen dataclass with `read(registry)`; it runs in the feed's thread while the pane is
 on screen, and what it returns (frozen, comparable) comes to `on_snapshot(snapshot)` as `snapshot.body`, only when it
-differs from the last. Call `self.ask()` when the request has changed (a filter, another run). A request with
-`follow = True` is read at every tick (a console's tail). `on_feed_error(error)` gets a WorkbenchError of `read`.
+differs from the last. Call `self.ask()` when the request has changed (a filter, another run). A request that has a
+`pulse()` is read whenever that differs too (a console's tail). `on_feed_error(error)` gets a WorkbenchError of `read`.
 
 **Blocking work** (the lab, files, anything above a millisecond) never runs in the event loop:
 
@@ -130,6 +130,9 @@ class Pane(Screen[None]):
     def on_passage_changed(self, passage: Passage | None) -> None:
         """Another text is in hand."""
 
+    def before_leaving(self) -> None:
+        """A key has been pressed that opens another mode."""
+
     def step_back(self) -> bool:
         """Close or clear one thing that is open here. False where there is none: then the pane itself is left."""
         return False
@@ -218,6 +221,12 @@ class Pane(Screen[None]):
             yield from self.compose_body()
         yield EmptyState()
         yield FooterBar(self.MODE)
+
+    def on_descendant_focus(self) -> None:
+        self.refresh_footer()
+
+    def on_descendant_blur(self) -> None:
+        self.refresh_footer()
 
     def on_mount(self) -> None:
         selection = self.app.selection

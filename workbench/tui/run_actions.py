@@ -27,17 +27,17 @@ def act(pane: Pane, run: RunRow, what: Callable[[RunDir], object], done: str) ->
     pane.background(lambda: what(directory), said, group=f"act-{time.monotonic()}")
 
 
-def stop(pane: Pane, run: RunRow) -> None:
-    """Stop a run, if the user means it."""
+def stop(pane: Pane, run: RunRow, named: str) -> None:
+    """Stop a run, if the user means it. `named` says which it is."""
     from workbench.runs.control import request_stop
     from workbench.tui.modals import Confirm
 
-    question = Confirm(f"Stop {run.name}?", "Stop it", detail="It saves a checkpoint at the end of its step.")
-    pane.app.ask_user(question, lambda _: act(pane, run, request_stop, f"Stopping {run.name}"))
+    question = Confirm(f"Stop {named}?", "Stop it", detail="It saves a checkpoint at the end of its step.")
+    pane.app.ask_user(question, lambda _: act(pane, run, request_stop, f"Stopping {named}"))
 
 
-def resume(pane: Pane, run: RunRow) -> None:
+def resume(pane: Pane, run: RunRow, named: str) -> None:
     """Let a run go on from its newest checkpoint."""
     from workbench.runs import control
 
-    act(pane, run, lambda directory: control.resume(pane.app.home, directory), f"{run.name} resumed")
+    act(pane, run, lambda directory: control.resume(pane.app.home, directory), f"{named} resumed")

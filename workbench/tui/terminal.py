@@ -11,8 +11,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from workbench.core.errors import BadInput
+from workbench.core.text import clean, cut
+
+if TYPE_CHECKING:
+    from textual.app import App
 
 # How a shell reports a program that a hangup ended.
 _HUNG_UP = 128 + signal.SIGHUP
@@ -64,6 +69,26 @@ def on_signals(leave: Callable[[], None]) -> None:
     for number in (signal.SIGHUP, signal.SIGTERM):
         if signal.getsignal(number) is not signal.SIG_IGN:
             loop.add_signal_handler(number, leave)
+
+
+def notification(text: str, term: str) -> str:
+    """What makes the terminal notify: OSC 9, OSC 777, or both where it is not known which of them it understands.
+
+    kitty, WezTerm, ghostty and iTerm2 read the first, rxvt and foot the second, and a terminal passes over what it
+    does not know. Some read both: they are sent one, so as to notify once.
+    """
+    said = clean(cut(text, 200)).replace(";", ",")
+    nine, urxvt = f"\x1b]9;workbench: {said}\x1b\\", f"\x1b]777;notify;workbench;{said}\x1b\\"
+    wanted = {"rxvt": urxvt, "foot": urxvt, "xterm-kitty": nine, "xterm-ghostty": nine, "wezterm": nine}
+    sent = next((osc for name, osc in wanted.items() if term.startswith(name)), nine + urxvt)
+    # tmux swallows both, unless they are wrapped (and its allow-passthrough is on).
+    return f"\x1bPtmux;{sent.replace(chr(27), chr(27) * 2)}\x1b\\" if os.environ.get("TMUX") else sent
+
+
+def send(app: App[Any], sequence: str) -> None:
+    """Write a sequence between Textual's own. Its driver is private; tried with textual 8.2.8."""
+    if app._driver is not None:
+        app._driver.write(sequence)
 
 
 def tmux_copy(text: str) -> None:

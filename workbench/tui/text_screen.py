@@ -33,7 +33,7 @@ class Sheet(ModalScreen[None]):
         with VerticalScroll(classes="sheet -whole") as sheet:
             sheet.border_title = self._title
             sheet.border_subtitle = "esc closes"
-            yield Static(content(self._lines, ansi=self.app.native_ansi_color))
+            yield Static(content(self._lines, self))
 
     def on_mount(self) -> None:
         if self._from_end:

@@ -8,7 +8,7 @@ from textual.reactive import reactive
 
 from workbench.core.text import cells, clean, cut
 from workbench.display.spans import Line, Span, width_of
-from workbench.tui.bindings import APP, MODE_KEYS, PANE, PANES, Shortcut
+from workbench.tui.bindings import APP, MODE_KEYS, MODES, PANE, Shortcut
 from workbench.tui.widgets.drawing import Drawing
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class HeaderBar(Drawing):
 
 
 class FooterBar(Drawing):
-    """The pane's keys, as many as fit, and always `? help`. A key that cannot be used now is faint."""
+    """The pane's keys, as many as fit, then `? help` or the way out of a text. A key that cannot be used is faint."""
 
     app: WorkbenchApp
 
@@ -71,20 +71,36 @@ class FooterBar(Drawing):
 
     def lines(self, width: int, height: int) -> list[Line]:
         *items, tail = map(self._item, self._rows())
-        shown: Line = (Span(" "),)
+        if self._typing:
+            tail = (Span("esc", "key", action="app.row('pane.back')"), Span(" leaves the text, then 1-6"))
+        shown: list[Span] = [Span(" ")]
+        room = width - 1 - width_of(tail)
         for item in items:
-            if width_of(shown) + width_of(item) + 2 + width_of(tail) < width:
-                shown = (*shown, *item, Span("  "))
+            size = width_of(item) + 2
+            if size < room:
+                shown += [*item, Span("  ")]
+                room -= size
         return [(*shown, *tail)]
 
     def _rows(self) -> list[Shortcut]:
         pane = self.app.pane
         common = [row for row in PANE if row.footer and pane is not None and pane.offers(row)]
-        rows = [*common, *(row for row in PANES.get(self._mode, ()) if row.footer)]
-        return [self.app.table[row.id] for row in (*rows, *(row for row in APP if row.footer))]
+        rows = [*common, *(row for row in MODES[self._mode].keys if row.footer)]
+        found = [self.app.table[row.id] for row in (*rows, *(row for row in APP if row.footer))]
+        return [*filter(_works_while_typing, found[:-1]), found[-1]] if self._typing else found
+
+    @property
+    def _typing(self) -> bool:
+        """Whether letters go into a text."""
+        focused = self.screen.focused
+        return focused is not None and focused.check_consume_key("a", "a")
 
     def _item(self, row: Shortcut) -> Line:
         pane, click = self.app.pane, f"app.row('{row.id}')"
         barred = pane is not None and not row.id.startswith("app.") and pane.why_not(row.id) is not None
         key = Span(row.first, "faint" if barred else "key", action=click)
         return key, Span(f" {row.label}", "faint" if barred else "", action=click)
+
+
+def _works_while_typing(row: Shortcut) -> bool:
+    return row.first in ("enter", "tab") or row.first.startswith("^")

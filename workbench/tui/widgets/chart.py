@@ -10,28 +10,26 @@ from __future__ import annotations
 import itertools
 import math
 import re
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
+from importlib import import_module
+from operator import itemgetter
 from typing import Final
-
-from textual.message import Message
 
 from workbench.core import series
 from workbench.core.text import cells, clean, cut
 from workbench.display.spans import Line, Span, StyleName, fitted, width_of
 from workbench.tui.widgets.drawing import Drawing
+from workbench.tui.widgets.raster import Area, line_cells
 from workbench.tui.widgets.styles import series_style
 
 Point = tuple[float, float]
 
-# plotext draws in a figure of its module, one at a time.
-_ONE_FIGURE: Final = threading.Lock()
-
 _POINTER: Final = 7  # the shade of the line that is pointed with
+_MOST_DOTS: Final = 40  # points that are marked one by one
 
-_SGR = re.compile("\x1b\\[([0-9;]*)m")
+_SGR = re.compile("\x1b\\[[0-9;]*m")
 _ASCII = str.maketrans("│┤└─┬┼├┴┌┐┘●", "|++-+++++++o")
 
 
@@ -71,50 +69,24 @@ class Chart(Drawing):
 
     DEFAULT_CSS = "Chart { width: 1fr; height: 1fr; }"
 
-    @dataclass
-    class Made(Message):
-        """A picture is ready; an older one than was asked for last is void."""
-
-        turn: int
-        picture: list[Line]
-
     def __init__(self, *, id: str | None = None, classes: str | None = None, plain: bool = False) -> None:
         super().__init__(id=id, classes=classes)
         self._plain = plain
-        self._turn = 0
-        self._picture: list[Line] = []
         self.spec: Spec | None = None
+
+    def on_mount(self) -> None:
+        self.run_worker(partial(import_module, "plotext"), thread=True)  # before a key has to wait for it
 
     def draw(self, spec: Spec) -> None:
         """Show `spec`."""
         if spec != self.spec:
             self.spec = spec
-            self._have_made()
-
-    def on_resize(self) -> None:
-        self._have_made()
-
-    def _have_made(self) -> None:
-        """Have the picture made in a thread: it takes longer than a key may wait. The newest wins."""
-        width, height = self.size
-        if self.spec is not None and width > 4 and height > 2:
-            self._turn += 1
-            make = partial(self._make, self._turn, self.spec, width, height)
-            self.run_worker(make, thread=True, group="picture")
-
-    def _make(self, turn: int, spec: Spec, width: int, height: int) -> None:
-        with _ONE_FIGURE:
-            if turn == self._turn:
-                self.post_message(self.Made(turn, chart_lines(spec, width, height, plain=self._plain)))
-
-    def on_chart_made(self, message: Made) -> None:
-        message.stop()
-        if message.turn == self._turn:
-            self._picture = message.picture
             self.update_lines()
 
     def lines(self, width: int, height: int) -> list[Line]:
-        return self._picture
+        if self.spec is None or width < 5 or height < 3:
+            return []
+        return chart_lines(self.spec, width, height, plain=self._plain)
 
 
 def chart_lines(spec: Spec, width: int, height: int, *, plain: bool = False) -> list[Line]:
@@ -131,8 +103,10 @@ def _title(spec: Spec, width: int) -> Line:
     for drawn in spec.lines:
         if not drawn.said:
             continue
-        text = cut(f" {clean(drawn.label)} {clean(drawn.said)} ", max(0, room))
-        if cells(text) > room or not text.strip("… "):
+        # A name may be cut, a number never: what has no room for its number is left out.
+        name = cut(clean(drawn.label), room - cells(drawn.said) - 3)
+        text = f" {name} {clean(drawn.said)} " if name else f" {clean(drawn.said)} "
+        if cells(text) > room or (drawn.label and not name.strip("…")):
             break
         spans.append(Span(text, series_style(drawn.shade, faint=drawn.faint)))
         room -= cells(text)
@@ -145,29 +119,62 @@ def _title(spec: Spec, width: int) -> Line:
 
 
 def _plot(spec: Spec, width: int, height: int, *, plain: bool) -> list[Line]:
-    import plotext
-
     drawn = [_logged(line) if spec.log else line for line in spec.lines]
     values = [y for line in drawn for _, y in line.points]
     if not values:
         return _nothing(spec, width, height)
     low, high = spec.reach or _reach(spec, min(values), max(values))
+    if spec.at is not None and spec.span[0] <= spec.at <= _open(spec.span)[1]:
+        drawn.append(Series("", ((spec.at, low), (spec.at, high)), _POINTER, faint=True))
+    frame = _frame(width, height, _open(spec.span), (low, high), spec.axis, spec.log)
+    left = frame[0].find("│") if frame[0].find("┤") < 0 else frame[0].find("┤")
+    area = Area(width - left - 1, height - 2, _open(spec.span), (low, high))
+    cells_ = _drawn_cells(sorted(drawn, key=lambda line: not line.faint), area, plain=plain)
+    body = [(Span(_ascii(text[: left + 1], plain), "muted"), *cells_[row]) for row, text in enumerate(frame[:-2])]
+    return [*body, *(fitted((Span(_ascii(text, plain), "muted"),), width) for text in frame[-2:])]
+
+
+def _drawn_cells(lines: Sequence[Series], area: Area, *, plain: bool) -> list[Line]:
+    """The area with every series on it, the later over the earlier."""
+    texts = [[" "] * area.columns for _ in range(area.rows)]
+    styles: list[list[StyleName]] = [[""] * area.columns for _ in range(area.rows)]
+    for line in lines:
+        style, mark = series_style(line.shade, faint=line.faint), "." if line.faint else "*"
+        for row, column, text in line_cells(line.points, area):
+            texts[row][column], styles[row][column] = mark if plain else text, style
+        for point in line.points if line.dots and len(line.points) <= _MOST_DOTS else ():
+            row, column = area.cell(*point)
+            if 0 <= row < area.rows and 0 <= column < area.columns:
+                texts[row][column], styles[row][column] = "o" if plain else "●", style
+    return [_joined(*row) for row in zip(texts, styles, strict=True)]
+
+
+def _joined(texts: Sequence[str], styles: Sequence[StyleName]) -> Line:
+    """A row of cells, those alike as one span."""
+    groups = itertools.groupby(zip(styles, texts, strict=True), key=itemgetter(0))
+    return tuple(Span("".join(text for _, text in group), style) for style, group in groups)
+
+
+@lru_cache(maxsize=64)
+def _frame(
+    width: int, height: int, span: tuple[float, float], reach: tuple[float, float], axis: str, log: bool
+) -> tuple[str, ...]:
+    """plotext's axes, ticks and their words around nothing. They stay put while data arrives: once is enough."""
+    import plotext
+
     plotext.clear_figure()
     plotext.theme("clear")
     plotext.plot_size(width, height)
-    if spec.at is not None and spec.span[0] <= spec.at <= _open(spec.span)[1]:
-        drawn.append(Series("", ((spec.at, low), (spec.at, high)), _POINTER, faint=True))
-    for line in sorted(drawn, key=lambda line: not line.faint):
-        _draw(plotext, line, plain=plain)
-    plotext.xlim(*_open(spec.span))
-    plotext.ylim(low, high)
-    y_ticks = _apart(ticks(low, high, max(1, min(6, height - 3))), height - 2)
-    plotext.yticks(y_ticks, [_y_word(tick, spec.log) for tick in y_ticks])
-    x_ticks = ticks(*_open(spec.span), max(2, width // 16))
-    plotext.xticks(x_ticks, [x_word(tick, spec.axis) for tick in x_ticks])
+    plotext.plot(list(span), list(reach), marker=" ")
+    plotext.xlim(*span)
+    plotext.ylim(*reach)
+    y_ticks = _apart(ticks(*reach, max(1, min(6, height - 3))), height - 2)
+    plotext.yticks(y_ticks, [_y_word(tick, log) for tick in y_ticks])
+    x_ticks = ticks(*span, max(2, width // 16))
+    plotext.xticks(x_ticks, [x_word(tick, axis) for tick in x_ticks])
     plotext.xaxes(True, False)
     plotext.yaxes(True, False)
-    return [_spans(text, width, plain=plain) for text in plotext.build().split("\n")[:height]]
+    return tuple(_SGR.sub("", plotext.build()).split("\n")[:height])
 
 
 def _reach(spec: Spec, least: float, most: float) -> tuple[float, float]:
@@ -176,17 +183,6 @@ def _reach(spec: Spec, least: float, most: float) -> tuple[float, float]:
     if spec.log or not spec.within[0] <= least <= most <= spec.within[1]:
         return low, high
     return max(low, spec.within[0]), min(high, spec.within[1])
-
-
-def _draw(plotext: object, line: Series, *, plain: bool) -> None:
-    if not line.points:
-        return
-    color = (line.shade, int(line.faint), 0)  # not to be seen: `_style` reads it
-    x, y = [point[0] for point in line.points], [point[1] for point in line.points]
-    marker = ("." if line.faint else "*") if plain else "braille"
-    plotext.plot(x, y, marker=marker, color=color)  # type: ignore[attr-defined]  # plotext has no types
-    if line.dots and len(x) <= 40:
-        plotext.scatter(x, y, marker="o" if plain else "●", color=color)  # type: ignore[attr-defined]
 
 
 def _logged(line: Series) -> Series:
@@ -205,27 +201,8 @@ def _nothing(spec: Spec, width: int, height: int) -> list[Line]:
     return [()] * max(0, height // 2 - 1) + [(Span(" " * left + text, "muted"),)]
 
 
-def _spans(text: str, width: int, *, plain: bool) -> Line:
-    """A line of plotext's. It writes `ESC[38;2;r;g;bm` and `ESC[0m`, nothing else."""
-    spans: list[Span] = []
-    style: StyleName = "muted"
-    at = 0
-    for match in _SGR.finditer(text):
-        if match.start() > at:
-            spans.append(Span(_ascii(text[at : match.start()], plain), style))
-        style, at = _style(match[1]), match.end()
-    return fitted((*spans, Span(_ascii(text[at:], plain), style)), width)
-
-
 def _ascii(text: str, plain: bool) -> str:
     return text.translate(_ASCII) if plain else text
-
-
-def _style(code: str) -> StyleName:
-    parts = code.split(";")
-    if parts[:2] == ["38", "2"] and len(parts) == 5:
-        return series_style(int(parts[2]), faint=parts[3] == "1")
-    return "muted"
 
 
 # -- scales that stay put --------------------------------------------------------------------------------------------

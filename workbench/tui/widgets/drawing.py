@@ -18,9 +18,10 @@ from textual.widget import Widget
 
 from workbench.core.text import cells, clean, cut
 from workbench.display.spans import Line, Span, StyleName, fitted, plain
-from workbench.tui.widgets.styles import ANSI_STYLES, STYLES
+from workbench.tui.widgets.styles import look_of
 
-_FAR = 1 << 40
+FAR = 1 << 40
+"""More rows than there are: to the first or the last."""
 # Two changed stretches closer than this are sent as one: moving the cursor costs about as many bytes.
 _NEAR = 8
 _PLAIN = Span("")[1:]
@@ -62,7 +63,46 @@ def _size(character: str) -> int:
     return 1 if character < "\u0300" else max(1, cells(character))
 
 
-class Drawing(Widget):
+class Moving(Widget):
+    """What the panes' keys call to move: all of it comes to `move`."""
+
+    def move(self, rows: int, columns: int) -> None:
+        """Move the cursor, or what is shown, by so many rows and columns, stopping at the edges."""
+
+    def action_cursor_up(self) -> None:
+        self.move(-1, 0)
+
+    def action_cursor_down(self) -> None:
+        self.move(1, 0)
+
+    def action_cursor_left(self) -> None:
+        self.move(0, -1)
+
+    def action_cursor_right(self) -> None:
+        self.move(0, 1)
+
+    def action_page_up(self) -> None:
+        self.move(-max(1, self.size.height - 2), 0)
+
+    def action_page_down(self) -> None:
+        self.move(max(1, self.size.height - 2), 0)
+
+    def action_scroll_top(self) -> None:
+        self.move(-FAR, 0)
+
+    def action_scroll_bottom(self) -> None:
+        self.move(FAR, 0)
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        event.stop()
+        self.move(-1, 0)
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        event.stop()
+        self.move(1, 0)
+
+
+class Drawing(Moving):
     """Subclasses give `lines(width, height)`, and call `update_lines` when something that it depends on has changed."""
 
     DEFAULT_CSS = "Drawing { height: 1fr; }"
@@ -142,18 +182,15 @@ class Drawing(Widget):
         return self._styles[span]
 
     def _paint(self, span: Span) -> Style:
-        look = self._heat(span) if span.style in ("right", "wrong") else self._look(span.style)
-        style = self.get_visual_style() + look
-        if span.cursor:
-            style += self._look("cursor")
+        below = self.get_visual_style()
+        if span.cursor:  # what stands on the cursor must be read there
+            below += self._look("cursor")
+        style = below + self._heat(span) if span.style in ("right", "wrong") else look_of(span.style, self, below)
         shown = style.rich_style
         return shown + Style.from_meta({"@click": span.action}) if span.action else shown
 
     def _look(self, name: str) -> VisualStyle:
-        """The style as the theme has it; some are another one where the keys go elsewhere."""
-        table = ANSI_STYLES if self.app.native_ansi_color else STYLES
-        look = table.get(name, "") if self.has_focus else table.get(f"{name} blurred", table.get(name, ""))
-        return self.app.stylesheet.parse_style(look) if look else VisualStyle()
+        return look_of(name, self, VisualStyle())
 
     def _heat(self, span: Span) -> VisualStyle:
         """The style's colour let in by the heat, on the background; sixteen colours have two steps of it."""
@@ -164,43 +201,6 @@ class Drawing(Widget):
         assert full is not None
         shade = below.blend(full, 0.08 + 0.55 * span.heat if span.heat else 0.0)
         return VisualStyle(background=shade, foreground=shade.get_contrast_text(0.9))
-
-    # -- moving, as the panes' keys call it ----------------------------------------------------------------------
-
-    def move(self, rows: int, columns: int) -> None:
-        """Move the cursor, or what is shown, by so many rows and columns, stopping at the edges."""
-
-    def action_cursor_up(self) -> None:
-        self.move(-1, 0)
-
-    def action_cursor_down(self) -> None:
-        self.move(1, 0)
-
-    def action_cursor_left(self) -> None:
-        self.move(0, -1)
-
-    def action_cursor_right(self) -> None:
-        self.move(0, 1)
-
-    def action_page_up(self) -> None:
-        self.move(-max(1, self.size.height - 2), 0)
-
-    def action_page_down(self) -> None:
-        self.move(max(1, self.size.height - 2), 0)
-
-    def action_scroll_top(self) -> None:
-        self.move(-_FAR, 0)
-
-    def action_scroll_bottom(self) -> None:
-        self.move(_FAR, 0)
-
-    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
-        event.stop()
-        self.move(-1, 0)
-
-    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
-        event.stop()
-        self.move(1, 0)
 
 
 class Scrolled(Drawing, can_focus=True):
@@ -239,5 +239,5 @@ class Caption(Drawing):
         self.update_lines()
 
     def lines(self, width: int, height: int) -> list[Line]:
-        right = cut(self._right, max(0, width - 20))
+        right = self._right if cells(self._right) < width - 6 else cut(self._right, max(0, width - 6))
         return [(Span(" "), *fitted((self._left,), max(0, width - 2 - cells(right))), Span(right, "muted"))]

@@ -17,7 +17,7 @@ class EmptyState(Static):
     def say(self, title: str, hints: Sequence[str]) -> None:
         """Show other words. A hint's key is set off from the rest by two spaces."""
         titles = [line((text, "bold")) for text in clean(title, newlines=True).split("\n")]
-        self.update(content([*titles, (), *map(_hint, hints)], ansi=self.app.native_ansi_color))
+        self.update(content([*titles, (), *map(_hint, hints)], self))
 
 
 def _hint(hint: str) -> Line:

@@ -7,11 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
+from workbench.contracts.events import WORKING_STATES
 from workbench.core import series
-from workbench.core.text import clean
+from workbench.core.text import cells, clean
 from workbench.display.figures import figure, headline_key
-from workbench.display.spans import Span, StyleName
+from workbench.display.run_labels import short_name
+from workbench.display.spans import Span, StyleName, line
 from workbench.metrics import catalog
+from workbench.tui.run_news import RunNews
 from workbench.tui.widgets.table import Column, Row, TableSource, TableWindow
 
 if TYPE_CHECKING:
@@ -50,6 +53,7 @@ class Sight(NamedTuple):
     now: float
     sparks: Mapping[str, Sequence[float]]
     plain: bool = False
+    news: RunNews = RunNews()  # frozen
 
 
 # The direction and the name in `sort:-max(eval/f1)`.
@@ -61,10 +65,11 @@ Make = Callable[["RunRow", Sight], Span]
 _COLUMNS: Mapping[str, tuple[Column, Make]] = {
     "state": (Column("state", "state", 11), lambda run, sight: state_cell(run.state, plain=sight.plain)),
     "name": (Column("name", "name", 15, grow=True), lambda run, _: Span(clean(run.name))),
+    "differs": (Column("differs", "differs by", 10, drop=1, whole=True), lambda run, sight: _differs(run, sight)),
     "task": (Column("task", "task", 19, drop=9), lambda run, _: Span(clean(run.task), "muted")),
-    "model": (Column("model", "model", 10, drop=5), lambda run, _: Span(clean(short_model(run.model)), "muted")),
-    "data": (Column("data", "data", 14, drop=6), lambda run, _: Span(clean(short_model(run.data)), "muted")),
-    "metric": (Column("metric", "metric", 11, drop=1), lambda run, _: metric_cell(run)),
+    "model": (Column("model", "model", 10, drop=5), lambda run, _: Span(clean(short_name(run.model)), "muted")),
+    "data": (Column("data", "data", 14, drop=6), lambda run, _: Span(clean(short_name(run.data)), "muted")),
+    "metric": (Column("metric", "metric", 11, drop=1, whole=True), lambda run, sight: metric_cell(run, sight)),
     "loss": (Column("loss", "loss", SPARK_WIDTH, drop=3), lambda run, sight: _spark(run, sight)),
     "age": (Column("age", "age", 4, right=True, drop=2), lambda run, sight: _age(run, sight)),
     "tags": (Column("tags", "tags", 14, drop=7), lambda run, _: Span(clean(" ".join(run.tags)), "accent")),
@@ -78,8 +83,14 @@ _COLUMNS: Mapping[str, tuple[Column, Make]] = {
 COLUMN_NAMES: tuple[str, ...] = tuple(_COLUMNS)
 
 
-def columns(names: Sequence[str]) -> tuple[list[Column], list[Make]]:
-    """The columns that settings name: those above, a metric (`eval/f1`) or a recipe field (`train.learning_rate`)."""
+def columns(names: Sequence[str], *, apart: bool = False) -> tuple[list[Column], list[Make]]:
+    """The columns that settings name: those above, a metric (`eval/f1`) or a recipe field (`train.learning_rate`).
+
+    With `apart` runs that share a name are told apart behind it.
+    """
+    if apart and "differs" not in names:
+        at = names.index("name") + 1 if "name" in names else 0
+        names = (*names[:at], "differs", *names[at:])
     chosen = [_COLUMNS.get(name) or _own(name) for name in names if name in _COLUMNS or "/" in name or "." in name]
     if not any(column.grow for column, _ in chosen):
         chosen.insert(0, _COLUMNS["name"])
@@ -90,7 +101,7 @@ def _own(name: str) -> tuple[Column, Make]:
     title = clean(name.rsplit("/", 1)[-1].rsplit(".", 1)[-1])
     column = Column(name, title, max(8, min(14, len(title))), right=True, drop=4)
     if "/" in name:
-        return column, lambda run, _: Span(_value(name, run.metrics.get(name)))
+        return column, lambda run, _: Span(_value(run, name))
     return column, lambda run, _: Span(clean(recipe_field(run, name)), "muted")
 
 
@@ -118,12 +129,16 @@ class RunRows(TableSource):
     bar: ClassVar[bool] = True
 
     def columns(self, width: int, window: TableWindow) -> Sequence[Column]:
+        shown = self.shown
+        if self.sight.news.apart:  # what differs gets the room that the names leave
+            widest = min(15, max((cells(clean(run.name)) for run in self.runs), default=15))
+            shown = [column._replace(width=widest) if column.name == "name" else column for column in shown]
         order = _ORDER.search(self.filter)
         if order is None:
-            return self.shown
+            return shown
         name = {"created": "age"}.get(order[2], order[2])
         arrow = "↓" if order[1] else "↑"
-        return [column._replace(sort=arrow) if column.name == name else column for column in self.shown]
+        return [column._replace(sort=arrow) if column.name == name else column for column in shown]
 
     def run(self, place: int) -> RunRow | None:
         """The run at a place of all those that match."""
@@ -133,8 +148,9 @@ class RunRows(TableSource):
         run = self.run(place)
         if run is None:
             return None
-        cells = [(make(run, self.sight),) for make in self.makes]
-        return Row(run.id, cells, "◆" if run.id in self.marks else "")
+        made = [(make(run, self.sight),) for make in self.makes]
+        mark, sign = "◆" if run.id in self.marks else " ", "!" if run.id in self.sight.news.signs else ""
+        return Row(run.id, made, line((mark, "accent"), (sign, "warn")))
 
     def find(self, key: str) -> int | None:
         return next((place for place, run in enumerate(self.runs, self.first) if run.id == key), None)
@@ -143,28 +159,34 @@ class RunRows(TableSource):
         return None if all(map(self.run, window.indices)) else window.first
 
 
-def short_model(name: str) -> str:
-    """`google-bert/bert-base-cased` → `bert-base-cased`, `builtin:minilm` → `minilm`; the last part of a path."""
-    return name.rstrip("/").rsplit("/", 1)[-1].removeprefix("builtin:") or name
-
-
 def best_metric(run: RunRow) -> tuple[str, Summary] | None:
     """The metric that the list shows of a run: the one it is evaluated by, else the first that it has."""
     key = headline_key(run) or "train/loss"
     return (key, run.metrics[key]) if key in run.metrics else None
 
 
-def metric_cell(run: RunRow) -> Span:
+def _differs(run: RunRow, sight: Sight) -> Span:
+    """What differs from the others of its name; of those that are alike in all, the id."""
+    return Span((sight.news.apart[run.id] or run.id) if run.id in sight.news.apart else "", "accent")
+
+
+def metric_cell(run: RunRow, sight: Sight) -> Span:
     found = best_metric(run)
+    if found is None and run.id in sight.news.phases:
+        return Span(sight.news.phases[run.id], "accent")
     if found is None:
         return Span("—", "muted")
-    key, summary = found
+    key, _ = found
     name = catalog.bare(key)
-    return Span(f"{_value(key, summary)} {_SHORT.get(name, clean(name))}")
+    return Span(f"{_value(run, key)} {_SHORT.get(name, clean(name))}")
 
 
-def _value(key: str, summary: Summary | None) -> str:
-    return "—" if summary is None else figure(key, summary.best_or_last)
+def _value(run: RunRow, key: str) -> str:
+    """Of a run that goes on the newest value, of one that has ended the best."""
+    summary = run.metrics.get(key)
+    if summary is None:
+        return "—"
+    return figure(key, summary.last if run.state in WORKING_STATES else summary.best_or_last)
 
 
 def percent(run: RunRow) -> str:
@@ -176,9 +198,8 @@ def percent(run: RunRow) -> str:
 
 def _spark(run: RunRow, sight: Sight) -> Span:
     values = list(sight.sparks.get(run.id, ()))
-    return Span(
-        series.sparkline_text(values, SPARK_WIDTH) if values else "", STATES.get(run.state, ("", ""))[1] or "muted"
-    )
+    style = "warn" if run.id in sight.news.signs else STATES.get(run.state, ("", ""))[1] or "muted"
+    return Span(series.sparkline_text(values, SPARK_WIDTH) if values else "", style)
 
 
 def _age(run: RunRow, sight: Sight) -> Span:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from textual.color import Color
 from textual.content import Content
+from textual.style import Style
+from textual.widget import Widget
 
 from workbench.display.spans import Line, StyleName
 
@@ -74,10 +77,54 @@ ANSI_STYLES: Final[Mapping[str, str]] = {
 }
 
 
-def content(lines: Iterable[Line], *, ansi: bool = False) -> Content:
-    """Lines as a widget of Textual's own shows them."""
-    styles = ANSI_STYLES if ansi else STYLES
-    shown = (Content.assemble(*((span.text, styles.get(span.style, "")) for span in line)) for line in lines)
+# How much a style must stand out, as WCAG 2.1 counts it: text 4.5, what may be passed over and lines of charts 3.
+TEXT: Final = 4.5
+_LEAST: Final[Mapping[str, float]] = {
+    "faint": 3.0, "track": 1.2, "bar": 2.0, "faint-bar": 1.5, "cut-even": 3.0, "cut-odd": 3.0, "cut-special": 3.0,
+    **{f"series-{shade}": 3.0 for shade in range(len(_SERIES))},
+    **{f"faint-series-{shade}": 2.0 for shade in range(len(_SERIES))},
+}  # fmt: skip
+
+
+def look_of(name: str, widget: Widget, below: Style) -> Style:
+    """The style as the theme has it, over `below`, legible whatever the theme: its colour moves as far as it must."""
+    ansi = widget.app.native_ansi_color
+    table = ANSI_STYLES if ansi else STYLES
+    look = table.get(name, "") if widget.has_focus else table.get(f"{name} blurred", table.get(name, ""))
+    style = below + widget.app.stylesheet.parse_style(look) if look else below
+    return style if ansi else made_legible(style, _LEAST.get(name, TEXT))
+
+
+def made_legible(style: Style, least: float) -> Style:
+    """The style with a colour that stands out from its background at least so much, in shades of grey too."""
+    if style.foreground is None or style.background is None or style.background.ansi is not None:
+        return style
+    below = style.background.rgb
+    towards = Color(255, 255, 255) if contrast((255, 255, 255), below) > contrast((0, 0, 0), below) else Color(0, 0, 0)
+    colour = style.background + style.foreground
+    for share in range(11):
+        moved = colour.blend(towards, share / 10)
+        if min(contrast(moved.rgb, below), contrast(moved.monochrome.rgb, style.background.monochrome.rgb)) >= least:
+            break
+    return style + Style(foreground=moved) if share else style
+
+
+def contrast(one: tuple[int, int, int], other: tuple[int, int, int]) -> float:
+    """The contrast ratio of two colours, 1 to 21 (WCAG 2.1)."""
+    low, high = sorted((_luminance(one), _luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def _luminance(colour: tuple[int, int, int]) -> float:
+    shares = (part / 255 for part in colour)
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in shares)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def content(lines: Iterable[Line], widget: Widget) -> Content:
+    """Lines as a widget of Textual's own shows them on `widget`."""
+    below = Style(background=widget.background_colors[1], foreground=widget.colors[2])
+    shown = (Content.assemble(*((span.text, look_of(span.style, widget, below)) for span in line)) for line in lines)
     return Content("\n").join(shown)
 
 

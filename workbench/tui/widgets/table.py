@@ -9,7 +9,7 @@ from typing import ClassVar, NamedTuple
 from textual import events
 from textual.message import Message
 
-from workbench.core.text import cut, pad
+from workbench.core.text import cut
 from workbench.display.spans import Line, Span, fitted, line, width_of
 from workbench.tui.widgets.drawing import Drawing
 
@@ -17,7 +17,8 @@ from workbench.tui.widgets.drawing import Drawing
 class Column(NamedTuple):
     """A column: `width` in cells, with `grow` and what is left. `gap` cells part it from the one before it.
 
-    Where not all fit, those with the highest `drop` go first; those without one stay.
+    One that is flush `right` holds numbers: it grows with them, as one does that is to be `whole`, and is left out
+    rather than cut. Where not all fit, those with the highest `drop` go first.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Column(NamedTuple):
     grow: bool = False
     drop: int = 0
     gap: int = 2
+    whole: bool = False
     sort: str = ""  # an arrow after the title of the column that the rows are sorted by
 
 
@@ -35,7 +37,7 @@ class Row(NamedTuple):
 
     key: str
     cells: Sequence[Line]
-    mark: str = ""
+    mark: str | Line = ""
 
 
 @dataclass(frozen=True)
@@ -204,44 +206,59 @@ class VirtualTable(Drawing, can_focus=True):
     def lines(self, width: int, height: int) -> list[Line]:
         if self._said:
             return [line((cut(self._said, width), "muted"))]
-        source, window = self.source, self._window(height)
-        columns = list(source.columns(width, window)) if self.total else []
-        placed = _placed(columns, source.lead, width - source.bar)
-        heads = Row("", [(Span(f"{column.title}{column.sort}", "head"),) for column in columns])
-        shown = [_line(heads, source.lead, placed, width)]
-        for at, place in enumerate(window.indices):
-            row = source.row(place) or Row("", [line(("·", "muted"))] + [()] * (len(columns) - 1))
-            drawn = _line(row, source.lead, placed, width)
-            if source.bar and not window.whole:
-                drawn = (*fitted(drawn, width - 1), _bar(at, window))
-            if source.pointed and place == self.cursor:
-                drawn = tuple(span._replace(cursor=True) for span in drawn)
-            shown.append(drawn)
-        return shown if source.foot is None else [*shown, _line(source.foot, source.lead, placed, width)]
+        return table_lines(self.source, self._window(height), self.cursor, width)
+
+
+def table_lines(source: TableSource, window: TableWindow, cursor: int, width: int) -> list[Line]:
+    """The head, the rows of `window` with the cursor on one of them, the foot."""
+    columns = list(source.columns(width, window)) if source.total else []
+    empty = Row("", [line(("·", "muted"))] + [()] * (len(columns) - 1))
+    rows = [source.row(place) or empty for place in window.indices]
+    every = [*rows, source.foot] if source.foot is not None else rows
+    placed = _placed([_wide_enough(at, column, every) for at, column in enumerate(columns)], source, width)
+    heads = Row("", [(Span(f"{column.title}{column.sort}", "head"),) for column in columns])
+    shown = [_line(heads, source.lead, placed, width)]
+    for at, (place, row) in enumerate(zip(window.indices, rows, strict=True)):
+        drawn = _line(row, source.lead, placed, width)
+        if source.bar and not window.whole:
+            drawn = (*fitted(drawn, width - 1), _bar(at, window))
+        if source.pointed and place == cursor:
+            drawn = tuple(span._replace(cursor=True) for span in drawn)
+        shown.append(drawn)
+    return shown if source.foot is None else [*shown, _line(source.foot, source.lead, placed, width)]
 
 
 Placed = list[tuple[Column, int, int]]
 
 
-def _placed(columns: Sequence[Column], lead: int, width: int) -> Placed:
-    """The columns that fit, each with its place among all and its width; the growing one takes what is left."""
-    chosen = list(enumerate(columns))
-    while len(chosen) > 1 and _needed(chosen, lead) > width:
-        victim = max(chosen, key=lambda item: (item[1].drop, item[0]))
-        if not victim[1].drop:
+def _wide_enough(at: int, column: Column, rows: Sequence[Row]) -> Column:
+    """A column of numbers is as wide as the widest in view: a number that is cut is another number."""
+    widest = max((width_of(row.cells[at]) for row in rows), default=0) if column.right or column.whole else 0
+    return column._replace(width=widest) if widest > column.width > 0 else column
+
+
+def _placed(columns: Sequence[Column], source: TableSource, width: int) -> Placed:
+    """The columns that fit, each with its place among all and its width; the growing one takes what is left.
+
+    Those with the highest `drop` go first, then the numbers at the right that would be cut.
+    """
+    chosen, room = list(enumerate(columns)), width - source.bar - source.lead
+    while len(chosen) > 1 and _needed(chosen) > room:
+        victim = max(chosen, key=lambda item: (item[1].drop, item[1].right, item[0]))
+        if not (victim[1].drop or victim[1].right):
             break
         chosen.remove(victim)
-    left = max(0, width - _needed(chosen, lead))
+    left = max(0, room - _needed(chosen))
     return [(column, at, column.width + left * column.grow) for at, column in chosen]
 
 
-def _needed(chosen: Sequence[tuple[int, Column]], lead: int) -> int:
-    gaps = sum(column.gap for _, column in chosen[1:])
-    return lead + gaps + sum(column.width for _, column in chosen)
+def _needed(chosen: Sequence[tuple[int, Column]]) -> int:
+    return sum(column.gap for _, column in chosen[1:]) + sum(column.width for _, column in chosen)
 
 
 def _line(row: Row, lead: int, placed: Placed, width: int) -> Line:
-    spans: list[Span] = [Span(pad(row.mark, lead), "accent")] if lead else []
+    mark = line((row.mark, "accent")) if isinstance(row.mark, str) else row.mark
+    spans: list[Span] = list(fitted(mark, lead)) if lead else []
     for number, (column, at, size) in enumerate(placed):
         spans += [Span(" " * column.gap)] if number and column.gap else []
         spans += fitted(row.cells[at], size, right=column.right)

@@ -30,18 +30,20 @@ from workbench.core.text import clean
 from workbench.runs.preflight import preflight
 from workbench.tasks.experiment import Experiment
 from workbench.tui.bindings import DATA, textual_bindings
-from workbench.tui.modals import Choose, Prompt
+from workbench.tui.modals import Choose, Pick
 from workbench.tui.modes.data.requests import View, rows_named
 from workbench.tui.modes.data.row_detail import RowDetail
 from workbench.tui.modes.data.rows_table import PAGE, RowsTable
 from workbench.tui.modes.data.split_figures import SplitFigures
 from workbench.tui.modes.data.split_tabs import SplitTabs
+from workbench.tui.offers import Offer, has_rows, run_offers
 from workbench.tui.pane import Pane
 from workbench.tui.report_screen import of_run, report_sheet
 from workbench.tui.selection import Passage
 from workbench.tui.widgets.filter_line import FilterLine
 
 _PATIENCE = 0.2  # seconds before a wait is said
+_BUILT_IN = [Offer(name, name) for name in ("builtin:reviews", "builtin:python-docs", "builtin:docstrings")]
 _TYPING = 0.15  # seconds without a key before a filter is applied
 _WHOLE = 200_000  # characters of a row that go to Tokens
 
@@ -248,8 +250,9 @@ class DataPane(Pane):
 
     def action_source(self) -> None:
         title = "Open a file, a directory, a recipe (.toml), a run's id, a hub id or builtin:reviews"
-        value = self._opened.name if self._opened else ""
-        self.app.ask_user(Prompt(title, value=value, instead=True), self._source_written)
+        value, home = self._opened.name if self._opened else "", self.app.home
+        picker = Pick(title, lambda: [*run_offers(home, has_rows), *_BUILT_IN], value=value)
+        self.app.ask_user(picker, self._source_written)
 
     def _source_written(self, answer: str | None) -> None:
         if answer and answer.strip():

@@ -10,6 +10,7 @@ from itertools import pairwise
 
 from workbench.core import series
 from workbench.display.figures import figure
+from workbench.display.run_labels import differences
 from workbench.metrics import catalog
 from workbench.tui.modes.live.requests import LOSS, NORM, RATE, TOKENS, Curve, LiveBody, Track
 from workbench.tui.widgets.chart import Series, Spec, legend, limit
@@ -30,33 +31,29 @@ class ChartView:
     at: int | None = None  # the step whose values the legends say; None: the newest
 
 
-def specs(body: LiveBody, look: ChartView) -> dict[str, Spec]:
+def specs(body: LiveBody, look: ChartView, names: Sequence[str] = CHARTS) -> dict[str, Spec]:
     """The picture of each chart by its name."""
-    span = _span(body, look.axis)
-    evals = _eval_keys(body)
-    title = catalog.bare(evals[0]).replace("_", " ") if len(evals) == 1 else "evaluation"
-    return {
-        "loss": _spec("loss", body, look, [LOSS, "eval/loss"], span, smooth=True),
-        "evaluation": _spec(title, body, look, evals, span),
-        "learning rate": _spec("learning rate", body, look, [RATE], span),
-        "gradient norm": _spec("gradient norm", body, look, [NORM], span, smooth=True),
-    } | _machine(body, look, span)
+    return {name: _spec_of(name, body, look) for name in names}
 
 
-def _machine(body: LiveBody, look: ChartView, span: tuple[float, float]) -> dict[str, Spec]:
-    """What training costs: tokens a second, percent of cores and GPUs, gigabytes."""
-    flat = replace(look, log=False)
-    body = replace(
-        body, tracks=tuple(replace(track, curves=(*track.curves, *_derived(track))) for track in body.tracks)
-    )
-    return {
-        "throughput": _spec("tokens/s", body, flat, [_SPEED], span, smooth=True),
-        "load": _spec("load %", body, flat, _keys(body, _LOAD), span),
-        "memory": _spec("memory GB", body, flat, _keys(body, _MEMORY), span),
-    }
+def _spec_of(name: str, body: LiveBody, look: ChartView) -> Spec:
+    if name in _MACHINE:
+        title, prefix = _MACHINE[name]
+        body = replace(
+            body, tracks=tuple(replace(each, curves=(*each.curves, *_derived(each, prefix))) for each in body.tracks)
+        )
+        return _spec(title, body, replace(look, log=False), _keys(body, prefix), smooth=prefix == _SPEED)
+    if name == "evaluation":
+        evals = _eval_keys(body)
+        title = catalog.bare(evals[0]).replace("_", " ") if len(evals) == 1 else name
+        return _spec(title, body, look, evals)
+    return _spec(name, body, look, _TRAINED[name], smooth=name != "learning rate")
 
 
 _SPEED, _LOAD, _MEMORY = "speed/tokens", "load/", "memory/"
+# What training costs: tokens a second, percent of cores and GPUs, gigabytes.
+_MACHINE = {"throughput": ("tokens/s", _SPEED), "load": ("load %", _LOAD), "memory": ("memory GB", _MEMORY)}
+_TRAINED = {"loss": [LOSS, "eval/loss"], "learning rate": [RATE], "gradient norm": [NORM]}
 
 
 def _keys(body: LiveBody, prefix: str) -> list[str]:
@@ -64,14 +61,16 @@ def _keys(body: LiveBody, prefix: str) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _derived(track: Track) -> Iterator[Curve]:
-    yield throughput(track)
-    for curve in track.curves:
+def _derived(track: Track, prefix: str) -> Iterator[Curve]:
+    """What the machine's readings come to, by step: one curve a device."""
+    if prefix == _SPEED:
+        yield throughput(track)
+    for curve in track.curves if prefix != _SPEED else ():
         name = curve.key.removeprefix("system/")
-        if name == curve.key:
+        if name == curve.key or name.endswith("memory") != (prefix == _MEMORY):
             continue
         device = name.rpartition("/")[0] or ("cpu" if name == "cpu" else "process")
-        if name.endswith("memory"):
+        if prefix == _MEMORY:
             scaled = tuple((at, value / _GIGA) for at, value in curve.points)
             yield _by_step(replace(curve, key=_MEMORY + device, points=scaled), track)
         elif name.endswith(("cpu", "utilization")):
@@ -115,7 +114,6 @@ def _spec(
     body: LiveBody,
     look: ChartView,
     keys: Sequence[str],
-    span: tuple[float, float],
     *,
     smooth: bool = False,
 ) -> Spec:
@@ -125,8 +123,21 @@ def _spec(
         lines = list(_of_many(body.tracks, keys[:1], look, smooth=smooth))
     odd = sum(curve.nonfinite for track in body.tracks for key in keys if (curve := track.curve(key)))
     at = None if look.at is None else place(look.at, body.tracks[0], look.axis)
-    note = f"{odd} not finite" if odd else ""
-    return Spec(title, tuple(lines), span, look.log, look.axis, note, at=at, within=catalog.axis(keys))
+    note = f"{odd} not finite" if odd else _sign(body, keys)
+    return Spec(
+        title, tuple(lines), _span(body, look.axis), look.log, look.axis, note, at=at, within=catalog.axis(keys)
+    )
+
+
+# The chart, by its first series, and how the sentence begins that is told of it.
+_SIGNS = {LOSS: ("loss", "evaluation loss"), NORM: ("gradient norm",)}
+
+
+def _sign(body: LiveBody, keys: Sequence[str]) -> str:
+    """`rising`, `turning`, `exploding`: what is wrong with the run, as short as a chart has room for."""
+    signs = [sign.partition(":")[0] for sign in body.news.signs.get(body.run.id, ())]
+    about = _SIGNS.get(keys[0], ()) if keys else ()
+    return ", ".join(sign.rpartition(" ")[2] for sign in signs if sign.rpartition(" ")[0] in about)
 
 
 def _of_one(track: Track, keys: Sequence[str], look: ChartView, *, smooth: bool) -> Iterator[Series]:
@@ -145,18 +156,22 @@ def _label(key: str) -> str:
 
 def _of_many(tracks: Sequence[Track], keys: Sequence[str], look: ChartView, *, smooth: bool) -> Iterator[Series]:
     """Several runs: a colour for each run."""
-    for shade, (track, label) in enumerate(zip(tracks, legend(_names(tracks)), strict=True)):
+    for shade, (track, label) in enumerate(zip(tracks, _labels(tracks), strict=True)):
         for key in keys:
             if (curve := track.curve(key)) is not None:
                 yield from _lines(curve, track, look, shade, label, smooth=smooth)
 
 
-def _names(tracks: Sequence[Track]) -> list[str]:
-    """Names of the runs, with the end of the id where two have the same."""
+def _labels(tracks: Sequence[Track]) -> list[str]:
+    """What is not the same in all names; of those that share one, what differs, or the id."""
     names = [track.run.name for track in tracks]
+    apart = differences([track.run for track in tracks])
+    own = dict(zip(names, legend(names), strict=True)) if len(set(names)) > 1 else {}
     return [
-        name if names.count(name) == 1 else f"{name} …{track.run.id[-4:]}"
-        for name, track in zip(names, tracks, strict=True)
+        " ".join(filter(None, (own.get(track.run.name), apart[track.run.id] or track.run.id)))
+        if track.run.id in apart
+        else own.get(track.run.name, track.run.name)
+        for track in tracks
     ]
 
 
@@ -239,9 +254,23 @@ def _of_steps(track: Track) -> list[Curve]:
     return [curve for curve in track.curves if curve.key.startswith(("train/", "eval/"))]
 
 
-def counted(body: LiveBody) -> str:
-    """`1,204 points, 0 hidden`: nothing is left out of a chart without being said."""
-    curves = [curve for track in body.tracks for curve in _of_steps(track) if curve.key != TOKENS]
-    total, hidden = sum(curve.total for curve in curves), sum(curve.hidden for curve in curves)
-    text = f"{total:,} points, {hidden:,} hidden"
-    return f"{text}, {body.left_out} marked runs not shown" if body.left_out else text
+def _charted(body: LiveBody, names: Sequence[str]) -> Iterator[tuple[Track, Curve]]:
+    """The series that are drawn in the charts of these names."""
+    for track in body.tracks:
+        wanted = [*(key for name in names for key in _TRAINED.get(name, ()))]
+        wanted += _eval_keys(body) if "evaluation" in names else []
+        wanted += [key for key in (TOKENS,) if "throughput" in names]
+        alone = wanted if len(body.tracks) == 1 else [key for key in wanted if key != "eval/loss"]
+        yield from ((track, curve) for curve in track.curves if curve.key in alone)
+
+
+def counted(body: LiveBody, names: Sequence[str] = CHARTS[:4]) -> str:
+    """`1,204 points, 0 hidden`, of the charts of these names: nothing is left out of one without being said."""
+    charted = list(_charted(body, names))
+    total = sum(curve.total for _, curve in charted)
+    hidden = sum(curve.hidden for _, curve in charted)
+    outside = sum(track.run.metrics[curve.key].count - curve.total for track, curve in charted)
+    said = [f"{total:,} points, {hidden:,} hidden"]
+    said += [f"{outside:,} outside the zoom"] if outside else []
+    said += [f"{body.left_out} marked runs not shown"] if body.left_out else []
+    return ", ".join(said)

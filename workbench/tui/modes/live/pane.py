@@ -12,19 +12,19 @@ from textual.containers import Grid
 from workbench.contracts.events import WORKING_STATES
 from workbench.core.errors import UnknownRun, WorkbenchError
 from workbench.core.rundir import RunDir
+from workbench.display.run_labels import full_label, short_name
 from workbench.tui import run_actions
 from workbench.tui.bindings import LIVE, textual_bindings
 from workbench.tui.feed import FeedSnapshot
 from workbench.tui.modes.live.charts import AXES, CHARTS, SMOOTHINGS, ChartView, counted, neighbour, specs
-from workbench.tui.modes.live.requests import LiveBody, LiveRequest, tail
+from workbench.tui.modes.live.requests import Curve, LiveBody, LiveRequest, tail
 from workbench.tui.modes.live.run_bar import RunBar
 from workbench.tui.modes.live.tail import Tail
 from workbench.tui.pane import Pane
 from workbench.tui.widgets.chart import Chart
-from workbench.tui.widgets.run_cells import short_model
 
-# The first chart is drawn with every snapshot, the others this often (seconds): drawing costs what training needs.
-_UNHURRIED = 1.0
+# How often the first chart is drawn anew, and the others (seconds): drawing costs what training needs.
+_PACE, _UNHURRIED = {CHARTS[0]: 0.2}, 1.0
 # How many drawn points a direction moves what is read by.
 _READ = {"left": -1, "right": 1, "page_up": -10, "page_down": 10, "top": -(1 << 30), "bottom": 1 << 30}
 
@@ -54,11 +54,13 @@ class LivePane(Pane):
         super().__init__()
         self.look = ChartView()
         self._window: tuple[int, int] | None = None
-        self._columns = 160
+        self._columns = 80
+        self._kept: dict[tuple[str, str], tuple[object, Curve]] = {}  # series that have not changed
         self.body: LiveBody | None = None
         self._focus: int | None = None
-        self._drawn = 0.0
+        self._drawn: dict[str, float] = {}
         self._waiting = False
+        self._follows = False  # the window ends with the newest step, and goes on with it
         self._moved = False  # the user has asked for another window: all charts follow at once
 
     def compose_body(self) -> ComposeResult:
@@ -82,7 +84,10 @@ class LivePane(Pane):
         selection = self.app.selection
         if selection.run is None:
             return None
-        return LiveRequest(self.app.home.runs, selection.run, selection.marks, self._columns, self._window)
+        window = self._window
+        follow = window[1] - window[0] if window and self._follows else None
+        runs = self.app.home.runs
+        return LiveRequest(runs, selection.run, selection.marks, self._columns, window, follow, self._kept)
 
     def on_snapshot(self, snapshot: FeedSnapshot) -> None:
         if not isinstance(snapshot.body, LiveBody):
@@ -108,25 +113,29 @@ class LivePane(Pane):
 
     def _say_where(self, body: LiveBody) -> None:
         run = body.run
-        over = f"with {len(body.tracks) - 1} marked" if len(body.tracks) > 1 else short_model(run.model)
+        over = f"with {len(body.tracks) - 1} marked" if len(body.tracks) > 1 else short_name(run.model)
         at = [f"at step {self.look.at:,}"] if self.look.at is not None else []
-        self.crumbs(run.name, run.id, over, *at)
-        self.crumbs_right(counted(body))
+        self.crumbs(run.name, *filter(None, [body.news.apart.get(run.id)]), run.id, over, *at)
+        self.crumbs_right(counted(body, [name for name in CHARTS if self._chart(name).display]))
 
     # -- drawing -------------------------------------------------------------------------------------------------
 
     def _draw_charts(self, *, now: bool = False) -> None:
+        """Draw what is on screen, each chart no more often than it needs; the rest is drawn when its time comes."""
         if self.body is None:
             return
-        drawn = specs(self.body, self.look)
-        wait = 0.0 if now else self._drawn + _UNHURRIED - time.monotonic()
-        for name in CHARTS[:1] if wait > 0 else CHARTS:
-            self._chart(name).draw(drawn[name])
-        if wait <= 0:
-            self._drawn = time.monotonic()
-        elif not self._waiting:
+        clock = time.monotonic()
+        shown = [name for name in CHARTS if self._chart(name).display]
+        waits = {
+            name: 0.0 if now else self._drawn.get(name, 0.0) + _PACE.get(name, _UNHURRIED) - clock for name in shown
+        }
+        due = [name for name in shown if waits.get(name, 0.0) <= 0]
+        for name, spec in specs(self.body, self.look, due).items():
+            self._chart(name).draw(spec)
+            self._drawn[name] = clock
+        if len(due) < len(shown) and not self._waiting:
             self._waiting = True
-            self.set_timer(wait, self._draw_the_rest)
+            self.set_timer(min(waits[name] for name in shown if name not in due), self._draw_the_rest)
 
     def _draw_the_rest(self) -> None:
         self._waiting = False
@@ -137,15 +146,20 @@ class LivePane(Pane):
 
     def on_resize(self, event: events.Resize) -> None:
         self.query_one(Tail).allow_tall(event.size.height >= 36)
-        columns = max(40, event.size.width)
+        self.call_after_refresh(self._draw_charts, now=True)  # other charts may be on screen
+        self._ask_for_columns()
+
+    def _ask_for_columns(self) -> None:
+        """As many points as the widest chart on screen can show."""
+        columns = max(40, self.size.width if self._focus is not None else self.size.width // 2)
         if columns != self._columns:
             self._columns = columns
             self.ask()
 
     def on_run_changed(self, run: str | None) -> None:
-        self._window = None
+        self._window, self._follows = None, False
         self._moved = False
-        self.body = None
+        self.body, self._kept = None, {}
         self.look = replace(self.look, at=None)
         self.say_empty("Loading …") if run else self._say_no_run()
         self.ask()
@@ -207,7 +221,10 @@ class LivePane(Pane):
         self.query_one(Grid).set_class(self._focus is not None, "-one")
         for number, name in enumerate(CHARTS):
             self._chart(name).set_class(number == self._focus, "-shown")
+        if self.body is not None:
+            self.call_after_refresh(self._say_where, self.body)
         self._draw_charts(now=True)
+        self._ask_for_columns()
 
     def step_back(self) -> bool:
         if self.look.at is not None:
@@ -243,11 +260,13 @@ class LivePane(Pane):
         last = float(max((track.run.step or 0) for track in self.body.tracks)) if self.body else 0.0
         width = max(4.0, high - low)
         low = max(0.0, min(low, max(0.0, last - width)))
-        self._show_window(None if low <= 0 and width >= last else (int(low), int(low + width)))
+        window = None if low <= 0 and width >= last else (int(low), int(low + width))
+        goes_on = self.body is not None and self.body.run.state in WORKING_STATES
+        self._show_window(window, follows=goes_on and window is not None and window[1] >= last)
 
-    def _show_window(self, window: tuple[int, int] | None) -> None:
-        self._moved = window != self._window
-        self._window = window
+    def _show_window(self, window: tuple[int, int] | None, *, follows: bool = False) -> None:
+        self._moved = (window, follows) != (self._window, self._follows)
+        self._window, self._follows = window, follows
         self.ask()
 
     def _shown(self) -> tuple[float, float]:
@@ -284,8 +303,8 @@ class LivePane(Pane):
 
     def action_stop(self) -> None:
         if self.body is not None:
-            run_actions.stop(self, self.body.run)
+            run_actions.stop(self, self.body.run, full_label(self.body.run))
 
     def action_resume(self) -> None:
         if self.body is not None:
-            run_actions.resume(self, self.body.run)
+            run_actions.resume(self, self.body.run, full_label(self.body.run))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -14,10 +15,11 @@ from workbench.core.rundir import RunDir
 from workbench.core.text import clean, cut
 from workbench.metrics import catalog
 from workbench.tui.modes.live import news
+from workbench.tui.run_news import RunNews
 from workbench.tui.widgets.chart import limit
 
 if TYPE_CHECKING:
-    from workbench.registry.snapshots import RunRow, SeriesView
+    from workbench.registry.snapshots import RunRow
     from workbench.registry.store import Registry
 
 MOST_RUNS = 8
@@ -86,6 +88,7 @@ class LiveBody:
     console: tuple[str, ...]
     trained: str = ""  # what of the model learns, where
     journal: tuple[str, ...] = ()  # what has happened last, oldest first
+    news: RunNews = field(default_factory=RunNews)
 
     @property
     def run(self) -> RunRow:
@@ -94,22 +97,34 @@ class LiveBody:
 
 @dataclass(frozen=True, slots=True)
 class LiveRequest:
-    """`run` with the `marked` ones over it, `columns` wide, in a window of steps (None: all there are)."""
+    """`run` with the `marked` ones over it, `columns` wide, in a window of steps (None: all there are).
+
+    With `follow` the window is as many steps wide and ends with the newest. `kept` are series read before.
+    """
 
     runs_dir: Path
     run: str
     marked: tuple[str, ...]
     columns: int
     window: tuple[int, int] | None
-    follow = True  # the console grows without the registry's knowing
+    follow: int | None = None
+    kept: dict[tuple[str, str], tuple[object, Curve]] = field(default_factory=dict, compare=False, repr=False)
+
+    def pulse(self) -> object:
+        """The console grows without the registry's knowing."""
+        try:
+            found = RunDir(self.runs_dir / self.run).console.stat()
+        except OSError:
+            return None
+        return found.st_size, found.st_mtime_ns
 
     def read(self, registry: Registry) -> LiveBody:
         others = [id for id in self.marked if id != self.run]
         rows = [registry.find(self.run, include_deleted=True)]
         rows += [row for id in others[: MOST_RUNS - 1] if (row := _found(registry, id)) is not None]
-        window = self.window or (0, max(_reach(row) for row in rows))
+        window = self._window_of(rows)
         return LiveBody(
-            tuple(_track(registry, row, window, self.columns, alone=not others) for row in rows),
+            tuple(self._track(registry, row, window, alone=not others) for row in rows),
             max(0, len(others) - MOST_RUNS + 1),
             window,
             _warnings(registry, self.run),
@@ -125,7 +140,38 @@ class LiveRequest:
                 for event in registry.events(self.run, news.TYPES, newest=_NEWS)
                 if (line := news.told(event, rows[0].best_key))
             ),
+            RunNews.of(registry, rows),
         )
+
+    def _window_of(self, rows: Sequence[RunRow]) -> tuple[int, int]:
+        if self.window is None:
+            return 0, max(_reach(row) for row in rows)
+        if self.follow is None:
+            return self.window
+        # By eighths: a window that moved with every step would paint the charts anew with each.
+        leap = max(1, self.follow // 8)
+        end = -(-(max(row.step or 0 for row in rows)) // leap) * leap
+        return max(0, end - self.follow), max(end, self.follow)
+
+    def _track(self, registry: Registry, row: RunRow, window: tuple[int, int], *, alone: bool) -> Track:
+        known = list(row.metrics)
+        wanted = [LOSS, "eval/loss", RATE, NORM, TOKENS, *eval_keys(known, row.best_key, 3 if alone else 1)]
+        curves = [self._curve(registry, row, key, window) for key in wanted if key in known]
+        # The machine's load is counted by the supervisor's readings, not by steps: all of it, laid beside by time.
+        machine = [key for key in known if key.startswith(_SYSTEM) and not key.endswith("/power")]
+        curves += [self._curve(registry, row, key, (None, None)) for key in machine]
+        return Track(row, tuple(curves), _steps_per_epoch(row))
+
+    def _curve(self, registry: Registry, row: RunRow, key: str, window: tuple[int | None, int | None]) -> Curve:
+        """The series, read anew only where its summary says that it has changed."""
+        stamp = (row.metrics[key], row.attempt, window, self.columns)
+        before = self.kept.get((row.id, key))
+        if before is not None and before[0] == stamp:
+            return before[1]
+        view = registry.view(row.id, key, lo=window[0], hi=window[1], columns=self.columns)
+        curve = Curve(key, tuple(view.points), tuple(view.times), view.total, view.hidden, view.nonfinite_total)
+        self.kept[row.id, key] = stamp, curve
+        return curve
 
 
 def _found(registry: Registry, id: str) -> RunRow | None:
@@ -143,30 +189,12 @@ def _reach(row: RunRow) -> int:
     return int(limit(step, row.total_steps))
 
 
-def _track(registry: Registry, row: RunRow, window: tuple[int, int], columns: int, *, alone: bool) -> Track:
-    known = registry.keys(row.id)
-    wanted = [LOSS, "eval/loss", RATE, NORM, TOKENS, *eval_keys(known, row.best_key, 3 if alone else 1)]
-    curves = [
-        _curve(key, registry.view(row.id, key, lo=window[0], hi=window[1], columns=columns))
-        for key in wanted
-        if key in known
-    ]
-    # The machine's load is counted by the supervisor's readings, not by steps: all of it, laid beside by time.
-    machine = [key for key in known if key.startswith(_SYSTEM) and not key.endswith("/power")]
-    curves += [_curve(key, registry.view(row.id, key, columns=columns)) for key in machine]
-    return Track(row, tuple(curves), _steps_per_epoch(row))
-
-
 def eval_keys(known: list[str], best: str | None, most: int) -> list[str]:
     """The evaluation metrics worth a chart: the one the run is evaluated by, then those of its scale."""
     evals = [key for key in known if key.startswith("eval/") and key != "eval/loss" and catalog.is_metric(key)]
     first = best if best in evals else min(evals, key=catalog.rank, default=None)
     # Perplexity beside accuracy would flatten accuracy: what is of another scale is not there.
     return [] if first is None else catalog.on_one_axis(first, evals)[:most]
-
-
-def _curve(key: str, view: SeriesView) -> Curve:
-    return Curve(key, tuple(view.points), tuple(view.times), view.total, view.hidden, view.nonfinite_total)
 
 
 def _steps_per_epoch(row: RunRow) -> float | None:

@@ -62,6 +62,8 @@ def progress(body: LiveBody) -> float | None:
 
 def _where(body: LiveBody) -> str:
     run = body.run
+    if starting := body.news.phases.get(run.id):
+        return f"{starting} …"
     of = f" of {run.total_steps:,}" if run.total_steps else ""
     epoch = f"  epoch {run.epoch:.2f}" if run.epoch is not None else ""
     return f"step {run.step or 0:,}{of}{epoch}"

@@ -66,6 +66,7 @@ def foot(body: LiveBody, height: int) -> list[Part]:
         head += [(line, "") for line in body.end.traceback.splitlines()[-(height - 2) :]] if height > 2 else []
     elif body.run.state == "lost":
         head.append((f"lost: {body.run.reason or 'its processes are gone and left no word'}", "bad"))
+    head += [(f"! {sign}", "warn") for sign in body.news.signs.get(body.run.id, ())]
     head += warnings(body, max(1, height // 3))
     if body.trained and len(head) < height:
         head.append((body.trained, "accent"))

@@ -11,13 +11,13 @@ from textual.containers import Container
 from workbench.core.text import cells, clean, cut
 from workbench.tui.modes.metrics.curve_figures import Curves, Operating, best_threshold, operating, specs, thresholds
 from workbench.tui.widgets.chart import Chart
-from workbench.tui.widgets.drawing import Caption
+from workbench.tui.widgets.drawing import FAR, Caption, Moving
 
 _CHARTS: Final = ("roc", "pr", "calibration")
 _PAGE: Final = 10
 
 
-class CurveView(Container, can_focus=True):
+class CurveView(Moving, Container, can_focus=True):
     """Left and right move the threshold, up and down go to another class."""
 
     DEFAULT_CSS = """
@@ -81,6 +81,13 @@ class CurveView(Container, can_focus=True):
 
     # -- moving --------------------------------------------------------------------------------------------------
 
+    def move(self, rows: int, columns: int) -> None:
+        """By class up and down; along the thresholds by one, a page of them, or to the ends."""
+        if abs(rows) == 1:
+            self._across(rows)
+        else:
+            self._along(columns + (rows if abs(rows) == FAR else max(-_PAGE, min(rows, _PAGE))))
+
     def _along(self, by: int) -> None:
         if self._curves is not None and self._threshold is not None:
             every = thresholds(self._curves, self._label)
@@ -94,27 +101,3 @@ class CurveView(Container, can_focus=True):
             place = max(0, min(labels.index(self._label) + by, len(labels) - 1))
             if labels[place] != self._label:
                 self._choose(labels[place])
-
-    def action_cursor_left(self) -> None:
-        self._along(-1)
-
-    def action_cursor_right(self) -> None:
-        self._along(1)
-
-    def action_cursor_up(self) -> None:
-        self._across(-1)
-
-    def action_cursor_down(self) -> None:
-        self._across(1)
-
-    def action_page_up(self) -> None:
-        self._along(-_PAGE)
-
-    def action_page_down(self) -> None:
-        self._along(_PAGE)
-
-    def action_scroll_top(self) -> None:
-        self._along(-(1 << 30))
-
-    def action_scroll_bottom(self) -> None:
-        self._along(1 << 30)

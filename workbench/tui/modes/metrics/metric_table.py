@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from workbench.core.text import cells, clean, cut, pad
 from workbench.display.figures import difference, figure
+from workbench.display.run_labels import fitted_label
 from workbench.display.spans import Line, StyleName, line
 from workbench.metrics import catalog
 from workbench.metrics.catalog import Direction
@@ -40,6 +41,7 @@ class MetricRow:
     values: Mapping[str, float] = field(default_factory=dict)
     marked: bool = False
     current: bool = False
+    apart: str = ""  # what differs from the others of its name
     evaluated_on: Mapping[str, str] = field(default_factory=dict)  # what tells the rows apart, by eval or test
 
     def rows_of(self, column: MetricColumn) -> str | None:
@@ -72,10 +74,11 @@ class MetricRows(TableSource):
         self.rows, self.metrics = rows, metrics
         self.wanted, self._first = wanted, 0
         self._shown: Sequence[MetricColumn] = ()
-        self.total = len(rows)
+        self.total, self._name = len(rows), 8
 
     def columns(self, width: int, window: TableWindow) -> Sequence[Column]:
-        name = max(8, min(max((cells(clean(row.name)) for row in self.rows), default=8), width // 3, 32))
+        name = max((cells(clean(row.name)) + cells(row.apart) + bool(row.apart) for row in self.rows), default=8)
+        name = self._name = max(8, min(name, width // 3, 40))
         widest = max((cells(clean(metric.title)) for metric in self.metrics), default=0)
         size = 2 * _FIGURE - 1 if self.total > 1 else max(_FIGURE + 2, min(widest + 4, 20))
         room = width - self.lead - name
@@ -95,7 +98,9 @@ class MetricRows(TableSource):
             not _same(row, base, metric) for metric in self._shown if metric.key in row.values
         )
         mark = "▸" if row.current else "≠" if other else "+" if row.marked else ""
-        return Row(row.run_id, [line(clean(row.name)), *figures], mark)
+        own, apart = fitted_label(row.name, row.apart, self._name)
+        named = line(own, (f" {apart}", "accent")) if apart else line(own)
+        return Row(row.run_id, [named, *figures], mark)
 
     def _alike(self, row: MetricRow, metric: MetricColumn) -> list[MetricRow]:
         return [other for other in self.rows if _same(row, other, metric)]

@@ -172,7 +172,8 @@ class MetricsPane(Pane):
         self.query_one("#evaluation").styles.height = layout.evaluation
         self.query_one("#about", Caption).show(*self._about(evaluated, entry))
         cell = [self.state.cell.words] if self.state.panel == "rows" else []
-        self.crumbs(evaluated.name, *([entry.split] if entry else []), *cell)
+        current = next((row.apart for row in self._view.rows if row.current), "")
+        self.crumbs(evaluated.name, *filter(None, [current]), *([entry.split] if entry else []), *cell)
         self.refresh_footer()
 
     def _follow(self, before: Panel) -> None:
@@ -214,7 +215,7 @@ class MetricsPane(Pane):
         if asked == self.state.compared:
             return
         self._become(replace(self.state, compared=asked))
-        lab, against = self.app.lab, f"against {marked.name}"
+        lab, against = self.app.lab, " ".join(filter(None, ("against", marked.name, marked.apart)))
         self.background(
             lambda: lab.ask(PredictionsCompare(*asked)),
             lambda found: self._compared(asked, against, sentence(found)),

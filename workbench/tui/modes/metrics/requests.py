@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from workbench.contracts.events import ClassScores, EvalEvent, SampleEvent
 from workbench.core.errors import WorkbenchError
 from workbench.display.figures import unclear
+from workbench.display.run_labels import differences
 from workbench.metrics import catalog
 from workbench.metrics.confusion import Confusion
 from workbench.tasks.spec import asked_fields
@@ -104,7 +105,8 @@ class MetricsRequest:
         current, others = self._runs(registry)
         if current is None:
             return MetricsView()
-        found = [self._row(run, current, evaluated_on(registry, run)) for run in (current, *others)]
+        apart = differences((current, *others))
+        found = [self._row(run, current, apart, evaluated_on(registry, run)) for run in (current, *others)]
         # Those on the same rows stand together, the current run's first.
         sets = list(dict.fromkeys(tuple(sorted(row.evaluated_on.items())) for row in found))
         rows = tuple(sorted(found, key=lambda row: sets.index(tuple(sorted(row.evaluated_on.items())))))
@@ -124,7 +126,7 @@ class MetricsRequest:
         current = current or next(iter(others), None)
         return current, [run for run in others if current is None or run.id != current.id]
 
-    def _row(self, run: RunRow, current: RunRow, rows: Mapping[str, str]) -> MetricRow:
+    def _row(self, run: RunRow, current: RunRow, apart: Mapping[str, str], rows: Mapping[str, str]) -> MetricRow:
         return MetricRow(
             run_id=run.id,
             name=run.name,
@@ -132,6 +134,7 @@ class MetricsRequest:
             values={key: self._value(run.metrics[key]) for key in quality(run.metrics)},
             marked=run.id in self.marks,
             current=run.id == current.id,
+            apart=apart[run.id] or run.id if run.id in apart else "",
             evaluated_on=rows,
         )
 

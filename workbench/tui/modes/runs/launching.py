@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from workbench.core.errors import WorkbenchError
 from workbench.core.home import Home, recipes_dir
 from workbench.core.rundir import RunDir
+from workbench.tui.offers import missing
 
 if TYPE_CHECKING:
     from workbench.contracts.check_report import DataReport
@@ -23,6 +26,7 @@ class RecipeFile:
     path: Path
     search: tuple[Path, ...]
     origin: str
+    needs: str = ""  # "hub" or "file": what it needs is not on this machine
 
     @property
     def name(self) -> str:
@@ -35,12 +39,23 @@ def drafts_dir(home: Home) -> Path:
 
 
 def recipe_files(home: Home, here: Path) -> list[RecipeFile]:
-    """Edited copies, recipes in the current directory, and those that are shipped; newest copies first."""
+    """Edited copies, recipes in the current directory, and those that are shipped; newest copies first.
+
+    Those that need something that is not on this machine come after all that run here. Blocks.
+    """
     drafts = sorted(drafts_dir(home).glob("*.toml"), key=lambda path: path.stat().st_mtime, reverse=True)
     found = [RecipeFile(path, (here, recipes_dir()), "edited copy") for path in drafts]
     if here.resolve() != recipes_dir().resolve():
         found += [RecipeFile(path, (here,), "here") for path in sorted(here.glob("*.toml")) if _is_recipe(path)]
-    return found + [RecipeFile(path, (recipes_dir(), here), "shipped") for path in sorted(recipes_dir().glob("*.toml"))]
+    found += [RecipeFile(path, (recipes_dir(), here), "shipped") for path in sorted(recipes_dir().glob("*.toml"))]
+    return sorted((replace(recipe, needs=_needs(recipe)) for recipe in found), key=lambda recipe: bool(recipe.needs))
+
+
+def _needs(recipe: RecipeFile) -> str:
+    try:
+        return missing(tomllib.loads(recipe.path.read_text("utf-8")), [*recipe.search, recipe.path.parent])
+    except (OSError, ValueError, WorkbenchError):
+        return ""  # the check says in full what is wrong with it
 
 
 def _is_recipe(path: Path) -> bool:

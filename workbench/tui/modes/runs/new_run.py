@@ -13,7 +13,7 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.message import Message
 from textual.screen import ModalScreen
-from textual.widgets import OptionList, Static
+from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from workbench.core.errors import RecipeError, WorkbenchError
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from workbench.tui.app import WorkbenchApp
 
 _MOST_LINES = 400
+# What a recipe needs that is not here, in a narrow and a wide list.
+_NEEDS = {"hub": ("hub", "needs the hub"), "file": ("file", "needs its file")}
 _SHORT = {"edited copy": "copy", "shipped": ""}
 # What a key of the table moves in the list.
 _MOVES = {"up": "cursor_up", "down": "cursor_down", "top": "first", "bottom": "last"}
@@ -39,7 +41,7 @@ class NewRun(ModalScreen[str | None]):
     """Dismissed with the id of the run that was started, or None."""
 
     BINDINGS = textual_bindings((*NEW_RUN, *(row for row in MOVE if row.action in _MOVES)))
-    AUTO_FOCUS = "OptionList"
+    AUTO_FOCUS = "Input"
     app: WorkbenchApp
 
     class LaunchEnded(Message):
@@ -52,7 +54,8 @@ class NewRun(ModalScreen[str | None]):
     def __init__(self, home: Home) -> None:
         super().__init__()
         self._home = home
-        self.recipes: list[RecipeFile] = []
+        self.recipes: list[RecipeFile] = []  # those that hold what was typed
+        self._every: list[RecipeFile] = []
         self._changes: list[str] = []
         self._busy = False
 
@@ -61,17 +64,30 @@ class NewRun(ModalScreen[str | None]):
             box.border_title = "New run"
             box.border_subtitle = "  ".join(f"{row.first} {row.label}" for row in NEW_RUN)
             with Horizontal():
-                yield OptionList(id="recipes", compact=True)
+                with Vertical(id="choosing"):
+                    yield Input(placeholder="type to filter", compact=True)
+                    yield OptionList(id="recipes", compact=True)
                 with VerticalScroll(can_focus=False):
                     yield Static(id="preview")
             yield Static(id="changes")
             yield Static(id="said")
 
     def on_mount(self) -> None:
+        self.query_one(OptionList).can_focus = False
+        self.query_one(Input).cursor_blink = False
+        self._find()
+
+    def _find(self, chosen: Path | None = None) -> None:
+        self._every = launching.recipe_files(self._home, Path.cwd())
+        self._list(chosen)
+
+    @on(Input.Changed)
+    def _typed(self) -> None:
         self._list()
 
     def _list(self, chosen: Path | None = None) -> None:
-        self.recipes = launching.recipe_files(self._home, Path.cwd())
+        words = self.query_one(Input).value.lower().split()
+        self.recipes = [recipe for recipe in self._every if all(word in recipe.name.lower() for word in words)]
         chooser = self.query_one(OptionList)
         chooser.clear_options()
         room = 24 if self.app.size.width < 100 else 40
@@ -79,6 +95,8 @@ class NewRun(ModalScreen[str | None]):
         paths = [recipe.path for recipe in self.recipes]
         if paths:
             chooser.highlighted = paths.index(chosen) if chosen in paths else 0
+        elif words:
+            self._say("No recipe of that name", "warn")
         else:
             self._say("No recipe in this directory, and none came with the package", "warn")
 
@@ -109,7 +127,10 @@ class NewRun(ModalScreen[str | None]):
     # -- keys ----------------------------------------------------------------------------------------------------
 
     def action_back(self) -> None:
-        self.dismiss(None)
+        if self.query_one(Input).value:
+            self.query_one(Input).value = ""
+        else:
+            self.dismiss(None)
 
     def action_edit(self) -> None:
         recipe = self.chosen
@@ -121,7 +142,7 @@ class NewRun(ModalScreen[str | None]):
             self._say(f"The copy cannot be written ({error.strerror})", "bad")
             return
         if self.app.edit_file(draft.path):
-            self._list(draft.path)
+            self._find(draft.path)
             self.call_after_refresh(self._validate)
 
     def action_set(self) -> None:
@@ -206,13 +227,14 @@ class NewRun(ModalScreen[str | None]):
         said.display = bool(text)
 
     def _content(self, lines: Sequence[Line]) -> Content:
-        return content(lines, ansi=self.app.native_ansi_color)
+        return content(lines, self)
 
 
 def _title(recipe: RecipeFile, room: int) -> Line:
     """The name, and whose it is flush right, on one line of so many cells."""
     origin = recipe.origin if room > 30 else _SHORT.get(recipe.origin, recipe.origin)
-    return line(pad(clean(recipe.name), room - cells(origin) - 1), " ", (origin, "muted"))
+    origin = _NEEDS[recipe.needs][room > 30] if recipe.needs else origin
+    return line(pad(clean(recipe.name), room - cells(origin) - 1), " ", (origin, "warn" if recipe.needs else "muted"))
 
 
 def _preview(path: Path) -> list[Line]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from textual import events, on
@@ -11,6 +10,7 @@ from textual.app import ComposeResult
 from workbench.contracts.events import WORKING_STATES
 from workbench.core.errors import QueryError, WorkbenchError
 from workbench.core.rundir import RunDir
+from workbench.display.run_labels import full_label
 from workbench.tui import run_actions
 from workbench.tui.bindings import RUNS, textual_bindings
 from workbench.tui.feed import FeedSnapshot
@@ -68,7 +68,7 @@ class RunsPane(Pane):
         from workbench.tui.modes.runs.run_detail import RunDetail
 
         for detail in self.query(RunDetail):
-            detail.tell(self.current)
+            detail.tell(self.current, self._rows.sight.news)
 
     # -- the feed ------------------------------------------------------------------------------------------------
 
@@ -97,10 +97,12 @@ class RunsPane(Pane):
         page = self._page
         if page is None:
             return
-        sight = Sight(self.app.clock(), dict(page.sparks), plain=self.app.slow_link)
-        marks = frozenset(self.app.selection.marks)
-        shown = replace(self._rows, runs=page.rows, first=page.first, total=page.total, filter=self._paged)
-        self._rows = replace(shown, sight=sight, marks=marks)
+        sight = Sight(self.app.clock(), dict(page.sparks), plain=self.app.slow_link, news=page.news)
+        marks, shown = (
+            frozenset(self.app.selection.marks),
+            columns(self.app.settings.columns, apart=bool(page.news.apart)),
+        )
+        self._rows = RunRows(*shown, page.rows, page.first, page.total, sight, marks, self._paged)
         self.query_one(VirtualTable).show(self._rows)
         if self.size.width >= _WIDE:
             self._tell_detail()
@@ -111,7 +113,7 @@ class RunsPane(Pane):
         marked = len(self.app.selection.marks)
         shown = f"{total:,} of {every:,} runs" if self._filter else f"{total:,} run{'' if total == 1 else 's'}"
         self.crumbs_right(f"{marked} marked  {shown}" if marked else shown)
-        self.crumbs(*(["filter", self._filter] if self._filter else ["newest first, live ones at the top"]))
+        self._say_which()
         if total or not every:
             self.say_empty(None if total else "No runs yet", "n  start one from a recipe", "1-6  the other panes")
         else:
@@ -176,11 +178,34 @@ class RunsPane(Pane):
         """The run under the cursor."""
         return self._rows.run(self.query_one(VirtualTable).cursor)
 
+    def _say_which(self) -> None:
+        """Which run the keys act on, and what is wrong with it."""
+        run, news = self.current, self._rows.sight.news
+        if run is None:
+            self.crumbs(*(["filter", self._filter] if self._filter else ["newest first, live ones at the top"]))
+        else:
+            self.crumbs(self._named(run), *news.signs.get(run.id, ()), *filter(None, [news.phases.get(run.id)]))
+
     @on(VirtualTable.CursorMoved)
     def _cursor_moved(self) -> None:
+        self._say_which()
         self.refresh_footer()
         if self.size.width >= _WIDE:
             self._tell_detail()
+
+    def before_leaving(self) -> None:
+        """The other panes follow the cursor."""
+        if self._paged == self._filter and (run := self.current) is not None:
+            self.app.selection.choose(run.id)
+
+    def on_run_changed(self, run: str | None) -> None:
+        """The cursor follows what was chosen in another pane."""
+        place = self._rows.find(run) if run else None
+        if place is not None:
+            self.query_one(VirtualTable).move_to(place)
+
+    def _named(self, run: RunRow) -> str:
+        return full_label(run, self._rows.runs)
 
     def why_not(self, id: str) -> str | None:
         if id in ("runs.new", "pane.filter", "runs.unmark", "pane.back"):
@@ -236,11 +261,11 @@ class RunsPane(Pane):
 
     def action_stop(self) -> None:
         if (run := self.current) is not None:
-            run_actions.stop(self, run)
+            run_actions.stop(self, run, self._named(run))
 
     def action_resume(self) -> None:
         if (run := self.current) is not None:
-            run_actions.resume(self, run)
+            run_actions.resume(self, run, self._named(run))
 
     def action_tag(self) -> None:
         from workbench.runs.control import tag, untag
@@ -254,7 +279,7 @@ class RunsPane(Pane):
 
         if (run := self.current) is not None:
             placeholder = f"has {', '.join(run.tags)}; -tag removes one" if run.tags else "a tag"
-            self.app.ask_user(Prompt(f"Tag {run.name}", placeholder=placeholder), lambda text: apply(run, text))
+            self.app.ask_user(Prompt(f"Tag {self._named(run)}", placeholder=placeholder), lambda text: apply(run, text))
 
     def action_note(self) -> None:
         from workbench.runs.control import note
@@ -264,7 +289,7 @@ class RunsPane(Pane):
             act(self, run, lambda directory: note(directory, text), "Note saved")
 
         if (run := self.current) is not None:
-            self.app.ask_user(Prompt(f"Note on {run.name}", value=run.notes), lambda text: apply(run, text))
+            self.app.ask_user(Prompt(f"Note on {self._named(run)}", value=run.notes), lambda text: apply(run, text))
 
     def action_delete(self) -> None:
         from workbench.runs.control import restore, soft_delete
@@ -273,7 +298,7 @@ class RunsPane(Pane):
             directory = RunDir(self.app.home.runs / run.id)
 
             def deleted(_: object) -> None:
-                self.app.offer_undo(f"{run.name} deleted", lambda: restore(directory))
+                self.app.offer_undo(f"{self._named(run)} deleted", lambda: restore(directory))
                 self.ask()
 
             self.background(lambda: soft_delete(directory), deleted, group=f"delete-{run.id}")
@@ -283,7 +308,7 @@ class RunsPane(Pane):
 
         if (run := self.current) is not None:
             prompt = Prompt(
-                f"Start a copy of {run.name} with", value="train.learning_rate=", placeholder="field=value …"
+                f"Start a copy of {self._named(run)} with", value="train.learning_rate=", placeholder="field=value …"
             )
             self.app.ask_user(prompt, lambda text: self._clone(run, text))
 
@@ -292,6 +317,6 @@ class RunsPane(Pane):
         from workbench.tui.modes.runs.launching import clone
 
         changes = parted(text)
-        self.app.notify(f"Checking {run.name} with {' '.join(changes) or 'no change'} …")
+        self.app.notify(f"Checking {self._named(run)} with {' '.join(changes) or 'no change'} …")
         directory = RunDir(self.app.home.runs / run.id)
         self.background(lambda: clone(self.app.home, directory, changes), self._launched, group="clone")

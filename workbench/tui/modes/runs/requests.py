@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from workbench.tui.feed import LIVE_FILTER
+from workbench.tui.run_news import RunNews
 from workbench.tui.widgets.run_cells import SPARK_WIDTH
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ class RunsPage:
     total: int
     rows: tuple[RunRow, ...]
     sparks: tuple[tuple[str, tuple[float, ...]], ...]
+    news: RunNews = field(default_factory=RunNews)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ class RunsRequest:
             registry.count(self.filter),
             tuple(rows),
             tuple((id, tuple(values)) for id, values in sparks.items()),
+            RunNews.of(registry, rows),
         )
 
     def _live_first(self, registry: Registry) -> list[RunRow]:

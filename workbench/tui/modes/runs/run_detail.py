@@ -11,6 +11,7 @@ from workbench.core.text import clean, cut, pad
 from workbench.display.figures import figure
 from workbench.display.spans import Line, Span, line
 from workbench.display.wrap import wrap
+from workbench.tui.run_news import RunNews
 from workbench.tui.widgets.drawing import Drawing
 from workbench.tui.widgets.run_cells import percent, recipe_field, state_cell
 
@@ -39,22 +40,24 @@ class RunDetail(Drawing):
         super().__init__(id="detail")
         self._plain = plain
         self._run: RunRow | None = None
+        self._news = RunNews()
 
-    def tell(self, run: RunRow | None) -> None:
+    def tell(self, run: RunRow | None, news: RunNews) -> None:
         """Show a run; nothing with None."""
-        self._run = run
+        self._run, self._news = run, news
         self.update_lines()
 
     def lines(self, width: int, height: int) -> list[Line]:
-        return [] if self._run is None else list(detail(self._run, width, plain=self._plain))
+        return [] if self._run is None else list(detail(self._run, self._news, width, plain=self._plain))
 
 
-def detail(run: RunRow, width: int, *, plain: bool = False) -> Iterator[Line]:
-    """The lines: name and state, times, metrics, recipe, note."""
+def detail(run: RunRow, news: RunNews, width: int, *, plain: bool = False) -> Iterator[Line]:
+    """The lines: name and state, what is wrong, times, metrics, recipe, note."""
     yield line((cut(clean(run.name), width), "bold"))
     yield line(state_cell(run.state, plain=plain), (f"  {run.id}  {percent(run)}", "muted"))
     if run.reason:
         yield line((cut(clean(run.reason), width), "bad" if run.state != "completed" else "muted"))
+    yield from _news(run, news, width)
     yield from _times(run, width)
     if run.tags:
         yield line((cut(clean(" ".join(f"#{tag}" for tag in run.tags)), width), "accent"))
@@ -63,6 +66,14 @@ def detail(run: RunRow, width: int, *, plain: bool = False) -> Iterator[Line]:
     if run.notes:
         yield from ((), line(("note", "bold")))
         yield from (line(text) for text in wrap(clean(run.notes), width, _NOTE_LINES))
+
+
+def _news(run: RunRow, news: RunNews, width: int) -> Iterator[Line]:
+    for known in (news.apart, news.phases):
+        if said := known.get(run.id):
+            yield line((cut(said, width), "accent"))
+    for sign in news.signs.get(run.id, ()):
+        yield from (line((text, "warn")) for text in wrap(sign, width))
 
 
 def _times(run: RunRow, width: int) -> Iterator[Line]:

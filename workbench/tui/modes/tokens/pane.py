@@ -16,10 +16,11 @@ from workbench.contracts.lab.token_requests import TokensEncode, TokensEncodeRep
 from workbench.core.errors import BadInput, WorkbenchError
 from workbench.core.text import clean
 from workbench.tui.bindings import TOKENS, textual_bindings
-from workbench.tui.modals import Prompt
+from workbench.tui.modals import Pick, Prompt
 from workbench.tui.modes.tokens.token_detail import TokenDetail
 from workbench.tui.modes.tokens.token_side import TokenizerSide
 from workbench.tui.modes.tokens.token_view import FORMS, TokenView
+from workbench.tui.offers import Offer, has_model, run_offers
 from workbench.tui.pane import Pane
 from workbench.tui.selection import Passage
 
@@ -234,8 +235,13 @@ class TokensPane(Pane):
                 self.add_class("-beside")
             self._encode()
 
-        title = "Tokenizer: a directory, a run's id, a hub id or builtin:minilm; empty for the run's own"
-        self.app.ask_user(Prompt(title, value=self._names[number] or "", instead=True), chosen)
+        title, home = "Tokenizer: a directory, a run's id, a hub id or builtin:minilm", self.app.home
+
+        def look() -> list[Offer]:
+            runs = run_offers(home, lambda run, _: has_model(run))
+            return [Offer("the run's own", ""), *runs, Offer(DEFAULT, DEFAULT)]
+
+        self.app.ask_user(Pick(title, look, value=self._names[number] or ""), chosen)
 
     def action_form(self) -> None:
         """The next way to lay the tokens out."""

@@ -16,6 +16,7 @@ from workbench.display.wrap import wrap
 from workbench.tui.modes.tokens import tokens_flow
 from workbench.tui.modes.tokens.tokens_flow import Rows
 from workbench.tui.widgets.drawing import Drawing
+from workbench.tui.widgets.table import TableWindow, table_lines
 
 Form = Literal["boxes", "flow", "list"]
 FORMS: tuple[Form, ...] = ("boxes", "flow", "list")
@@ -163,7 +164,9 @@ class TokenView(Drawing, can_focus=True):
         if not self.tokens:
             return [(Span(line, "bad"),) for line in wrap(clean(self._said, newlines=True), width, height)]
         if self.form == "list":
-            return tokens_flow.listed(self.tokens, self._top, self.cursor, width, height, self._limit)
+            listed = tokens_flow.TokenTable(self.tokens, self._limit)
+            window = TableWindow(self._top, max(1, height - 1), listed.total)
+            return table_lines(listed, window, self.cursor, width)
         ids, tall = self.form == "boxes", self._tall
         first = self._top // tall
         rows = self._rows(width)[first : first + height // tall + 2]

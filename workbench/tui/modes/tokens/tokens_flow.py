@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from workbench.contracts.lab.token_requests import TextToken
 from workbench.core.text import cells, clean, cut, pad
-from workbench.display.spans import Line, Span, StyleName
+from workbench.display.spans import Line, Span, StyleName, line
+from workbench.tui.widgets.table import Column, Row, TableSource, TableWindow
 
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 _SHOWN = 400  # characters of one token: an unknown word may be a megabyte long
@@ -155,29 +156,30 @@ def _label(tokens: Sequence[TextToken], box: Box) -> Span:
     return Span(pad(text, box.width), "muted" if text in ("", "−100", "O") else "warn")
 
 
-def listed(
-    tokens: Sequence[TextToken], top: int, cursor: int, width: int, height: int, limit: int | None
-) -> list[Line]:
-    """One token a line: number, id, token, piece, characters, word, what is special."""
-    places = range(top, min(len(tokens), top + height - 1))
-    here = [tokens[index] for index in places]
-    name = min(24, max([5, *(cells(clean(token.token[:40])) for token in here)]))
-    piece = min(20, max([5, *(cells(shown(token)) for token in here)]))
-    label = max((cells(below(token)) for token in tokens), default=0)
-    label = max(5, label) + 2 if label else 0
-    head = f"{'#':>5} {'id':>6}  {pad('token', name)}  {pad('piece', piece)}  {'characters':>11} {'word':>5}  "
-    head += pad("label", label)
-    cuts = marks(tokens, limit)
-    lines: list[Line] = [(Span(cut(head, width), "head"),)]
-    for index, token in zip(places, here, strict=True):
-        place = "–" if token.sequence is None else f"{token.start}–{token.end}"
+class TokenTable(TableSource):
+    """One token a line: number, id, token, piece, characters, word, label, what is special."""
+
+    def __init__(self, tokens: Sequence[TextToken], limit: int | None) -> None:
+        self._tokens, self._cuts, self.total = tokens, marks(tokens, limit), len(tokens)
+
+    def columns(self, width: int, window: TableWindow) -> Sequence[Column]:
+        here = [self._tokens[place] for place in window.indices]
+        name = min(24, max([5, *(cells(clean(token.token[:40])) for token in here)]))
+        piece = min(20, max([5, *(cells(shown(token)) for token in here)]))
+        label = max((cells(below(token)) for token in self._tokens), default=0)
+        return (
+            Column("number", "#", 5, right=True), Column("id", "id", 6, right=True, gap=1),
+            Column("token", "token", name), Column("piece", "piece", piece),
+            Column("characters", "characters", 11, right=True), Column("word", "word", 5, right=True, gap=1),
+            Column("label", "label" if label else "", max(5, label) if label else 0, gap=2 if label else 0),
+            Column("notes", "", 0, grow=True),
+        )  # fmt: skip
+
+    def row(self, place: int) -> Row:
+        token = self._tokens[place]
+        where = "–" if token.sequence is None else f"{token.start}–{token.end}"
         word = "–" if token.word is None else str(token.word)
-        left = f"{index:>5} {token.id:>6}  {pad(clean(token.token[:40]), name)}  "
-        right = f"  {place:>11} {word:>5}  {pad(below(token), label)}{cuts.get(index, '') or notes(token)}"
-        if index == cursor:
-            lines.append((Span(pad(left + pad(shown(token), piece) + right, width), "token-cursor"),))
-        else:
-            lines.append(
-                (Span(left, "muted"), Span(pad(shown(token), piece), style(token, index)), Span(right, "muted"))
-            )
-    return lines
+        before, after = (str(place), str(token.id), clean(token.token[:40])), (where, word, below(token))
+        said = [*(line((text, "muted")) for text in after), line((self._cuts.get(place) or notes(token), "muted"))]
+        piece = line((shown(token), style(token, place)))
+        return Row(str(place), [*(line((text, "muted")) for text in before), piece, *said])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal
@@ -11,12 +13,13 @@ from textual.widgets import TextArea
 from workbench.core.errors import WorkbenchError
 from workbench.tui.bindings import TRY, textual_bindings
 from workbench.tui.feed import FeedRequest, FeedSnapshot
-from workbench.tui.modals import Choose, Prompt
+from workbench.tui.modals import Pick, Prompt
 from workbench.tui.modes.try_.composer import Composer
 from workbench.tui.modes.try_.model_side import ModelSide, Typed
 from workbench.tui.modes.try_.requests import TryRequest, TryView, Where, named, offers
 from workbench.tui.modes.try_.sampling_controls import KNOBS, Knobs, set_from
 from workbench.tui.modes.try_.typed_history import History
+from workbench.tui.offers import Offer
 from workbench.tui.pane import Pane
 from workbench.tui.selection import Passage
 
@@ -104,6 +107,7 @@ class TryPane(Pane):
         run, marked = self._view.run, self._view.marked
         left = self._chosen.get(_LEFT) or (run.where if run else None)
         right = self._chosen[_RIGHT] if _RIGHT in self._chosen else (marked[0].where if marked else None)
+        right = None if right == left else right
         if left is None:
             self.say_empty("No model yet", "1  choose a run", "^o  open a run, a checkpoint or a directory")
             return
@@ -229,26 +233,25 @@ class TryPane(Pane):
         self._choose(_LEFT, "The model to try", [])
 
     def action_beside(self) -> None:
-        self._choose(_RIGHT, "Beside it", ["nothing"])
+        self._choose(_RIGHT, "Beside it", [Offer("nothing", "")])
 
-    def _choose(self, side: str, title: str, first: list[str]) -> None:
-        """Ask which model belongs on a side; the lines of `first` stand for none."""
-        home, view = self.app.home, self._view
+    def _choose(self, side: str, title: str, first: list[Offer]) -> None:
+        """Ask which model belongs on a side, by one of those that can be loaded or by name."""
+        home, view, known = self.app.home, self._view, dict[str, Where]()
+        other = self._side(_LEFT).where if side == _RIGHT else None  # a model beside itself says nothing
 
-        def ask(places: list[Where]) -> None:
-            lines = [*first, *(place.title for place in places), "a run or a directory by name …"]
-            answers = [*(None for _ in first), *places]
-            self.app.ask_user(Choose(title, lines), lambda place: self._picked(side, answers, place or 0))
+        def look() -> list[Offer]:
+            known.update({place.title: place for place in offers(home, view) if place != other})
+            return [*first, *(Offer(_with_id(place), title) for title, place in known.items())]
 
-        self.background(lambda: offers(home, view), ask, group="offers")
+        picker = Pick(title, look, placeholder="a run, a checkpoint or a model directory")
+        self.app.ask_user(picker, lambda text: self._picked(side, known, text or ""))
 
-    def _picked(self, side: str, answers: list[Where | None], place: int) -> None:
-        if place < len(answers):
-            self._take(side, answers[place])
+    def _picked(self, side: str, known: Mapping[str, Where], text: str) -> None:
+        if text in known or (side == _RIGHT and not text):
+            self._take(side, known.get(text))
         else:
-            self.app.ask_user(
-                Prompt("A run, a checkpoint or a model directory"), lambda text: self._named(side, text or "")
-            )
+            self._named(side, text)
 
     def _named(self, side: str, text: str) -> None:
         home = self.app.home
@@ -257,3 +260,9 @@ class TryPane(Pane):
     def _take(self, side: str, where: Where | None) -> None:
         self._chosen[side] = where
         self._arrange()
+
+
+def _with_id(place: Where) -> str:
+    """A run's name and id, anything else as it is called."""
+    known = place.request.place != "run" or place.request.value in place.title
+    return place.title if known else f"{place.title} · {place.request.value}"
