@@ -17,7 +17,7 @@ RECIPE = (
     [
         (f"batch_size = 1{'0' * 26}", "train.batch_size"),
         ("epochs = 1e300", "train.epochs"),
-        (f"max_steps = 1{'0' * 5000}", "number of thousands of digits is not read: write a smaller one"),
+        (f"max_steps = 1{'0' * 5000}", "a number has more digits than any number can hold: write a smaller one"),
     ],
 )
 def test_a_number_beyond_all_bounds_is_told_with_its_line(line, said):

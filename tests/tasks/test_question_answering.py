@@ -315,7 +315,7 @@ def test_a_row_whose_answer_is_nowhere_counts_as_wrong_and_has_no_loss(tmp_path,
 
 def test_data_without_a_single_answer_to_point_at_is_refused(tmp_path):
     rows_with(tmp_path, {"answers": "owl"})
-    with pytest.raises(DataError, match="no answer stands in its context"):
+    with pytest.raises(DataError, match="no question has an answer that stands in its context"):
         opened(tmp_path)
     rows_with(tmp_path, {"answers": "cat"})
     with pytest.raises(BadInput, match="80 tokens are more than the model's 64 positions"):
