@@ -19,6 +19,7 @@ from workbench.contracts.lab.prediction_requests import ChangedRows, PairedDiffe
 
 RESAMPLES: Final = 2000
 _MANY: Final = 2000  # rows, from which on their sums are drawn and not each row
+_FEW_PARTS: Final = 3
 _DISTINCT: Final = 256
 _EXACT: Final = 1000
 
@@ -150,7 +151,8 @@ def _means(values: Values, seed: int, resamples: int) -> Values:
 def _sums(rows: Values, seed: int, resamples: int) -> Values:
     """Sums [resamples, parts] of so many draws of all rows [rows, parts] with replacement."""
     generator = np.random.default_rng(seed)
-    counted = _distinct(rows)
+    # To sort very many rows of many parts takes longer than to draw their sums.
+    counted = _distinct(rows) if len(rows) <= _MANY or rows.shape[1] <= _FEW_PARTS else None
     if counted is not None:
         distinct, times = counted
         few: Values = generator.multinomial(len(rows), times / len(rows), size=resamples) @ distinct

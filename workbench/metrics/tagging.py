@@ -149,7 +149,8 @@ class Tally:
 
 def _by_type(rows: Sequence[set[Span]], types: Mapping[str, int]) -> Values:
     """How many entities of each type stand in each row, [rows, types]."""
-    found = [(row, types[type_]) for row, entities in enumerate(rows) for type_, _, _ in entities]
-    flat = np.array(found, np.int64).reshape(-1, 2) @ np.array([len(types), 1])
+    many = len(types)
+    found = [row * many + types[type_] for row, entities in enumerate(rows) for type_, _, _ in entities]
+    flat = np.array(found, np.int64)
     counted = np.bincount(flat, minlength=len(rows) * len(types))
     return counted.reshape(len(rows), len(types)).astype(np.float64)
