@@ -197,7 +197,8 @@ class Status:
     def keep(self, text: str) -> None:
         """A line that stays."""
         self._out.write(f"{_AFRESH if self.on_terminal else ''}{clean(text)}\n")
-        self._shown = ""
+        if self.on_terminal:  # where it is written anew below
+            self._shown = ""
         self._out.flush()
 
     def clear(self) -> None:
