@@ -239,6 +239,24 @@ def test_facts_that_come_late_are_taken_in(write_run, ingestor, registry):
     )  # fmt: skip
 
 
+def test_a_run_without_facts_is_taken_in_once_and_read_on(write_run, ingestor, registry):
+    run = write_run(facts=False).loss(1, 1.0)
+    run.user("tag", tag="kept")
+    numbers = [("pk", "SELECT pk FROM run"), ("offset", "SELECT sum(offset) FROM log")]
+
+    def stored():
+        return {name: registry._connection.execute(query).fetchall() for name, query in numbers}
+
+    assert ingestor.poll() == {run.id}
+    first = stored()
+    assert ingestor.poll() == frozenset()
+    assert stored() == first
+    run.loss(2, 2.0)
+    assert ingestor.poll() == {run.id}
+    assert stored()["pk"] == first["pk"], "the run was entered anew"
+    assert [step for step, *_ in registry.points(run.id, "train/loss")] == [1, 2]
+
+
 @pytest.mark.parametrize("facts", ["", "{", "[]", '{"created":"yesterday"}', '{"recipe":7,"tags":7}', "[" * 100_000])
 def test_damaged_facts_do_not_hide_a_run(write_run, ingestor, registry, facts):
     run = write_run(facts=False).loss(1, 1.0)
