@@ -131,6 +131,7 @@ def test_a_stratified_holdout_leaves_every_class_on_both_sides(sizes, share):
         ([30, 30, 40], 11, [3, 3, 5]),  # 3.3, 3.3 and 4.4: the largest remainder is rounded up
         ([2, 2, 96], 6, [1, 1, 4]),  # a row of each class, which the largest pays for
         ([2, 3], 3, [1, 2]),  # one is left of each
+        ([2, 2, 30], 31, [1, 1, 29]),  # though the small ones have the larger remainders
     ],
 )
 def test_each_class_gives_up_its_share(sizes, wanted, held):

@@ -48,7 +48,7 @@ def rooms() -> dict[str, list[Path]]:
 
 
 def related(file: Path) -> list[str]:
-    """The tests that bear on a file: first those that name the module, then all of the room's folders."""
+    """The tests that bear on a file: those that name the module, then all others of the room's folders."""
     module, stem = ".".join(file.with_suffix("").parts), file.stem
     parent = module.rpartition(".")[0]
     named = re.compile(rf"\b{re.escape(module)}\b|from {re.escape(parent)} import .*\b{stem}\b")
@@ -59,6 +59,7 @@ def related(file: Path) -> list[str]:
         if not _APART & set(test.relative_to(ROOT / "tests").parts) and named.search(test.read_text("utf-8"))
     ]
     room = file.parts[1]
+    importing.sort(key=lambda test: (stem not in test.stem, room not in test.parts))  # the likeliest to notice first
     folders = [ROOT / "tests" / folder for folder in FOLDERS.get(room, [room])]
     rest = [test for folder in folders for test in sorted(folder.glob("test_*.py")) if test not in importing]
     return [str(test.relative_to(ROOT)) for test in (*importing, *rest)]
