@@ -1,6 +1,7 @@
 """The event log keeps every line it was given, whatever happens to its writer."""
 
 import dataclasses
+import errno
 import json
 import math
 import os
@@ -9,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -70,6 +72,33 @@ def test_a_torn_tail_is_left_for_later_and_a_new_writer_starts_on_a_fresh_line(t
     assert [event.step for event in rest.events] == [2]
     assert rest.unreadable == 1
     assert rest.events[0].seq == 2
+
+
+@pytest.mark.parametrize("room", [[10, 0], [0, 0], [10, 5]])
+def test_a_line_that_a_full_disk_cuts_short_is_an_error_and_is_taken_back(tmp_path: Path, monkeypatch, room):
+    path = tmp_path / "log"
+    writer = EventWriter(path)
+    writer.append(step(1))
+    left, write = iter(room), os.write
+    monkeypatch.setattr(os, "write", lambda fd, data: write(fd, data[: next(left)]))
+    with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)):
+        writer.append(step(2))
+    monkeypatch.undo()
+    writer.append(step(3))
+    chunk = read(path)
+    assert ([(event.seq, event.step) for event in chunk.events], chunk.unreadable) == ([(1, 1), (2, 3)], 0)
+
+
+def test_a_write_that_is_short_once_is_gone_on_with(tmp_path: Path, monkeypatch):
+    path = tmp_path / "log"
+    writer = EventWriter(path)
+    sizes, write = iter([7, 1000]), os.write
+    monkeypatch.setattr(os, "write", lambda fd, data: write(fd, data[: next(sizes)]))
+    writer.append(step(1))
+    monkeypatch.undo()
+    writer.append(step(2))
+    assert [event.step for event in read(path).events] == [1, 2]
+    assert path.read_bytes().count(b"\n") == 2
 
 
 def test_reading_goes_on_where_it_was_left(tmp_path: Path):

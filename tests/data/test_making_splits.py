@@ -83,6 +83,12 @@ def test_the_source_s_validation_split_is_used_unless_a_holdout_is_asked_for(loa
     assert set(rows_of(made.train)).isdisjoint(rows_of(made.validation))
 
 
+def test_a_split_that_is_trained_on_is_not_validated_on_too(load, hundred):
+    made = load(source=hundred, train="validation")
+    assert (made.train.num_rows, made.validation.num_rows) == (9, 1)
+    assert set(rows_of(made.train)).isdisjoint(rows_of(made.validation))
+
+
 def test_a_tenth_is_held_out_stratified_where_there_is_no_validation(load, write):
     write("a.csv", "text,label\n" + "".join(f"t{i},{'rare' if i % 10 == 0 else 'usual'}\n" for i in range(200)))
     made = load(source="a.csv")
@@ -107,9 +113,31 @@ def test_a_stratified_holdout_leaves_every_class_on_both_sides(sizes, share):
     train, held = splits.hold_out(table, share, 0, "label", notes)
     assert train.num_rows + held.num_rows == len(labels)
     assert sorted(rows_of(train) + rows_of(held)) == list(range(len(labels)))
-    if "stratified by label" in notes[0] and "not" not in notes[0]:
-        for side in (train, held):
-            assert set(side.column("label").to_pylist()) == set(range(len(sizes)))
+    wanted = max(1, round(len(labels) * share))
+    if wanted < len(sizes):
+        assert notes[0].endswith("not stratified: fewer rows than classes")
+        assert held.num_rows == wanted
+        return
+    assert notes[0].endswith("held out of train, stratified by label")
+    assert held.num_rows == min(wanted, len(labels) - len(sizes)), "all that was asked for, but a row of each class"
+    for side in (train, held):
+        assert set(side.column("label").to_pylist()) == set(range(len(sizes)))
+
+
+@pytest.mark.parametrize(
+    ("sizes", "wanted", "held"),
+    [
+        ([10, 30, 60], 10, [1, 3, 6]),
+        ([30, 30, 40], 11, [3, 3, 5]),  # 3.3, 3.3 and 4.4: the largest remainder is rounded up
+        ([2, 2, 96], 6, [1, 1, 4]),  # a row of each class, which the largest pays for
+        ([2, 3], 3, [1, 2]),  # one is left of each
+        ([2, 2, 30], 31, [1, 1, 29]),  # though the small ones have the larger remainders
+    ],
+)
+def test_each_class_gives_up_its_share(sizes, wanted, held):
+    table = pa.table({"label": np.repeat(np.arange(len(sizes)), sizes), "__row__": np.arange(sum(sizes))})
+    _, validation = splits.hold_out(table, wanted, 0, "label", [])
+    assert np.bincount(validation.column("label").to_numpy()).tolist() == held
 
 
 @pytest.mark.parametrize(("share", "held"), [(0.27, 3), (0.22, 2), (0.01, 1), (4, 4)])

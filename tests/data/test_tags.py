@@ -59,6 +59,11 @@ def test_the_scheme_is_told_by_the_tags(scheme, rows):
     assert tags.scheme_of(*flat(rows)) == scheme
 
 
+def test_plain_tags_beside_o_are_types_of_entities():
+    assert Tagset(["LOC", "O", "PER"], "plain").types == ["LOC", "PER"]
+    assert spans(["O", "PER", "PER", "LOC", "O", "PER"], "plain") == [("PER", 1, 3), ("LOC", 3, 4), ("PER", 5, 6)]
+
+
 def test_classes_have_an_order_and_every_prefix_of_their_scheme():
     assert tags.ordered(["I-PER", "O", "B-PER", "B-LOC"], "bio") == ["O", "B-LOC", "I-LOC", "B-PER", "I-PER"]
     assert tags.ordered(["U_X", "O", "B_X"], "iobes") == ["O", "B_X", "I_X", "E_X", "U_X"]

@@ -38,6 +38,7 @@ def test_every_command_in_the_readme_parses():
     lines = re.findall(r"`(workbench [a-z][^`]*)`", TEXT) + re.findall(
         r"^(?:.*&& )?(workbench \w+.*?)(?: #.*)?$", TEXT, re.M
     )
+    assert {"workbench", "workbench demo"} & set(lines), "the README shows commands, and they are found"
     for line in lines:
         words = [word for word in shlex.split(line.split("|")[0])[1:] if word != "…"]
         if words[:1] == ["recipes"]:

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from workbench.contracts.lab.prediction_requests import PredictionsPage, PredictionsPageReply
+from workbench.contracts.lab.prediction_requests import PredictionsCompare, PredictionsPage, PredictionsPageReply
 from workbench.core.errors import BadInput, WorkbenchError
 from workbench.core.home import Home
 from workbench.lab.prediction_service import TEXT_LIMIT, PredictionService
@@ -104,3 +104,22 @@ def test_a_very_long_text_is_sent_in_part(service: PredictionService, tmp_path: 
     rows = [(0, "bad", "bad", [1.0], 0.0, "x" * (TEXT_LIMIT + 9))]
     write(tmp_path / "runs" / "r1" / "predictions" / "long.parquet", rows)
     assert len(service.page(PredictionsPage("r1", "long")).rows[0].text) == TEXT_LIMIT
+
+
+def write_predictions(home: Home, run: str, predictions: list[str | None]) -> None:
+    path = home.runs / run / "predictions" / "test.parquet"
+    path.parent.mkdir(parents=True)
+    labels = ["a", "b", "a", None]
+    table = {"row": [0, 1, 2, 3], "label": labels, "prediction": pa.array(predictions, pa.string())}
+    pq.write_table(pa.table(table), path)
+
+
+def test_what_was_not_predicted_is_wrong_in_a_comparison(tmp_path: Path) -> None:
+    home = Home(tmp_path).ensure()
+    write_predictions(home, "before", ["a", None, None, None])
+    write_predictions(home, "after", ["a", "b", None, "a"])
+    found = PredictionService(home).compare(PredictionsCompare("before", "after", "test"))
+    assert found.rows == 4
+    assert found.change is not None
+    assert (found.change.fixed, found.change.broke) == (1, 0)
+    assert found.difference.mean == pytest.approx(1 / 4)

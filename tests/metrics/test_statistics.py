@@ -129,6 +129,30 @@ def test_so_many_draws_can_show_no_smaller_p():
     assert found.p == pytest.approx(2 / 500)
 
 
+def test_as_many_draws_are_taken_as_are_asked_for_and_of_many_rows_fewer():
+    drawn: list[int] = []
+
+    def right(counts):
+        drawn.append(len(counts))
+        return counts[:, 0] / counts.sum(axis=1)
+
+    statistics.of_counts([3, 1], right, resamples=49)
+    assert drawn == [49]
+    distinct = 1 + np.arange(600) / 600
+    assert statistics.paired(np.zeros(600), distinct, resamples=49).p == pytest.approx(2 / 50)
+    many = np.tile(distinct, 200)  # 120,000 rows: 10 million drawn rows would be fewer than 200 draws
+    assert statistics.paired(np.zeros(len(many)), many).p == pytest.approx(2 / 201)
+
+
+@pytest.mark.parametrize("place", [0, 350, 599])
+def test_every_row_is_drawn_also_the_first_and_the_last(place):
+    values = np.arange(600) / 1e6
+    values[place] = 600
+    interval = statistics.of_mean(values)
+    # How often one row of many is drawn is all but Poisson of mean 1: 0 to 3 times in 95 of 100 draws.
+    assert (interval.low, interval.high) == pytest.approx((0, 3), abs=0.01)
+
+
 def test_a_lower_level_has_a_narrower_interval():
     values = np.random.default_rng(0).random(600)
     wide, narrow = (statistics.of_mean(values, level=level) for level in (0.95, 0.5))

@@ -128,7 +128,9 @@ def test_a_resolved_recipe_is_the_same_recipe():
 def test_every_field_has_a_description():
     fields = {name: told for there in recipe_union.fields().values() for name, told in there.items()}
     assert all(fields.values())
-    assert set(flatten(parse(SMALLEST).resolved())) <= set(fields) | {"data.subset"}
+    flat = flatten(parse(SMALLEST, overrides=["model.config.n_layer=2"]).resolved())
+    assert (flat["data.train"], flat["model.config"]) == ("a.jsonl", {"n_layer": 2})
+    assert set(flat) <= set(fields) | {"data.subset"}
 
 
 FOREIGN = """name = "x"

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from workbench.core.errors import QueryError
-from workbench.registry import Registry
+from workbench.registry import Registry, times
 from workbench.registry.database import connect_empty
 from workbench.registry.migrations import create_in_memory
 from workbench.registry.query import parse
@@ -128,6 +128,17 @@ ALL = ["gamma", "beta", "alpha"]
 def test_what_a_filter_finds(names, monkeypatch, text, found):
     monkeypatch.setattr("workbench.registry.times.time.time", lambda: NOW)
     assert names(text) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("1s", 1), ("1m", 60), ("1min", 60), ("1h", 3600), ("1d", 86_400), ("1w", 604_800), ("1y", 31_536_000),
+     ("1.5h", 5400), ("1h30m", 5400), ("1D2H", 93_600), ("90", 90), ("0", 0), ("0.5", 0.5)],
+)  # fmt: skip
+def test_a_length_of_time_is_so_many_seconds(text, seconds):
+    assert times.length(text, 0) == seconds
+    if text[-1].isalpha():
+        assert times.span(text, NOW, 0) == (NOW - seconds, NOW - seconds)
 
 
 def test_a_day_is_from_midnight_to_midnight():

@@ -150,6 +150,9 @@ def test_points_past_the_step_resumed_from_are_superseded(write_run, ingestor, r
     ingestor.poll()
     run.attempt = 2
     run.trainer("resumed", step=20, differences=[])
+    ingestor.poll()
+    assert registry.runs()[0].step == 20, "where it goes on, before it has taken a step"
+    assert [step for step, *_ in registry.points(run.id, "train/loss")] == list(range(1, 21))
     for step in range(21, 31):
         run.loss(step, float(step))
     ingestor.poll()
@@ -231,12 +234,29 @@ def test_facts_that_come_late_are_taken_in(write_run, ingestor, registry):
     ingestor.poll()
     assert (registry.runs()[0].name, registry.runs()[0].recipe) == ("by-word", {})
     assert [row.id for row in registry.runs("by-word")] == [run.id]
+    run.loss(2, 0.5)
+    assert ingestor.poll() == {run.id}
     run.dir.facts.write_text('{"name":"by-facts","created":1790000000,"recipe":{"task":"causal-lm","seed":7}}')
     assert ingestor.poll() == {run.id}
     row = registry.runs("seed=7")[0]
     assert (row.name, row.tags, row.state, len(registry.points(run.id, "train/loss"))) == (
-        "by-facts", ("kept",), "completed", 1,
+        "by-facts", ("kept",), "completed", 2,
     )  # fmt: skip
+
+
+def test_a_run_without_facts_is_taken_in_once_and_read_on(write_run, ingestor, registry):
+    run, other = write_run(facts=False).loss(1, 1.0), write_run()
+
+    def number():
+        return registry._connection.execute("SELECT pk FROM run WHERE id=?", (run.id,)).fetchone()
+
+    assert ingestor.poll() == {run.id, other.id}
+    first = number()
+    assert ingestor.poll() == frozenset()
+    run.loss(2, 2.0)
+    assert ingestor.poll() == {run.id}
+    assert number() == first, "what was read is not read again: the run was not entered anew, after the other"
+    assert [step for step, *_ in registry.points(run.id, "train/loss")] == [1, 2]
 
 
 @pytest.mark.parametrize("facts", ["", "{", "[]", '{"created":"yesterday"}', '{"recipe":7,"tags":7}', "[" * 100_000])

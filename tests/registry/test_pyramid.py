@@ -67,6 +67,8 @@ def test_a_view_holds_the_extremes_of_every_bucket_and_all_that_is_real(made, cu
     assert view.times == [float(step) for step, _ in view.points]
     assert {(step, str(value)) for step, value in view.nonfinite} <= {(step, str(value)) for step, value in inside}
     assert bool(view.nonfinite) == bool(view.nonfinite_total)
+    if len(inside) <= 2 * columns:
+        assert view.points == finite, "a short series is drawn as it is"
     if finite:
         drawn = [value for _, value in view.points]
         assert min(drawn) == min(value for _, value in finite)
@@ -121,6 +123,15 @@ def test_a_spike_among_a_hundred_thousand_points_is_in_every_view_that_covers_it
     for low, high in [(0, 99_999), (77_777, 77_777), (77_000, 78_000), (50_001, 99_998), (3, 77_777), (77_777, 99_999)]:
         for columns in (2, 3, 80, 400):
             assert (77_777, 50.0) in pyramid.view(connection, SERIES, low, high, columns).points
+
+
+@pytest.mark.parametrize("columns", [2, 5, 16, 40])
+def test_a_spike_is_drawn_wherever_it_stands_in_its_block(columns):
+    for place in (0, 1, 14, 15, 16, 17, 31, 32, 47, 48, 95, 96, 127, 128, 143, 144, 158, 159):
+        values = [0.0] * 160
+        values[place] = 9.0
+        view = pyramid.view(stored(list(range(160)), values, []), SERIES, None, None, columns)
+        assert (place, 9.0) in view.points
 
 
 def test_a_diverged_series_tells_its_nans_without_listing_them_all():

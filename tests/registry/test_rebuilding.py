@@ -240,9 +240,9 @@ def test_a_registry_that_is_no_database_is_set_aside_and_rebuilt(write_run, home
     home.registry.write_bytes(b"this is no database" * 1000)
     with Registry.open(home) as registry:
         [notice] = registry.notices
-        assert "set aside as registry.db.damaged-" in notice
         assert registry.find("last").id == run.id
     [aside] = home.path.glob("registry.db.damaged-*")
+    assert notice == f"the registry was damaged: it is set aside as {aside.name}, and 1 run is back from its logs"
     assert aside.read_bytes().startswith(b"this is no database")
     assert content(home) == whole
     assert os.stat(home.registry).st_mode & 0o777 == 0o600
@@ -264,7 +264,8 @@ def test_damage_that_shows_only_in_the_middle_is_mended_when_it_is_met(write_run
         rows = registry.runs()
         assert len(rows) == 30
         assert [len(registry.points(row.id, "train/loss")) for row in rows] == [100] * 30
-        assert any("set aside" in notice for notice in registry.notices)
+        [notice] = registry.notices
+        assert notice.endswith(", and 30 runs are back from their logs")
         ingestor.poll()
     assert content(home) == whole
     assert len(list(home.path.glob("registry.db.damaged-*"))) == 1

@@ -1,6 +1,7 @@
 """Every way a trainer can end has its own name and its own sentence."""
 
 import signal
+from pathlib import Path
 
 import pytest
 from runs_support import end_of, until
@@ -252,5 +253,11 @@ def test_the_killers_counter_is_found_in_either_cgroup_and_in_vmstat(tmp_path):
     assert oom_kills(tmp_path) == 3
 
 
+@pytest.mark.skipif(
+    not any(line.startswith("oom_kill ") for line in Path("/proc/vmstat").read_text().splitlines()),
+    reason="this kernel counts no such kills",
+)
 def test_the_killers_counter_can_be_read_here():
-    assert oom_kills() is None or oom_kills() >= 0
+    counted = oom_kills()
+    assert counted is not None
+    assert counted >= 0

@@ -9,8 +9,9 @@ from runs_support import end_of, kill, steps, types, until
 
 from workbench.core.errors import BadInput
 from workbench.core.processes import Identity
+from workbench.core.rundir import RunDir
 from workbench.core.supervisor_record import Record
-from workbench.runs import control
+from workbench.runs import control, stop_request
 from workbench.runs.engines.run_processes import tagged
 from workbench.runs.record import how_it_ended
 from workbench.runs.stop_escalation import Patience, StopEscalation, slowest
@@ -66,6 +67,16 @@ def test_now_is_not_taken_back_by_a_later_patient_stop(start_impatient):
     control.request_stop(run, now=True)
     control.request_stop(run)
     assert json.loads(run.stop_request.read_text())["now"] is True
+
+
+@pytest.mark.parametrize("torn", ["", '{"t": 1.5, "now"', '{"t": 1.5}', "[]", "7", '{"t": 1.5, "now": false}'])
+def test_a_torn_request_is_one_that_can_wait(tmp_path, torn):
+    run = RunDir(tmp_path)
+    assert not stop_request.wants_now(run)
+    run.stop_request.write_text(torn)
+    assert not stop_request.wants_now(run)
+    stop_request.write(run, now=True)
+    assert stop_request.wants_now(run)
 
 
 def test_sigterm_to_the_supervisor_stops_the_trainer_gracefully(start):

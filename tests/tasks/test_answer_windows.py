@@ -17,7 +17,8 @@ from workbench.core.errors import BadInput, ModelError
 from workbench.models.weights import train_bpe
 from workbench.tasks.question_answering import span_search
 from workbench.tasks.question_answering.encode import ContextCutter, PairTemplate, labelled
-from workbench.tasks.question_answering.span_search import BestSpans, SpanSearch
+from workbench.tasks.question_answering.evaluate import AnsweredQuestions
+from workbench.tasks.question_answering.span_search import BestSpans, ChosenSpan, SpanSearch
 from workbench.tasks.shared.rows import IGNORED
 
 TEXT = "Zoë paid 7€ 😀👩‍👩‍👧 in 北京, cafe\u0301 d'été \u0915\u094d\u0937 ok. " * 3
@@ -282,6 +283,22 @@ def test_no_answer_counts_as_much_as_where_it_counts_least():
     assert shares[0] > none > shares[1]
     shares, none = given.shares(null=False)
     assert (sum(shares), none) == (pytest.approx(1), 0)
+
+
+def test_the_threshold_that_is_found_best_is_one_that_can_be_set():
+    contexts, golds = ["yes", "yes", "yes", "no"], [["yes"], ["yes"], ["yes"], []]
+    margins = [-2.0, 0.5, 1.5, 3.0]
+
+    def answered(threshold):
+        chosen = [
+            ChosenSpan([(0, len(text), 0.0)], margin, margin <= threshold)
+            for text, margin in zip(contexts, margins, strict=True)
+        ]
+        return AnsweredQuestions(chosen, contexts, golds, characters=False).measured(thresholds=True)["scalars"]
+
+    usual = answered(0.0)
+    assert (usual["f1"], usual["best_f1"], usual["best_f1_threshold"]) == (0.5, 1.0, 1.5)
+    assert answered(usual["best_f1_threshold"])["f1"] == usual["best_f1"]
 
 
 def test_the_order_in_which_windows_come_in_does_not_matter():

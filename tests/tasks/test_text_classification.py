@@ -10,14 +10,16 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from workbench.contracts.answers import CutText
 from workbench.core.errors import WorkbenchError
 from workbench.models.weights import train_bpe
 from workbench.recipe import Generate
 from workbench.tasks import interface, spec
 from workbench.tasks import recipe_union as recipe
 from workbench.tasks.loading import splits_for
-from workbench.tasks.shared.encoding import encode
+from workbench.tasks.shared.encoding import alone, encode
 from workbench.tasks.shared.rows import Padding, TokenRows
+from workbench.tasks.shared.text_pairs import cuts
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +33,17 @@ def test_texts_that_are_cut_are_counted(tokenizer):
     assert [len(row) for row in rows][1:] == [12, 12]
     assert rows[0] == tokenizer("good")["input_ids"]
     assert encode(tokenizer, [], 12) == ([], 0)
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_a_text_that_just_fits_is_not_cut(tokenizer, many):
+    text = "the film was good, the book was bad"
+    (tokens,) = tokenizer([text])["input_ids"]
+    for room, cut in ((len(tokens) + 1, 0), (len(tokens), 0), (len(tokens) - 1, 1)):
+        (found,) = alone(tokenizer, room, many=many).read([text])
+        assert (found.cut, found.ids.tolist()) == (cut, tokens[:room])
+        said = CutText(room, len(tokens)) if cut else None
+        assert cuts(tokenizer, [[text]], [{"input_ids": found.ids}], room) == [said]
 
 
 @given(st.lists(st.text(max_size=40), max_size=20))

@@ -204,7 +204,10 @@ def test_a_run_that_was_short_of_memory_resumes_in_pieces_to_the_same_bits(runs,
     runs.train(halves, stop_at=3)
     assert runs.train(halves).state == "completed"
     assert all(torch.equal(weights(whole)[name], tensor) for name, tensor in weights(halves).items())
-    assert len([event for event in logged(halves, "warning") if event.attempt == 1]) == 1
+    short = [(one.attempt, one.text.split(":")[0]) for one in logged(halves, "warning") if one.code == "oom-recovered"]
+    # The attempt that goes on begins with the pieces: only its evaluation, the first of all, finds the limit anew.
+    assert short == [(1, "out of memory at step 1"), (2, "out of memory in evaluation")]
+    assert {event.attempt for event in logged(halves, "step")} == {1, 2}
 
 
 def test_a_single_row_that_does_not_fit_ends_the_run(runs, short_of_memory):
