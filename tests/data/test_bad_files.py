@@ -145,3 +145,10 @@ def test_hostile_text_in_a_message_cannot_act_on_a_terminal(write):
     said = complaint(write("a.jsonl", '{"\\u001b]52;c;x\\u0007": 1}\n{"\\u001b]52;c;x\\u0007": "a"}\n'))
     assert "\x1b" not in said
     assert "\x07" not in said
+
+
+def test_a_list_in_a_file_of_lines_leads_to_its_format_and_the_hint_works(write, load):
+    write("t.jsonl", '[{"text": "a b", "label": "x"},\n{"text": "c d", "label": "y"}]\n')
+    with pytest.raises(DataError, match=r'set data.format = "json"'):
+        load("text-classification", train="t.jsonl", validation="t.jsonl")
+    assert load("text-classification", train="t.jsonl", validation="t.jsonl", format="json").train.num_rows == 2

@@ -27,7 +27,7 @@ def read(load, write):
     return made
 
 
-@pytest.mark.parametrize("separator", ["|", ";", ",", "/", "+", " "])
+@pytest.mark.parametrize("separator", ["|", ";", ",", "/", "+", "#", " "])
 def test_cells_of_several_labels_are_asked_about_and_the_answer_works(read, separator):
     cells = [cell.replace(", ", separator) for cell in SETS]
     with pytest.raises(DataError, match=r"t.csv: 3 different cells of labels seem to hold several labels") as asked:
@@ -106,3 +106,22 @@ def test_several_labels_in_cells_of_text_need_a_separator(read):
 def test_a_separator_for_one_label_makes_no_sense(read):
     with pytest.raises(BadInput, match=r"data.label_separator: one label a row is asked for"):
         read(SETS, problem="single-label", label_separator=",")
+
+
+def test_ids_between_spaces_are_several_labels(read):
+    cells = ["1 3 7", "3 7", "1 7", "3 1"]
+    with pytest.raises(DataError, match=r'seem to hold several labels between spaces.*data.label_separator = " "'):
+        read(cells)
+    assert read(cells, label_separator=" ")[1] == ["1", "3", "7"]
+
+
+def test_classes_that_two_hands_wrote_are_a_warning_that_counts(read):
+    splits, known, _ = read(["Positive", "positive", "NEGATIVE", "negative", "very  good", "Very good"])
+    assert len(known) == 6
+    assert splits.warnings == [
+        "6 classes of labels are 3 but for case, spaces and leading zeros, such as 'NEGATIVE' and 'negative': "
+        "if they are the same, write them alike"
+    ]
+    assert read(["01", "1", "2", "02"])[0].warnings
+    assert read(["a", "A", "b"], labels=["a", "A", "b"])[0].warnings == []
+    assert read(["0", "10", "100"])[0].warnings == []

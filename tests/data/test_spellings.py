@@ -149,3 +149,16 @@ def test_a_class_label_of_minus_one_is_counted_as_none(tmp_path, load):
     assert "train: 1 of 4 values of 'label' is '-1', which says that there is no label" in made.notes
     with pytest.raises(DataError, match="every label of validation is -1"):
         load(train="t.parquet", validation="h.parquet")
+
+
+def test_a_dash_in_place_of_a_label_is_missing_and_beside_signs_a_class(learn):
+    known, _, _, made = learn([*["entailment", "neutral"] * 5, "-"])
+    assert (known, made.dropped["train"]) == (["entailment", "neutral"], 1)
+    assert any("is '-', read as missing: if that is a class, name all classes in data.labels" in n for n in made.notes)
+    assert learn([*["+"] * 5, "-"])[0] == ["+", "-"]
+
+
+@pytest.mark.parametrize("value", ['"1,234.5"', "45%", "$3.20", "12 EUR"])
+def test_numbers_with_signs_are_told_how_to_be_written(learn, value):
+    with pytest.raises(DataError, match=r"a regression learns numbers: write numbers plainly, as 1234.5"):
+        learn([value, "2"], problem="regression")

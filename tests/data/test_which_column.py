@@ -70,6 +70,11 @@ def test_a_file_without_a_header_is_told_as_such_and_its_first_row_not_lost(colu
         columns(row, *rows)
 
 
+def test_a_sentence_for_a_name_is_told_as_a_missing_header(columns):
+    with pytest.raises(DataError, match=r"looks like a row: .*set data.header = false"):
+        columns("we shall all meet again tomorrow,wir sehen uns morgen", task="seq2seq")
+
+
 def test_what_is_lacking_is_told_of_the_shape_that_most_columns_speak_for(columns):
     rows = [f"{text},{text},a,b" for text in SENTENCES]
     with pytest.raises(DataError, match=r"no column is recognised as the label: "):

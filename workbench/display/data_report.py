@@ -21,7 +21,7 @@ def report_lines(data: DataReport, width: int) -> list[Line]:
     if columns:
         lines.append((Span("columns    ", "head"), Span(cut(columns, width - 11))))
     if data.unread:
-        listed = ", ".join(map(clean, data.unread))
+        listed = ", ".join(clean(name) or "(no name)" for name in data.unread)
         lines.append((Span("not read   ", "muted"), Span(cut(listed, width - 11), "muted")))
     for field, ledger in (data.ledger or {}).items():
         lines += [(), *_ledger(field, ledger)]

@@ -155,13 +155,19 @@ class LineBlock:
                 raise records.too_deep(f"{self.path}:{number}")
 
 
+def _hint(line: bytes) -> str:
+    start = line.lstrip(b"\xef\xbb\xbf \t")[:1]
+    listed = 'set data.format = "json" for a file that is one list, or write ' if start == b"[" else ""
+    return f"{listed}one whole object on each line"
+
+
 def load(line: bytes, where: str) -> Any:
     """What one line holds. Raises DataError."""
     try:
         return json.loads(line.decode(), object_pairs_hook=once)
     except json.JSONDecodeError as error:
         what = f"not JSON: {error.msg} at column {error.colno}"
-        raise DataError(what, where=where, hint="one whole object on each line") from error
+        raise DataError(what, where=where, hint=_hint(line)) from error
     except UnicodeDecodeError as error:
         raise DataError(f"byte 0x{line[error.start]:02x} is not UTF-8", where=where) from error
     except ValueError as error:

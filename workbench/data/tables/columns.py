@@ -21,6 +21,7 @@ from workbench.data.tables import roles
 _NUMBERS_ROWS: Final = re.compile(r"(.*_)?(id|idx|index|guid|uid|uuid)|unnamed:_\d+|编号|序号|")
 _LONGER: Final = 2  # so many times the mean length of any other column's is the texts'
 _LOOKED_AT: Final = 1000
+_WORDS: Final = 6  # a name of so many is a sentence
 ROW = "__row__"
 
 
@@ -163,7 +164,7 @@ def unrecognised(table: pa.Table, roles: Sequence[str], where: str) -> DataError
     said = " nor as the ".join(role.replace("_", " ") for role in roles)
     if (form := _other_form(table)) is not None:
         return DataError(f"no column is recognised as the {said}", where=where, hint=form)
-    if headless(table):
+    if headless(table) or (delimited.delimiter_of(table) and any(len(name.split()) >= _WORDS for name in names(table))):
         return DataError(
             f"no column is recognised as the {said}, and what should be the names of the columns looks like a row: "
             f"{', '.join(faults.quoted(name) for name in names(table)[:4])}",

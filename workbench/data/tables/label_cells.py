@@ -26,7 +26,8 @@ _QUOTED: Final = re.compile(r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"")
 _WHOLE: Final = re.compile(r"-?\d+")
 _LOOKED_AT: Final = 10_000  # different cells
 _SEPARATORS: Final = {
-    "|": "bars", ";": "semicolons", ",": "commas", "/": "slashes", "+": "plus signs", "&": "ampersands", " ": "spaces",
+    "|": "bars", ";": "semicolons", ",": "commas", "/": "slashes", "+": "plus signs", "&": "ampersands", "#": "hashes",
+    " ": "spaces",
 }  # fmt: skip
 _PLAIN: Final = "|;,"  # those that are seldom part of a name
 
@@ -156,7 +157,7 @@ class _Joint:
         """Whether the parts of half of the cells stand in other cells too, and not as `City, State`."""
         held = Counter(part for several in self.divided.values() for part in set(several))
         held.update(self.alone)
-        if self.separator == " ":
+        if self.separator == " " and not self._numbers:
             return all(part in self.alone for several in self.divided.values() for part in several)
         known = sum(all(held[part] > 1 for part in several) for several in self.divided.values())
         return 2 * known >= len(self.divided) and not self._by_place() and not self._decimals()
@@ -171,9 +172,12 @@ class _Joint:
 
     def _decimals(self) -> bool:
         """Whether these may be numbers or dates rather than ids."""
-        numbers = all(part.isdecimal() for several in self.divided.values() for part in several)
         longest = max(map(len, self.divided.values()))
-        return numbers and (self.separator == "/" or (self.separator == "," and longest < 3))
+        return self._numbers and (self.separator == "/" or (self.separator == "," and longest < 3))
+
+    @property
+    def _numbers(self) -> bool:
+        return all(part.isdecimal() for several in self.divided.values() for part in several)
 
 
 def _joints(column: pa.ChunkedArray) -> Iterator[_Joint]:

@@ -8,6 +8,7 @@ their columns.
 from __future__ import annotations
 
 import functools
+import re
 from collections import Counter
 from typing import Any
 
@@ -60,6 +61,8 @@ def classes(splits: Splits, data: Labelled) -> list[str]:
             raise fault
     if not several:
         _note_numbers(splits, data)
+    if not (data.labels or own):
+        _warn_alike(splits, known)
     _note_absent(splits, found["train"], known)
     return known
 
@@ -187,6 +190,23 @@ def _note_numbers(splits: Splits, data: Labelled) -> None:
         splits.notes.append(
             f'{clean(_column(splits))}: whole numbers are read as classes; data.problem = "regression" learns numbers'
         )
+
+
+def _warn_alike(splits: Splits, known: list[str]) -> None:
+    """That classes differ in no more than case, spaces or leading zeros: often one that was written by two hands."""
+    by_spelling: dict[str, list[str]] = {}
+    for name in known:
+        folded = re.sub(r"^0+(?=\d+$)", "", " ".join(name.casefold().split()))
+        by_spelling.setdefault(folded, []).append(name)
+    alike = next((names for names in by_spelling.values() if len(names) > 1), None)
+    if alike is None:
+        return
+    told = (
+        f"{len(known)} classes of {clean(_column(splits))} are {len(by_spelling)} but for case, spaces and leading "
+        f"zeros, such as {' and '.join(faults.quoted(name) for name in alike)}: if they are the same, write them alike"
+    )
+    if told not in splits.warnings:
+        splits.warnings.append(told)
 
 
 def _unknown(

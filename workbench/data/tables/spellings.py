@@ -31,8 +31,9 @@ _MISSING: Final = (
 )  # fmt: skip
 # What they write too, and what may as well be a class: `None` of three stances.
 _DOUBTFUL: Final = ("None", "NA", "N/A", "n/a", "null", "NULL", "Null")
+_UNDECIDED: Final = ("-", "--", "?")  # in place of a label, as SNLI has it where its annotators did not agree
 # Beside numbers alone these are missing as well.
-_NO_NUMBER: Final = (*_DOUBTFUL, "none", "NONE", "na", "N.A.", "n.a.", "nil", "-", "--", "?", ".", "missing", "unknown")
+_NO_NUMBER: Final = (*_DOUBTFUL, "none", "NONE", "na", "N.A.", "n.a.", "nil", *_UNDECIDED, ".", "missing", "unknown")
 _LONGEST: Final = 24  # bytes of a cell that may be one of them, with spaces around
 _WHOLE: Final = r"^(0|-?[1-9][0-9]{0,17})$"
 _NUMBER: Final = r"^[+-]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$"
@@ -160,10 +161,10 @@ class _Label:
     def _without(self, split: str, column: pa.ChunkedArray, words: set[str]) -> pa.ChunkedArray:
         if columns.kind(column.type) == "string":
             found, counts = _find(column, words)
-            doubtful = counts.keys() & set(_DOUBTFUL) and not self._given and not words >= set(_NO_NUMBER)
+            doubtful = counts.keys() & {*_DOUBTFUL, *_UNDECIDED} and not self._given and not words >= set(_NO_NUMBER)
             remedy = ": if that is a class, name all classes in data.labels" if doubtful else ""
             self._note(split, column, counts, f"read as missing{remedy}")
-            left = _find(column, set(_DOUBTFUL) - words - set(self._given))[1]
+            left = _find(column, {*_DOUBTFUL, *_UNDECIDED} - words - set(self._given))[1]
             self._note(split, column, left, "a class like others: if it is missing, name the others in data.labels")
         elif pa.types.is_floating(column.type):
             found = np.asarray(pc.fill_null(pc.is_nan(column), False), dtype=np.bool_)
@@ -187,8 +188,10 @@ class _Label:
         counts: Counter[str] = Counter()
         for column in held.values():
             counts.update({one["values"].as_py(): one["counts"].as_py() for one in pc.value_counts(_filled(column))})
-        doubtful = [word for word in _DOUBTFUL if word in counts]
-        classes = [rows for name, rows in counts.items() if name not in (*_MISSING, *_DOUBTFUL)]
+        doubtful = [word for word in (*_DOUBTFUL, *_UNDECIDED) if word in counts]
+        classes = [rows for name, rows in counts.items() if name not in (*_MISSING, *doubtful)]
+        if not all(any(map(str.isalnum, name)) for name in counts if name not in (*_MISSING, *doubtful)):
+            doubtful = [word for word in doubtful if word not in _UNDECIDED]  # signs are classes beside `+` or `!`
         return doubtful if classes and 2 * sum(counts[word] for word in doubtful) < min(classes) else []
 
     def _are_numbers(self, held: Held, words: set[str]) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +16,8 @@ from workbench.data.tables import columns, problem
 from workbench.data.tables.splits import Splits
 
 Numbers = NDArray[np.float64]
+_PLAINLY: Final = "write numbers plainly, as 1234.5: no percent or currency sign, nothing between thousands"
+_NEARLY: Final = re.compile(r"\s*\D{0,4}\d[\d.,' ]*\D{0,4}$")
 
 
 def names(splits: Splits) -> list[str]:
@@ -50,8 +54,9 @@ def _no_numbers(column: pa.ChunkedArray, name: str, splits: Splits, split: str) 
     position = next(
         at for at, value in enumerate(column) if problem.numbers(pa.chunked_array([[value.as_py()]])) is None
     )
-    said = f"{faults.quoted(name)} is {faults.quoted(column[position].as_py())}, and a regression learns numbers"
-    return DataError(said, where=splits.place(split, position), hint=hint)
+    value = str(column[position].as_py())
+    said = f"{faults.quoted(name)} is {faults.quoted(value)}, and a regression learns numbers"
+    return DataError(said, where=splits.place(split, position), hint=_PLAINLY if _NEARLY.match(value) else hint)
 
 
 def summary(values: Numbers) -> dict[str, float]:

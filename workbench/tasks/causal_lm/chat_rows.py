@@ -21,7 +21,8 @@ Turn = dict[str, object]
 
 _ROLES: Final = {
     "human": "user", "gpt": "assistant", "bot": "assistant", "model": "assistant", "chatgpt": "assistant",
-    "ai": "assistant", "observation": "tool", "function": "tool", "function_response": "tool", "tool_response": "tool",
+    "ai": "assistant", "bing": "assistant", "bard": "assistant", "prompter": "user", "observation": "tool",
+    "function": "tool", "function_response": "tool", "tool_response": "tool",
 }  # fmt: skip
 _CALL: Final = ("function_call", "tool_call")  # ShareGPT's roles of a turn that is a call
 _LEARNED: Final = ("weight", "train")

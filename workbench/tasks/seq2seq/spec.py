@@ -50,10 +50,11 @@ class Seq2SeqRecipe(Recipe):
 
 _SOURCES = (
     ("instruction", "input"), ("instruction", "context"), "source", "input", "article", "document", "dialogue", "text",
-    "question", "instruction", "prompt",
+    "question", "instruction", "prompt", "input_text", "source_text",
 )  # fmt: skip
 _TARGETS = (
     "target", "summary", "highlights", "output", "translation", "answer", "label", "response", "completion",
+    "target_text", "output_text",
 )  # fmt: skip
 
 SPEC = TaskSpec(
