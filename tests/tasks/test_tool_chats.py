@@ -124,3 +124,25 @@ def test_a_template_of_ones_own_comes_from_a_file(prepared, tmp_path):
 def test_a_template_that_is_nowhere_is_refused(tmp_path):
     with pytest.raises(BadInput, match=r"no file and no known template 'chatlm' \(did you mean 'chatml'\?\)"):
         chat_templates.text_of("chatlm", [tmp_path])
+
+
+def test_contents_may_be_texts_in_one_row_and_parts_in_another(prepared):
+    parts = [{"type": "text", "text": "Sun"}, {"type": "text", "text": "ny."}]
+    rows = [
+        {"messages": [{"role": "user", "content": "Weather?"}, {"role": "assistant", "content": said}]}
+        for said in (parts, "Rainy.")
+    ]
+    for given in (rows, rows[::-1]):
+        ready, _, learned = prepared(given)
+        assert len(ready.rows["train"]) == 2
+        assert learned.startswith("Sunny." if given is rows else "Rainy.")
+
+
+def test_arguments_of_several_types_are_refused_and_the_hint_works(prepared):
+    def row(value, written=lambda arguments: arguments):
+        call = {"type": "function", "function": {"name": "weather", "arguments": written({"city": value})}}
+        return {"messages": [OPENAI[0], {"role": "assistant", "content": None, "tool_calls": [call]}]}
+
+    with pytest.raises(DataError, match=r"arguments of every row as JSON in a string"):
+        prepared([row("Oslo"), row(7)])
+    assert '"city": "Oslo"' in prepared([row("Oslo", json.dumps), row(7, json.dumps)])[2]

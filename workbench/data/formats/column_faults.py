@@ -6,7 +6,7 @@ The values of such a column were made texts, or given another name, so that the 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Final
 
 import pyarrow as pa
@@ -44,7 +44,7 @@ def _bears_on(path: str, name: str) -> bool:
     return path == name or path.startswith((f"{name}.", f"{name}[")) or name.startswith((f"{path}.", f"{path}["))
 
 
-def without(table: pa.Table, faults: Mapping[str, DataError]) -> pa.Table:
+def without(table: pa.Table, faults: Container[str]) -> pa.Table:
     """The table without these, which were dealt with."""
     kept = {path: fault for path, fault in of(table).items() if path not in faults}
     metadata = {key: value for key, value in (table.schema.metadata or {}).items() if key != _KEY}

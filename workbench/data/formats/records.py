@@ -84,7 +84,8 @@ class _Rows:
         kind = _kind(value)
         before = self.kinds.setdefault(key, kind)
         if before != kind:
-            self._note(key, f"holds {kind}, {faults.quoted(value)}, where the rows before hold {before}", _ONE_TYPE)
+            what = f"holds {kind}, {faults.quoted(value)}, where the rows before hold {before}"
+            self._note(key, what, _one_type(key))
         if depth > DEEPEST:
             raise too_deep(self.place(self.count))
         if isinstance(value, list):
@@ -99,6 +100,14 @@ class _Rows:
     def _note(self, key: str, what: str, hint: str) -> None:
         fault = DataError(f"{faults.quoted(key)} {what}", where=self.place(self.count), hint=hint)
         self.faults.setdefault(key, fault)
+
+
+def _one_type(key: str) -> str:
+    """What to do about a column of several types. What a tool takes has no one type, and is read from JSON too."""
+    top, dot, _ = key.partition(".arguments")
+    if dot:
+        return f"{_ONE_TYPE}, or {clean(top + dot)} of every row as JSON in a string"
+    return f"{_ONE_TYPE}, or as JSON in a string" if top.startswith("tools[]") else _ONE_TYPE
 
 
 def _array(key: str, values: list[Any], read: _Rows) -> pa.Array:

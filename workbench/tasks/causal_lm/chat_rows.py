@@ -112,6 +112,9 @@ def _turn(turn: object, number: int) -> Turn:
 
 
 def _text(content: object) -> str:
+    if isinstance(content, str) and content.startswith('[{"type"'):
+        with contextlib.suppress(ValueError):  # parts among texts, which a file of lines gives as JSON
+            content = json.loads(content)
     if isinstance(content, list):
         return "".join(str(part.get("text") or "") for part in content if isinstance(part, Mapping))
     return "" if content is None else str(content)
