@@ -114,9 +114,9 @@ def test_data_that_cannot_be_used_is_refused_before_training(shell, recipe, rows
 
 def test_a_home_of_nobody_and_a_relative_data_directory(shell, tmp_path):
     assert "there is no such user" in shell("ls", code=2, WORKBENCH_HOME="~nobody-of-that-name/x").stderr
-    shell("ls", WORKBENCH_HOME="", XDG_DATA_HOME="relative", HOME=str(tmp_path / "me"))
+    found = shell("doctor", "--json", WORKBENCH_HOME="", XDG_DATA_HOME="relative", HOME=str(tmp_path / "me"))
     assert not (shell.directory / "relative").exists()
-    assert (tmp_path / "me/.local/share/workbench").is_dir()
+    assert str(tmp_path / "me/.local/share/workbench") in found.stdout
 
 
 def test_a_home_that_is_not_writable(shell, recipe, tmp_path):

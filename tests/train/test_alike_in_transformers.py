@@ -6,12 +6,12 @@ import json
 import random
 
 import pytest
-from conftest import WORDS
 
 from workbench.contracts.answers import CutText
 from workbench.recipe import Generate
 from workbench.tasks.spec import predictor
 
+WORDS = ("good", "great", "bad", "poor", "the", "film", "book", "was", "not", "very", "it", "plot", "food", "phone")
 SMALL_BERT = (
     "{hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32, max_position_embeddings=64}"
 )

@@ -56,11 +56,9 @@ def test_validation_rows_that_are_missing_or_of_one_class_are_said():
     assert told(evaluated=False) == []
 
 
-def test_the_check_and_the_run_say_the_same(tmp_path, runs):
+def test_the_check_and_the_run_say_the_same(tmp_path, runs, logged):
     experiment = Experiment.read(TEXT, ["data.subset.rows=40", "train.max_steps=5", "train.warmup_steps=9"])
     (sentence,) = [said for said in check.check(experiment, Home(tmp_path)).data.warnings if "warm-up" in said]
     run = runs.make("vain", "train.max_steps=5", "train.warmup_steps=9", "train.learning_rate=5e-5")
     runs.train(run)
-    from conftest import of_type
-
-    assert sentence in [event.text for event in of_type(run, "warning")]
+    assert sentence in [event.text for event in logged(run, "warning")]

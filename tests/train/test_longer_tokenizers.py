@@ -6,13 +6,17 @@ import json
 import shutil
 
 import pytest
-from conftest import of_type
 
+from workbench.contracts import events
 from workbench.core.errors import ModelError
 from workbench.models import weights
 from workbench.tasks.spec import predictor
 
 SHORT = ("train.max_steps=2", "evaluate.every=never", "data.validation=none", "data.test=none")
+
+
+def of_type(run, kind):
+    return [event for event in events.read_all(run.events) if event.type == kind]
 
 
 @pytest.fixture

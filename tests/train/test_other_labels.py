@@ -6,11 +6,15 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import of_type
 
+from workbench.contracts import events
 from workbench.tasks import recipe_union
 
 STILL = ("train.max_steps=1", "train.learning_rate=1e-9", "train.batch_size=8")
+
+
+def of_type(run, kind):
+    return [event for event in events.read_all(run.events) if event.type == kind]
 
 
 def result_of(run) -> dict[str, float]:

@@ -45,8 +45,8 @@ def test_a_run_tells_its_whole_story(runs, logged):
     assert [event.split for event in judged] == ["validation"] * 3 + ["test"]
     # What chooses the checkpoint and what the recipe asks for is told first.
     assert list(judged[0].scalars)[:5] == ["eval/loss", "eval/accuracy", "eval/ece", "eval/recall", "eval/f1"]
-    values = [event.scalars["eval/accuracy"] for event in judged[:3]]
-    best = 10 * (values.index(max(values)) + 1)
+    # Of equal accuracies that with the smaller loss is kept.
+    best = max(judged[:3], key=lambda event: (event.scalars["eval/accuracy"], -event.scalars["eval/loss"])).step
     assert sum(map(sum, judged[0].confusion)) == 20
     assert judged[-1].step == best
     assert 0.0 <= judged[-1].scalars["test/accuracy"] <= 1.0

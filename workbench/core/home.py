@@ -53,7 +53,7 @@ class Home:
         """Whether any run was ever made in it. Raises BadInput where that cannot be seen."""
         try:
             os.scandir(self.runs).close()
-        except (FileNotFoundError, NotADirectoryError):
+        except FileNotFoundError:
             return False
         except OSError as error:
             raise BadInput(
