@@ -59,7 +59,7 @@ def test_a_newcomer_trains_watches_leaves_returns_and_tries(terminal, environmen
     second.send("\x1b")
     second.feed(1)
     second.send("1")
-    second.wait_for("newest first", 30)
+    second.wait_for("filter  n new", 30)
     second.send("q")
     assert second.wait_exit(30) == 0
 
