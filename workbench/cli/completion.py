@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from workbench.core.home import Home, recipes_dir
+from workbench.core.home import Home, shipped_recipes
 from workbench.core.text import clean
 
 _MOST: Final = 200
@@ -36,5 +36,4 @@ def recipes(incomplete: str) -> Iterator[str]:
         told = f"{path}/" if path.is_dir() else str(path)
         if told.startswith(incomplete) and (path.is_dir() or path.suffix == ".toml") and not path.name.startswith("."):
             yield told
-    shipped = sorted(path.stem for path in recipes_dir().glob("*.toml"))
-    yield from (name for name in shipped if name.startswith(incomplete))
+    yield from (path.stem for path in shipped_recipes() if path.stem.startswith(incomplete))

@@ -25,7 +25,7 @@ from workbench.core.home import Home
 from workbench.core.rundir import RunDir
 from workbench.core.series import format_duration
 from workbench.core.text import can_redraw, clean, cut
-from workbench.display.figures import figure, unclear
+from workbench.display.figures import figure, not_clearly_better
 from workbench.metrics import catalog
 from workbench.registry.current import current
 from workbench.runs.record import in_progress
@@ -151,14 +151,9 @@ def _told(event: EvalEvent | WarningEvent, best: str) -> str:
     """An evaluation or a warning in a line."""
     if isinstance(event, WarningEvent):
         return f"! {event.text or event.code}"
-    warned = _unclear(event, best)
+    warned = not_clearly_better(event, best)
     told = f"{event.split} at step {event.step}: {_scores(event, best, most=_SCORES)}"
     return f"{told}  ! {warned}" if warned else told
-
-
-def _unclear(event: EvalEvent, best: str) -> str:
-    scalars = {catalog.bare(key): value for key, value in event.scalars.items()}
-    return unclear(scalars, event.intervals or {}, event.baselines or {}, best)
 
 
 def _scores(evaluation: EvalEvent, best: str, *, most: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import tee
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -161,12 +161,17 @@ def _answer(model: Model, rows: Iterator[Complete], top_k: int | None, into: Lis
     with into:
         for row, answer in _answered(model, rows, top_k):
             made = dump(answer)
-            if isinstance(into, PredictedFile):
-                into.add(row.given, made)
-                continue
             # Of two keys alike the answer's is meant: what a seq2seq model was given is its "source".
-            asked = row.fields.items()
-            into.add({"source" if name in made else name: value for name, value in asked} | made)
+            asked = {"source" if name in made else name: value for name, value in row.fields.items()}
+            _add(into, row, asked | made, made)
+
+
+def _add(into: Listing, row: Complete, listed: dict[str, Any], answer: Mapping[str, Any]) -> None:
+    """What is listed of a row; a file has all that was given of it and the answer."""
+    if isinstance(into, PredictedFile):
+        into.add(row.given, answer)
+    else:
+        into.add(listed)
 
 
 def print_answer(row: dict[str, str], answer: Answer, labels: list[str]) -> None:
@@ -188,7 +193,4 @@ def _generate(model: Model, rows: Iterator[Complete], options: dict[str, Any], i
     with into:
         for row, prompt in asked:
             written = {"text": "".join(model.generate(prompt, **options))}
-            if isinstance(into, PredictedFile):
-                into.add(row.given, written)
-            else:
-                into.add({"prompt": prompt} | written)
+            _add(into, row, {"prompt": prompt} | written, written)

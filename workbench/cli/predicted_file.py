@@ -53,12 +53,11 @@ class PredictedFile:
         try:
             if kind is None:
                 self._writer.end()
+                self._file.close()
+                os.replace(self._draft, self._path)
         finally:
             self._file.close()
-            if kind is not None:
-                self._draft.unlink(missing_ok=True)
-        if kind is None:
-            os.replace(self._draft, self._path)
+            self._draft.unlink(missing_ok=True)
 
 
 class _Lines:
@@ -88,15 +87,10 @@ class _Cells:
         if self._columns is None:
             self._columns = list(row)
             self._table.writerow(self._columns)
-        self._table.writerow([_cell(row.get(name)) for name in self._columns])
+        self._table.writerow([_plain(row.get(name), list, tuple) for name in self._columns])
 
     def end(self) -> None:
         self._text.detach()
-
-
-def _cell(value: object) -> object:
-    nested = isinstance(value, (Mapping, list, tuple))
-    return json.dumps(as_json(value), ensure_ascii=False) if nested else value
 
 
 class _Columns:
@@ -131,8 +125,9 @@ class _Columns:
             self._parquet.close()
 
 
-def _plain(value: object) -> object:
-    return json.dumps(as_json(value), ensure_ascii=False) if isinstance(value, Mapping) else value
+def _plain(value: object, *nested: type) -> object:
+    """A value as it is; objects, and what is of the other types, as JSON."""
+    return json.dumps(as_json(value), ensure_ascii=False) if isinstance(value, (Mapping, *nested)) else value
 
 
 _WRITERS: Final[dict[str, Callable[[IO[bytes]], Any]]] = {

@@ -33,7 +33,7 @@ from workbench.core.flatten import flatten
 from workbench.core.home import Home
 from workbench.core.rundir import RunDir
 from workbench.core.series import format_age, format_bytes, format_duration, format_number
-from workbench.display.figures import figure, headline_key, interval, unclear
+from workbench.display.figures import figure, headline, interval, not_clearly_better
 from workbench.display.paired import sentence
 from workbench.metrics import catalog
 from workbench.registry import Registry, RunRow
@@ -112,7 +112,7 @@ def _print_runs(rows: list[RunRow], sizes: list[int]) -> None:
                 row.task,
                 row.model,
                 figure("train/loss", row.metrics["train/loss"].last) if "train/loss" in row.metrics else "–",
-                headline(row),
+                headline(row) or "–",
                 format_age(now - row.created),
                 *([format_bytes(sizes[at])] if sizes else []),
                 " ".join(row.tags),
@@ -123,14 +123,6 @@ def _print_runs(rows: list[RunRow], sizes: list[int]) -> None:
         whole=("ID", "STATE", "LOSS", "METRIC", "AGE", "DISK"),
         spare=("TASK", "MODEL", "TAGS", "LOSS", "METRIC", "AGE", "NAME"),
     )
-
-
-def headline(row: RunRow) -> str:
-    """The one metric a run is known by, at the checkpoint that it keeps."""
-    key = headline_key(row)
-    if key is None:
-        return "–"
-    return f"{catalog.bare(key)} {figure(key, row.metrics[key].best_or_last)}"
 
 
 def show(context: typer.Context, run: Handle, as_json: AsJson = False) -> None:
@@ -175,12 +167,7 @@ def _evaluations(events: list[Event], best: str | None) -> dict[str, dict[str, A
         }
         if event.baselines:
             found["baselines"][event.split] = encoded(event.baselines)
-        if weak := unclear(
-            {catalog.bare(key): value for key, value in event.scalars.items()},
-            event.intervals or {},
-            event.baselines or {},
-            best,
-        ):
+        if weak := not_clearly_better(event, best):
             found["unclear"][event.split] = weak
         for key in event.scalars:
             for kind in ("intervals", "without_interval", "defined_only"):

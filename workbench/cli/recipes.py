@@ -11,21 +11,19 @@ import typer
 from workbench.cli.help import Command, Group
 from workbench.cli.output import AsJson, emit, print_table, say
 from workbench.core.errors import BadInput
-from workbench.core.home import recipes_dir
+from workbench.core.home import shipped_recipes
 
 cli = typer.Typer(cls=Group, rich_markup_mode=None)
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="As `recipes ls` lists it.")]
 
 
-def _shipped() -> list[Path]:
-    return sorted(recipes_dir().glob("*.toml"))
-
-
 def _named(name: str) -> Path:
-    found = [path for path in _shipped() if path.stem == name.removesuffix(".toml")]
+    found = [path for path in shipped_recipes() if path.stem == name.removesuffix(".toml")]
     if not found:
-        raise BadInput(f"no recipe {name!r} comes with workbench", hint=", ".join(path.stem for path in _shipped()))
+        raise BadInput(
+            f"no recipe {name!r} comes with workbench", hint=", ".join(path.stem for path in shipped_recipes())
+        )
     return found[0]
 
 
@@ -33,7 +31,7 @@ def _named(name: str) -> Path:
 def list_recipes(as_json: AsJson = False) -> None:
     """List the recipes that come with workbench."""
     rows = []
-    for path in _shipped():
+    for path in shipped_recipes():
         table = tomllib.loads(path.read_text("utf-8"))
         model, data = table["model"], table["data"]
         rows.append(

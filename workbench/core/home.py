@@ -123,6 +123,11 @@ def recipes_dir() -> Path:
     return installed if installed.is_dir() else package.parent / "recipes"
 
 
+def shipped_recipes() -> list[Path]:
+    """The recipes that come with workbench, by name."""
+    return sorted(recipes_dir().glob("*.toml"))
+
+
 def recipe_file(given: str) -> Path:
     """The file a user means: a path, or the name of a recipe that comes with workbench."""
     path = expanded(given)

@@ -100,6 +100,11 @@ class RunDir:
         return self.path / "model"
 
     @property
+    def has_model(self) -> bool:
+        """Whether a model or adapters were saved at its end."""
+        return any((self.model / name).is_file() for name in ("config.json", "adapter_config.json"))
+
+    @property
     def predictions(self) -> Path:
         return self.path / "predictions"
 

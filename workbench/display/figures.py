@@ -10,6 +10,7 @@ from workbench.core.series import format_number
 from workbench.metrics import catalog
 
 if TYPE_CHECKING:
+    from workbench.contracts.events import EvalEvent
     from workbench.registry.snapshots import RunRow
 
 _SMALL: Final = 1e-3  # below this, and from `_LARGE` on, a fixed number of decimals says too little or too much
@@ -69,6 +70,12 @@ def unclear(
     return f"{catalog.title(name)} {told} is not clearly better than the baseline '{rival}' ({other})"
 
 
+def not_clearly_better(event: EvalEvent, best: str | None = None) -> str:
+    """`unclear` of an evaluation."""
+    scalars = {catalog.bare(key): value for key, value in event.scalars.items()}
+    return unclear(scalars, event.intervals or {}, event.baselines or {}, best)
+
+
 def headline_key(row: RunRow) -> str | None:
     """The one metric a run is known by in a list: what chooses its checkpoint, else the first headline it has.
 
@@ -76,3 +83,9 @@ def headline_key(row: RunRow) -> str | None:
     """
     evaluated = catalog.headlines(key for key in row.metrics if key.startswith("eval/"))
     return next((key for key in (row.best_key or "", *evaluated) if key in row.metrics), None)
+
+
+def headline(row: RunRow) -> str:
+    """That metric with its value at the checkpoint that the run keeps; empty before the first evaluation."""
+    key = headline_key(row)
+    return "" if key is None else f"{catalog.bare(key)} {figure(key, row.metrics[key].best_or_last)}"

@@ -27,7 +27,7 @@ def with_model_of_run(experiment: Experiment, home: Home) -> Experiment:
         run = RunDir(home.runs / model.name)
     else:
         return experiment
-    if not (run.model / "config.json").is_file() and not (run.model / "adapter_config.json").is_file():
+    if not run.has_model:
         raise ModelError(
             f"{model.name} has saved no model", where="model.name", hint="name a run that has finished, or resume it"
         )

@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 from workbench.core.errors import NotWritable, WorkbenchError
 from workbench.core.home import Home
-from workbench.display.figures import figure, headline_key
+from workbench.display.figures import headline
 from workbench.display.run_labels import full_label
-from workbench.metrics import catalog
 
 if TYPE_CHECKING:
     from workbench.registry.ingest import Ingestor
@@ -275,10 +274,7 @@ class Feed:
 
 
 def _how_it_ended(run: RunRow) -> str:
-    key = headline_key(run)
-    if run.state != "completed" or key is None:
-        return run.reason
-    return f"{catalog.bare(key)} {figure(key, run.metrics[key].best_or_last)}"
+    return (headline(run) if run.state == "completed" else "") or run.reason
 
 
 def _same(one: FeedSnapshot, other: FeedSnapshot) -> bool:

@@ -45,8 +45,7 @@ def has_model(run: RunDir) -> bool:
     """Whether a run has weights that can be loaded: a model, adapters, or a sealed checkpoint."""
     from workbench.train.checkpoints import newest_sealed
 
-    saved = ("config.json", "adapter_config.json")
-    return any((run.model / name).is_file() for name in saved) or newest_sealed(run.checkpoints) is not None
+    return run.has_model or newest_sealed(run.checkpoints) is not None
 
 
 def has_rows(run: RunDir, row: RunRow) -> bool:

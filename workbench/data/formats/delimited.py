@@ -23,7 +23,7 @@ from workbench.core.errors import DataError
 from workbench.data.formats import column_faults, csv_faults, faults, raw
 
 # No leading zeros and no plus: what is turned into a number can be turned back into the very same text.
-_WHOLE = r"^(0|-?[1-9][0-9]{0,17})$"
+WHOLE: Final = r"^(0|-?[1-9][0-9]{0,17})$"
 _NUMERIC_SAMPLE = 1000
 _DELIMITER: Final = b"workbench.delimiter"
 _HEAD = 1 << 20  # bytes by which a file's form is told
@@ -302,7 +302,7 @@ def _whole_numbers(column: pa.ChunkedArray) -> bool:
         return False
     for part in (column.slice(0, _NUMERIC_SAMPLE), column):
         filled = part.filter(pc.not_equal(part, ""))
-        if len(filled) and not pc.all(pc.match_substring_regex(filled, _WHOLE)).as_py():
+        if len(filled) and not pc.all(pc.match_substring_regex(filled, WHOLE)).as_py():
             return False
     return len(filled) > 0
 

@@ -35,7 +35,6 @@ _UNDECIDED: Final = ("-", "--", "?")  # in place of a label, as SNLI has it wher
 # Beside numbers alone these are missing as well.
 _NO_NUMBER: Final = (*_DOUBTFUL, "none", "NONE", "na", "N.A.", "n.a.", "nil", *_UNDECIDED, ".", "missing", "unknown")
 _LONGEST: Final = 24  # bytes of a cell that may be one of them, with spaces around
-_WHOLE: Final = r"^(0|-?[1-9][0-9]{0,17})$"
 _NUMBER: Final = r"^[+-]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 _COMMAS: Final = r"^[+-]?([0-9]+|[1-9][0-9]{0,2}(\.[0-9]{3})+)(,[0-9]+)?$"
 _THOUSANDS: Final = r"^[+-]?[1-9][0-9]{0,2}(,[0-9]{3})+$"
@@ -218,7 +217,7 @@ class _Label:
         if not any(map(len, filled)):
             return held
         if self._are_numbers(held, set()):
-            plain = all(_matches(column, _WHOLE) for column in filled)
+            plain = all(_matches(column, delimited.WHOLE) for column in filled)
             if plain and len(texts) == len(held):
                 return held
             return held | {split: self._numbers(split, column, plain) for split, column in texts.items()}

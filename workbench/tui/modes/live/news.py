@@ -15,7 +15,7 @@ from workbench.contracts.events import (
     StoppingEvent,
 )
 from workbench.core.text import clean, cut
-from workbench.display.figures import figure, unclear
+from workbench.display.figures import figure, not_clearly_better
 from workbench.metrics import catalog
 
 TYPES: Final = ("eval", "checkpoint", "sample", "resumed", "stopping")
@@ -60,8 +60,7 @@ def told(event: Event, best: str | None) -> str:
     at = "" if step is None else f"step {step}  "
     match event:
         case EvalEvent():
-            values = {catalog.bare(key): value for key, value in event.scalars.items()}
-            weak = unclear(values, event.intervals or {}, event.baselines or {}, best)
+            weak = not_clearly_better(event, best)
             return f"{at}{clean(event.split)}: {_scores(event, best)}{weak and f' · {weak}'}"
         case CheckpointEvent():
             weight = "" if event.bytes is None else f", {event.bytes / 1e6:,.1f} MB"

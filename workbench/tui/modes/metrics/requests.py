@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from workbench.contracts.events import ClassScores, EvalEvent, SampleEvent
 from workbench.core.errors import WorkbenchError
-from workbench.display.figures import unclear
+from workbench.display.figures import not_clearly_better
 from workbench.display.run_labels import differences
 from workbench.metrics import catalog
 from workbench.metrics.confusion import Confusion
@@ -198,18 +198,18 @@ def evaluated(registry: Registry, run: RunRow) -> EvaluatedRun:
 
 def evaluation(event: EvalEvent) -> Evaluation:
     """An eval event, its scalars by bare name."""
-    confusion, values = _confusion(event), {catalog.bare(key): value for key, value in event.scalars.items()}
+    confusion = _confusion(event)
     return Evaluation(
         split=event.split,
         step=event.step,
         epoch=event.epoch,
-        values=values,
+        values={catalog.bare(key): value for key, value in event.scalars.items()},
         confusion=confusion,
         classes=tuple(confusion.report()) if confusion else event.per_class or (),
         predictions=event.predictions,
         intervals=event.intervals or {},
         without_interval=event.without_interval or {},
-        unclear=unclear(values, event.intervals or {}, event.baselines or {}),
+        unclear=not_clearly_better(event),
         curves=curve_figures.of(event),
         # Of several labels each has a matrix over all rows.
         rows=confusion.total if confusion else sum(map(sum, event.confusions[0])) if event.confusions else None,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.core.errors import WorkbenchError
-from workbench.core.home import Home, recipes_dir
+from workbench.core.home import Home, recipes_dir, shipped_recipes
 from workbench.core.rundir import RunDir
 from workbench.tui.offers import missing
 
@@ -47,7 +47,7 @@ def recipe_files(home: Home, here: Path) -> list[RecipeFile]:
     found = [RecipeFile(path, (here, recipes_dir()), "edited copy") for path in drafts]
     if here.resolve() != recipes_dir().resolve():
         found += [RecipeFile(path, (here,), "here") for path in sorted(here.glob("*.toml")) if _is_recipe(path)]
-    found += [RecipeFile(path, (recipes_dir(), here), "shipped") for path in sorted(recipes_dir().glob("*.toml"))]
+    found += [RecipeFile(path, (recipes_dir(), here), "shipped") for path in shipped_recipes()]
     return sorted((replace(recipe, needs=_needs(recipe)) for recipe in found), key=lambda recipe: bool(recipe.needs))
 
 
