@@ -116,11 +116,11 @@ def warned(run: RunDir, code: str) -> list[str]:
 
 
 def weights(run: RunDir) -> dict[str, torch.Tensor]:
-    """Those in `model/`, of adapters where it holds no others."""
+    """Those in `model/`; of adapters their own, since those of the base are links."""
     from safetensors.torch import load_file
 
-    whole = run.model / "model.safetensors"
-    return load_file(whole if whole.exists() else run.model / "adapter_model.safetensors")
+    adapters = run.model / "adapter_model.safetensors"
+    return load_file(adapters if adapters.exists() else run.model / "model.safetensors")
 
 
 def until(condition: Callable[[], Any], seconds: float = 150.0) -> Any:

@@ -73,10 +73,23 @@ def test_a_run_out_of_memory_says_how_much_and_what_to_do(card, runs, rows, reco
     assert "OutOfMemoryError" in end["traceback"]
 
 
+NO_ROWS_ARE_ADDED = """\
+from workbench.models import vocabulary
+
+vocabulary.grow = lambda model, tokenizer: None
+"""
+
+
 @pytest.fixture
-def short_table(runs, trained, tmp_path):
-    """A run whose tokenizer knows words that the model's embeddings have no rows for."""
+def short_table(runs, trained, tmp_path, monkeypatch):
+    """A run whose tokenizer knows words that the model's embeddings have no rows for, and which gets none for them."""
     from transformers import AutoTokenizer
+
+    from workbench.models import vocabulary
+
+    monkeypatch.setattr(vocabulary, "grow", lambda model, tokenizer: None)
+    (tmp_path / "sitecustomize.py").write_text(NO_ROWS_ARE_ADDED)  # for a trainer in a process of its own
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
 
     model = tmp_path / "short-table"
     base = trained("text-classification").model

@@ -129,7 +129,7 @@ def test_so_many_draws_can_show_no_smaller_p():
     assert found.p == pytest.approx(2 / 500)
 
 
-def test_as_many_draws_are_taken_as_are_asked_for_and_of_many_rows_fewer():
+def test_as_many_draws_are_taken_as_are_asked_for_of_few_rows_and_of_many():
     drawn: list[int] = []
 
     def right(counts):
@@ -140,8 +140,9 @@ def test_as_many_draws_are_taken_as_are_asked_for_and_of_many_rows_fewer():
     assert drawn == [49]
     distinct = 1 + np.arange(600) / 600
     assert statistics.paired(np.zeros(600), distinct, resamples=49).p == pytest.approx(2 / 50)
-    many = np.tile(distinct, 200)  # 120,000 rows: 10 million drawn rows would be fewer than 200 draws
-    assert statistics.paired(np.zeros(len(many)), many).p == pytest.approx(2 / 201)
+    many = np.tile(distinct, 200)  # of 120,000 rows the sums are drawn, which costs no more than of few
+    assert statistics.paired(np.zeros(len(many)), many, resamples=49).p == pytest.approx(2 / 50)
+    assert statistics.paired(np.zeros(len(many)), many).p == pytest.approx(2 / (statistics.RESAMPLES + 1))
 
 
 @pytest.mark.parametrize("place", [0, 350, 599])
